@@ -1,0 +1,213 @@
+//! `opts` of a job, as far as a worker acts on them (docs/wire/bull-4.md 3).
+
+use serde_json::Value;
+
+use super::backoff::Backoff;
+
+/// The options that matter to a worker. Members we do not know stay in the stored text, untouched.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Total tries; 1 when absent, not a number, or less.
+    pub attempts: u32,
+    /// Wait between tries.
+    pub backoff: Option<Backoff>,
+    /// Retry at the consumer end.
+    pub lifo: bool,
+    /// The producer's limit on one try, in ms; `None` = none.
+    pub timeout: Timeout,
+    /// What becomes of the job when it completes.
+    pub remove_on_complete: Keep,
+    /// What becomes of the job when it fails for good.
+    pub remove_on_fail: Keep,
+    /// Keep this many stack traces; 0 = all.
+    pub stack_trace_limit: usize,
+    /// Hand the data over as raw text.
+    pub prevent_parsing_data: bool,
+    /// `repeat` of a repeatable job's occurrence, as stored.
+    pub repeat: Option<Value>,
+    /// Due time of this occurrence, ms.
+    pub prev_millis: Option<i64>,
+}
+
+/// `opts.timeout`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Timeout {
+    /// None.
+    None,
+    /// So many milliseconds.
+    Ms(u64),
+    /// Not a positive number: Bull fails every try with this value in the message.
+    Bad(String),
+}
+
+/// `removeOnComplete` / `removeOnFail` (docs/wire/bull-4.md 7.3).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Keep {
+    /// Keep all.
+    All,
+    /// Do not keep this job.
+    None,
+    /// Keep the newest `count`, and nothing older than `age_s` seconds.
+    Some {
+        /// How many to keep.
+        count: Option<u64>,
+        /// How old the oldest may be, in seconds.
+        age_s: Option<f64>,
+    },
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            attempts: 1,
+            backoff: None,
+            lifo: false,
+            timeout: Timeout::None,
+            remove_on_complete: Keep::All,
+            remove_on_fail: Keep::All,
+            stack_trace_limit: 0,
+            prevent_parsing_data: false,
+            repeat: None,
+            prev_millis: None,
+        }
+    }
+}
+
+impl Options {
+    /// Reads the stored text. Absent members get their default, members of a wrong type are read as Bull reads
+    /// them; only text that is not a JSON object is an error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bullock::job::Options;
+    /// let opts = Options::parse(r#"{"attempts":3,"backoff":1000}"#).unwrap();
+    /// assert_eq!((opts.attempts, opts.backoff.unwrap().kind.as_str()), (3, "fixed"));
+    /// assert!(Options::parse("{bad").is_err());
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, String> {
+        // The shape that nearly every job has: worth a shortcut on the hot path.
+        let members = match serde_json::from_str::<Value>(text) {
+            Ok(Value::Object(members)) => members,
+            Ok(other) => return Err(format!("opts is {}, not an object", kind_of(&other))),
+            Err(error) => return Err(format!("opts is not JSON: {error}")),
+        };
+        let mut opts = Self::default();
+        for (key, value) in members {
+            match key.as_str() {
+                "attempts" => opts.attempts = attempts(&value),
+                "backoff" => opts.backoff = backoff(value),
+                "lifo" => opts.lifo = truthy(&value),
+                "timeout" => opts.timeout = timeout(&value),
+                "removeOnComplete" => opts.remove_on_complete = Keep::of(&value),
+                "removeOnFail" => opts.remove_on_fail = Keep::of(&value),
+                "stackTraceLimit" => opts.stack_trace_limit = value.as_u64().unwrap_or(0) as usize,
+                "preventParsingData" => opts.prevent_parsing_data = truthy(&value),
+                "repeat" => opts.repeat = Some(value).filter(Value::is_object),
+                "prevMillis" => opts.prev_millis = value.as_f64().map(|ms| ms as i64),
+                _ => {}
+            }
+        }
+        Ok(opts)
+    }
+}
+
+impl Keep {
+    /// Reads one of the two members. `null` counts as absent: Bull's own script fails on it (quirk Q6).
+    pub fn of(value: &Value) -> Self {
+        match value {
+            Value::Null | Value::Bool(false) => Self::All,
+            Value::Bool(true) => Self::None,
+            Value::String(text) if text.is_empty() => Self::All,
+            Value::String(_) => Self::None,
+            Value::Number(n) => Self::of_count(n.as_f64().unwrap_or(-1.0)),
+            Value::Object(members) => {
+                let count = members.get("count").and_then(Value::as_f64);
+                let age_s = members.get("age").and_then(Value::as_f64);
+                match (count, age_s) {
+                    (None, None) => Self::All,
+                    (Some(n), None) => Self::of_count(n),
+                    (count, age_s) => Self::Some { count: count.filter(|n| *n > 0.0).map(|n| n as u64), age_s },
+                }
+            }
+            Value::Array(_) => Self::All,
+        }
+    }
+
+    fn of_count(n: f64) -> Self {
+        if n == 0.0 {
+            Self::None
+        } else if n < 0.0 {
+            Self::All
+        } else {
+            Self::Some { count: Some(n as u64), age_s: None }
+        }
+    }
+}
+
+/// JavaScript's truth.
+fn truthy(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(b) => *b,
+        Value::Number(n) => n.as_f64().is_some_and(|n| n != 0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(_) | Value::Object(_) => true,
+    }
+}
+
+fn attempts(value: &Value) -> u32 {
+    let n = match value {
+        Value::Number(n) => n.as_f64().unwrap_or(1.0),
+        Value::String(text) => integer_prefix(text).unwrap_or(1.0),
+        _ => 1.0,
+    };
+    n.clamp(1.0, f64::from(u32::MAX)) as u32
+}
+
+fn backoff(value: Value) -> Option<Backoff> {
+    match value {
+        Value::Number(n) => Some(Backoff { kind: "fixed".into(), delay: n.as_f64(), options: None }),
+        Value::Object(mut members) => {
+            let kind = members.get("type").and_then(Value::as_str)?.to_owned();
+            let delay = members.get("delay").and_then(Value::as_f64);
+            Some(Backoff { kind, delay, options: members.remove("options") })
+        }
+        _ => None,
+    }
+}
+
+fn timeout(value: &Value) -> Timeout {
+    match value {
+        Value::Number(n) => match n.as_f64() {
+            Some(ms) if ms > 0.0 => Timeout::Ms(ms.ceil() as u64),
+            Some(0.0) | None => Timeout::None,
+            Some(ms) => Timeout::Bad(ms.to_string()),
+        },
+        Value::Null | Value::Bool(false) => Timeout::None,
+        Value::String(text) if text.is_empty() => Timeout::None,
+        Value::String(text) => Timeout::Bad(text.clone()),
+        other => Timeout::Bad(other.to_string()),
+    }
+}
+
+/// JavaScript's `parseInt` for decimal text.
+fn integer_prefix(text: &str) -> Option<f64> {
+    let text = text.trim_start();
+    let end = text
+        .char_indices()
+        .find(|(i, c)| !(c.is_ascii_digit() || (*i == 0 && (*c == '-' || *c == '+'))))
+        .map_or(text.len(), |(i, _)| i);
+    text[..end].parse().ok()
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
