@@ -1,0 +1,227 @@
+//! Real Node programs with the real npm packages: tests/node/*.mjs, spoken to in JSON lines.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, Command, Stdio};
+use std::time::Instant;
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::process::{Output, Process};
+use super::wait::DEADLINE;
+
+/// A running Node program. One JSON value a line in both directions; standard error is gathered for messages.
+pub struct Node {
+    name: String,
+    process: Process,
+    stdin: Option<ChildStdin>,
+    lines: mpsc::UnboundedReceiver<Value>,
+    errors: Output,
+}
+
+impl Node {
+    /// Starts `tests/node/<program>` with `arguments`.
+    pub fn start(program: &str, arguments: &[&str]) -> Node {
+        let directory = directory();
+        assert!(
+            directory.join("node_modules/bull/package.json").is_file(),
+            "the npm packages of the tests are not installed. Run: script/setup"
+        );
+        let mut command = Command::new("node");
+        command.arg(program).args(arguments).current_dir(&directory).env("TZ", "UTC");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = Process::spawn(&mut command)
+            .unwrap_or_else(|error| panic!("node could not be started ({error}). Run: script/setup"));
+        let errors = Output::default();
+        errors.follow_stderr(process.child().stderr.take().expect("piped"));
+        let stdout = process.child().stdout.take().expect("piped");
+        let (sender, lines) = mpsc::unbounded_channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let value = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                if sender.send(value).is_err() {
+                    return;
+                }
+            }
+        });
+        let stdin = process.child().stdin.take();
+        Node { name: program.to_owned(), process, stdin, lines, errors }
+    }
+
+    /// Runs a program to its end, which must be exit code 0, and gives the lines that it printed.
+    pub async fn run(program: &str, arguments: &[&str]) -> Vec<Value> {
+        Node::start(program, arguments).finish().await
+    }
+
+    /// Sends one line.
+    pub fn send(&mut self, value: &Value) {
+        let stdin = self.stdin.as_mut().expect("standard input is open");
+        if let Err(error) = writeln!(stdin, "{value}") {
+            panic!("{} reads no more ({error}):\n{}", self.name, self.errors.text());
+        }
+    }
+
+    /// The next line. Panics after a safety net of 20 s, or when the program ends first.
+    pub async fn next(&mut self) -> Value {
+        match tokio::time::timeout(DEADLINE, self.lines.recv()).await {
+            Ok(Some(value)) => value,
+            Ok(None) => panic!("{} ended early:\n{}", self.name, self.errors.text()),
+            Err(_) => panic!("{} said nothing for {DEADLINE:?}:\n{}", self.name, self.errors.text()),
+        }
+    }
+
+    /// The next line that `wanted` accepts; others are passed over. The 20 s count for the whole wait.
+    pub async fn next_where(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let started = Instant::now();
+        loop {
+            let value = self.next().await;
+            if wanted(&value) {
+                return value;
+            }
+            assert!(started.elapsed() < DEADLINE, "{}: waited {DEADLINE:?} for {what}", self.name);
+        }
+    }
+
+    /// Closes its standard input, waits for exit code 0 and gives the lines not yet read.
+    pub async fn finish(mut self) -> Vec<Value> {
+        drop(self.stdin.take());
+        let mut rest = Vec::new();
+        let reading = async {
+            while let Some(value) = self.lines.recv().await {
+                rest.push(value);
+            }
+        };
+        if tokio::time::timeout(3 * DEADLINE, reading).await.is_err() {
+            panic!("{} did not end:\n{}", self.name, self.errors.text());
+        }
+        let status = self.process.wait(DEADLINE).await;
+        assert!(status.success(), "{}: {status}\n{}", self.name, self.errors.text());
+        rest
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Sends a signal, such as SIGKILL for a worker that must die in mid-job.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// What it wrote to standard error so far.
+    pub fn errors(&self) -> String {
+        self.errors.text()
+    }
+}
+
+/// One queue as npm `bull` sees it, worked by remote control (tests/node/bull.mjs).
+///
+/// ```ignore
+/// let mut queue = BullQueue::open(&redis.url(), "mail").await;
+/// let id = queue.add("welcome", json!({"to": "ada"}), json!({"attempts": 3})).await;
+/// let result = queue.finished(&id).await.expect("the job succeeds");
+/// assert_eq!(queue.job(&id, "getState").await, "completed");
+/// ```
+pub struct BullQueue {
+    node: Node,
+    requests: u64,
+    /// Events and other unasked lines that came while an answer was awaited, oldest first.
+    pub heard: Vec<Value>,
+}
+
+impl BullQueue {
+    /// Opens the queue with Bull's default prefix.
+    pub async fn open(redis_url: &str, queue: &str) -> BullQueue {
+        BullQueue::open_with(redis_url, queue, &json!({})).await
+    }
+
+    /// Opens it with Bull's own queue options (`prefix`, `limiter`, `settings`, `defaultJobOptions`).
+    pub async fn open_with(redis_url: &str, queue: &str, options: &Value) -> BullQueue {
+        let mut node = Node::start("bull.mjs", &[redis_url, queue, &options.to_string()]);
+        let first = node.next().await;
+        assert_eq!(first, json!({"ready": true}), "bull.mjs: {first}\n{}", node.errors());
+        BullQueue { node, requests: 0, heard: Vec::new() }
+    }
+
+    /// `queue.add(name, data, opts)`: the job's id.
+    pub async fn add(&mut self, name: &str, data: Value, opts: Value) -> String {
+        let job = self.ask(json!({"do": "add", "args": [name, data, opts]})).await.expect("queue.add");
+        job["id"].as_str().map_or_else(|| job["id"].to_string(), str::to_owned)
+    }
+
+    /// Any method of Bull's `Queue`, by name. Jobs come back as their `toJSON()`. `Err` is the message thrown.
+    pub async fn call(&mut self, method: &str, args: Value) -> Result<Value, String> {
+        self.ask(json!({"do": "queue", "method": method, "args": args})).await
+    }
+
+    /// A method without arguments, or else a field, of the job with this id, freshly read.
+    pub async fn job(&mut self, id: &str, method: &str) -> Value {
+        self.job_call(id, method, json!([])).await.unwrap_or_else(|error| panic!("job.{method}: {error}"))
+    }
+
+    /// A method of Bull's `Job`.
+    pub async fn job_call(&mut self, id: &str, method: &str, args: Value) -> Result<Value, String> {
+        self.ask(json!({"do": "job", "id": id, "method": method, "args": args})).await
+    }
+
+    /// `job.finished()`: the result, or the text that it rejects with.
+    pub async fn finished(&mut self, id: &str) -> Result<Value, String> {
+        self.job_call(id, "finished", json!([])).await
+    }
+
+    /// From here on every `global:*` event is put into [`BullQueue::heard`] as `{"event": …, "args": […]}`.
+    pub async fn listen(&mut self) {
+        self.ask(json!({"do": "listen"})).await.expect("queue.on");
+    }
+
+    /// Starts Bull's own worker in the same Node process. Each job takes `run_ms` and returns `{"by": "node"}`.
+    pub async fn work(&mut self, concurrency: u32, run_ms: u64) {
+        self.ask(json!({"do": "work", "concurrency": concurrency, "runMs": run_ms}))
+            .await
+            .expect("queue.process");
+    }
+
+    /// Waits for an unasked line, such as an event, that `wanted` accepts, among those heard already and those to come.
+    pub async fn hear(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        if let Some(at) = self.heard.iter().position(&wanted) {
+            return self.heard.remove(at);
+        }
+        self.node.next_where(what, wanted).await
+    }
+
+    /// Closes the queue and ends the program.
+    pub async fn close(self) {
+        self.node.finish().await;
+    }
+
+    /// The Node process, for signals.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    async fn ask(&mut self, mut request: Value) -> Result<Value, String> {
+        self.requests += 1;
+        request["request"] = self.requests.into();
+        self.node.send(&request);
+        let limit = Instant::now() + 3 * DEADLINE;
+        loop {
+            assert!(Instant::now() < limit, "bull.mjs gave no answer to {request}");
+            let mut line = self.node.next().await;
+            if line["request"] != request["request"] {
+                self.heard.push(line);
+                continue;
+            }
+            return match line.get("error") {
+                Some(error) => Err(error.as_str().unwrap_or_default().to_owned()),
+                None => Ok(line["ok"].take()),
+            };
+        }
+    }
+}
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node")
+}

@@ -1,0 +1,73 @@
+//! The tests' own tools: that they start what they say, and leave nothing behind.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+use serde_json::json;
+use support::node::{BullQueue, Node};
+use support::redis::Redis;
+use support::{bullock, wait};
+
+fn is_alive(pid: u32) -> bool {
+    kill(Pid::from_raw(pid.cast_signed()), None).is_ok()
+}
+
+#[tokio::test]
+async fn a_redis_server_answers_and_is_gone_when_dropped() {
+    let redis = Redis::start();
+    let mut connection = redis.connection().await;
+    let _: () = redis::cmd("SET").arg("a").arg("b").query_async(&mut connection).await.unwrap();
+    let pid = redis.pid();
+    assert!(is_alive(pid));
+    drop(redis);
+    assert!(!is_alive(pid));
+}
+
+#[tokio::test]
+async fn a_crashed_redis_server_comes_back_empty_on_its_port() {
+    let mut redis = Redis::start();
+    let mut connection = redis.connection().await;
+    let _: () = redis::cmd("SET").arg("a").arg("b").query_async(&mut connection).await.unwrap();
+    redis.crash_and_restart();
+    let mut connection = redis.connection().await;
+    let keys: u64 = redis::cmd("DBSIZE").query_async(&mut connection).await.unwrap();
+    assert_eq!(keys, 0);
+}
+
+#[tokio::test]
+async fn bull_adds_a_job_and_bulls_own_worker_finishes_it() {
+    let redis = Redis::start();
+    let mut queue = BullQueue::open(&redis.url(), "q").await;
+    queue.listen().await;
+    let id = queue.add("x", json!({"n": 1}), json!({})).await;
+    assert_eq!(queue.job(&id, "getState").await, "waiting");
+    queue.work(1, 1).await;
+    assert_eq!(queue.finished(&id).await, Ok(json!({"by": "node"})));
+    assert_eq!(queue.job(&id, "returnvalue").await, json!({"by": "node"}));
+    queue.hear("global:completed", |line| line["event"] == "global:completed").await;
+    assert!(queue.call("nonsense", json!([])).await.is_err());
+    let pid = queue.node().pid();
+    queue.close().await;
+    assert!(!is_alive(pid));
+}
+
+#[tokio::test]
+#[should_panic(expected = "no-such-program.mjs ended early")]
+async fn a_node_program_that_fails_says_why() {
+    Node::start("no-such-program.mjs", &[]).next().await;
+}
+
+#[tokio::test]
+async fn the_bullock_binary_can_be_run_to_its_end() {
+    let answer = bullock::cli(&["--version"], &[]).await;
+    assert_eq!(answer.code, 0, "{answer:?}");
+}
+
+#[tokio::test]
+#[should_panic(expected = "waited 10ms for the moon")]
+async fn a_wait_that_ends_in_vain_names_what_it_waited_for() {
+    let limit = std::time::Duration::from_millis(10);
+    wait::value_within(limit, "the moon", async || None::<()>).await;
+}
