@@ -42,9 +42,10 @@ impl Stop {
     /// How the run ended. `from` says where the line came from: `stdout`, a host.
     pub fn outcome(self, from: &str) -> Outcome {
         match self {
-            Self::Bad(problem) => {
-                Outcome::Failed(Failure::new(ReasonClass::Error, format!("bad NDJSON from {from}: {problem}")))
-            }
+            Self::Bad(problem) => Outcome::Failed(Failure::new(
+                ReasonClass::Error,
+                format!("bad NDJSON from {from}: {problem}"),
+            )),
             Self::LeaseLost => Outcome::EndedElsewhere,
         }
     }

@@ -65,7 +65,10 @@ fn internal_v6(ip: Ipv6Addr) -> Option<&'static str> {
         Some("a site-local address")
     } else if first & 0xff00 == 0xff00 {
         Some("a multicast address")
-    } else if first & 0xe000 != 0x2000 || (first == 0x2001 && second < 0x0200) || (first, second) == (0x2001, 0x0db8) {
+    } else if first & 0xe000 != 0x2000
+        || (first == 0x2001 && second < 0x0200)
+        || (first, second) == (0x2001, 0x0db8)
+    {
         // Only 2000::/3 is given out; 2001::/23 holds Teredo and other protocols' own.
         Some("an address reserved for tests and protocols")
     } else {
@@ -83,10 +86,10 @@ fn embedded_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     };
     match segments {
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
-        // Mapped, translated (SIIT) and compatible.
-        [0, 0, 0, 0, 0, 0xffff | 0, high, low] | [0, 0, 0, 0, 0xffff, 0, high, low] => Some(of(high, low)),
-        // NAT64, the well-known and the local prefix.
-        [0x64, 0xff9b, 0 | 1, .., high, low] => Some(of(high, low)),
+        // Mapped and compatible; translated (SIIT); NAT64 by the well-known and the local prefix.
+        [0, 0, 0, 0, 0, 0xffff | 0, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0x64, 0xff9b, 0 | 1, .., high, low] => Some(of(high, low)),
         // 6to4.
         [0x2002, high, low, ..] => Some(of(high, low)),
         _ => None,
@@ -100,7 +103,9 @@ pub fn is_metadata(address: IpAddr) -> bool {
         IpAddr::V4(_) => address,
     };
     match address {
-        IpAddr::V4(v4) => matches!(v4.octets(), [169, 254, 169, 254] | [169, 254, 170, 2] | [100, 100, 100, 200]),
+        IpAddr::V4(v4) => {
+            matches!(v4.octets(), [169, 254, 169, 254] | [169, 254, 170, 2] | [100, 100, 100, 200])
+        }
         IpAddr::V6(v6) => v6.segments() == [0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254],
     }
 }
@@ -156,6 +161,9 @@ mod tests {
         let mixed = ["10.0.0.1:0", "1.1.1.1:0"].map(|text| text.parse().unwrap()).to_vec();
         assert_eq!(only_public("x.test", mixed).unwrap(), ["1.1.1.1:0".parse().unwrap()]);
         let private = vec!["10.0.0.1:0".parse().unwrap()];
-        assert_eq!(only_public("x.test", private).unwrap_err(), "x.test resolves to 10.0.0.1, a private address");
+        assert_eq!(
+            only_public("x.test", private).unwrap_err(),
+            "x.test resolves to 10.0.0.1, a private address"
+        );
     }
 }

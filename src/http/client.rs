@@ -192,7 +192,9 @@ impl std::fmt::Display for TransportError {
         match self.kind {
             TransportErrorKind::Setup => write!(f, "the HTTP client cannot be set up: {cause}"),
             TransportErrorKind::Connect => write!(f, "cannot connect: {cause}"),
-            TransportErrorKind::ConnectTimeout => f.write_str("cannot connect: no connection within the limit"),
+            TransportErrorKind::ConnectTimeout => {
+                f.write_str("cannot connect: no connection within the limit")
+            }
             TransportErrorKind::Exchange => write!(f, "the connection broke before an answer: {cause}"),
             TransportErrorKind::Body => write!(f, "the connection broke within the answer: {cause}"),
         }

@@ -14,7 +14,8 @@ pub const SECRET_BYTES_MIN: usize = 24;
 /// The prefix of a secret that is written in base64.
 const BASE64_PREFIX: &str = "whsec_";
 /// Words that stand in examples; a secret with one of them was never chosen.
-const PLACEHOLDERS: &[&str] = &["changeme", "change-me", "change_me", "replace", "example", "placeholder", "your-secret"];
+const PLACEHOLDERS: &[&str] =
+    &["changeme", "change-me", "change_me", "replace", "example", "placeholder", "your-secret"];
 
 /// A secret shared with a backend. Never shown: `Debug` prints stars.
 #[derive(Clone)]
@@ -24,7 +25,9 @@ pub struct Secret(Hmac<Sha256>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     /// Fewer than [`SECRET_BYTES_MIN`].
-    #[error("the secret has {0} bytes, at least {SECRET_BYTES_MIN} are needed; make one with: openssl rand -base64 32")]
+    #[error(
+        "the secret has {0} bytes, at least {SECRET_BYTES_MIN} are needed; make one with: openssl rand -base64 32"
+    )]
     TooShort(usize),
     /// `whsec_` promises base64.
     #[error("the secret begins with whsec_, but what follows is not base64")]

@@ -31,10 +31,10 @@ pub(super) async fn wait(heartbeat: Duration, ctx: &Context) -> Outcome {
             }
             Ok(None) => {}
             Err(WriteError::LeaseLost) => return Outcome::EndedElsewhere,
-            // While Redis is away no callback can be seen, so their absence says nothing.
+            // While Redis is away no callback can land, so their absence says nothing.
             Err(error) => {
                 tracing::warn!(%error, "cannot look for callbacks");
-                continue;
+                heard = Instant::now();
             }
         }
         if heard.elapsed() > heartbeat {

@@ -25,7 +25,8 @@ pub(super) struct Told {
 pub(super) fn told(body: &[u8]) -> Told {
     match serde_json::from_slice::<Value>(body) {
         Ok(Value::Object(members)) => {
-            let text = |name: &str| members.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
+            let text =
+                |name: &str| members.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
             let problem = match (text("title"), text("detail")) {
                 (Some(title), Some(detail)) => Some(format!("{title}: {detail}")),
                 (Some(only), None) | (None, Some(only)) => Some(only.to_owned()),
@@ -35,7 +36,9 @@ pub(super) fn told(body: &[u8]) -> Told {
             let named = || text("message").or_else(|| text("error")).or_else(nested).map(str::to_owned);
             let retry_after = members.get("retryAfterMs").and_then(Value::as_f64).and_then(stream::millis);
             Told {
-                message: problem.or_else(named).or_else(|| (!members.is_empty()).then(|| head(body)).flatten()),
+                message: problem
+                    .or_else(named)
+                    .or_else(|| (!members.is_empty()).then(|| head(body)).flatten()),
                 stack: text("stack").map(str::to_owned),
                 retryable: members.get("retryable").and_then(Value::as_bool),
                 retry_after,

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use options::{BodyMode, FORBIDDEN_HEADERS, HttpOptions};
+pub(super) use request::Envelope;
 pub use retry_after::parse as parse_retry_after;
 
 use self::options::Ready;
@@ -185,7 +186,9 @@ fn note_cancel(ready: &Arc<Ready>, job: &Arc<Job<Data>>, ctx: &Context) {
         let note = ready.cancel_client.send(Method::POST, url, headers, body);
         match tokio::time::timeout(CANCEL_NOTE_MAX, note).await {
             Ok(Ok(response)) if response.status().is_success() => {}
-            Ok(Ok(response)) => tracing::warn!(status = response.status().as_u16(), "cancel_url refused the note"),
+            Ok(Ok(response)) => {
+                tracing::warn!(status = response.status().as_u16(), "cancel_url refused the note")
+            }
             Ok(Err(error)) => tracing::warn!(%error, "cancel_url was not told"),
             Err(_) => tracing::warn!("cancel_url did not answer within {}", shown(CANCEL_NOTE_MAX)),
         }

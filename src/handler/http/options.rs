@@ -13,9 +13,9 @@ use crate::http::sign::Secret;
 use crate::http::{Client, ClientOptions, Clients, HeaderMap, HeaderName, HeaderValue, Url};
 
 /// A streaming or detached job that shows no sign of life for so long has failed.
-const HEARTBEAT_DEFAULT: Duration = Duration::from_secs(60);
+const HEARTBEAT_DEFAULT: Duration = Duration::from_mins(1);
 /// Longest wait that a backend may ask for.
-const RETRY_AFTER_MAX_DEFAULT: Duration = Duration::from_secs(3600);
+const RETRY_AFTER_MAX_DEFAULT: Duration = Duration::from_hours(1);
 /// Largest result.
 const RESPONSE_BYTES_MAX_DEFAULT: usize = 1024 * 1024;
 /// Statuses that say: this job will never work.
@@ -179,8 +179,13 @@ fn headers(configured: &[(String, String)], keep: &mut impl FnMut(OptionError)) 
     for (name, value) in configured {
         let shown = name.escape_debug();
         let lower = name.to_ascii_lowercase();
-        if FORBIDDEN_HEADERS.contains(&lower.as_str()) || FORBIDDEN_PREFIXES.iter().any(|p| lower.starts_with(p)) {
-            keep(OptionError::new("headers", format!("\"{shown}\" is set by bullock and cannot be configured")));
+        if FORBIDDEN_HEADERS.contains(&lower.as_str())
+            || FORBIDDEN_PREFIXES.iter().any(|p| lower.starts_with(p))
+        {
+            keep(OptionError::new(
+                "headers",
+                format!("\"{shown}\" is set by bullock and cannot be configured"),
+            ));
             continue;
         }
         match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
@@ -190,10 +195,14 @@ fn headers(configured: &[(String, String)], keep: &mut impl FnMut(OptionError)) 
                 headers.append(name, value);
             }
             (Err(_), _) => {
-                keep(OptionError::new("headers", format!("\"{shown}\" is no name of a header: letters, digits and -")));
+                keep(OptionError::new(
+                    "headers",
+                    format!("\"{shown}\" is no name of a header: letters, digits and -"),
+                ));
             }
             (_, Err(_)) => {
-                let problem = format!("the value of \"{shown}\" has a line break or another control character");
+                let problem =
+                    format!("the value of \"{shown}\" has a line break or another control character");
                 keep(OptionError::new("headers", problem));
             }
         }

@@ -43,7 +43,11 @@ const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
 /// Headers and body for a job.
-pub(super) fn build(ready: &Ready, job: &Arc<Job<Data>>, ctx: &Context) -> Result<(HeaderMap, Bytes), Box<Failure>> {
+pub(super) fn build(
+    ready: &Ready,
+    job: &Arc<Job<Data>>,
+    ctx: &Context,
+) -> Result<(HeaderMap, Bytes), Box<Failure>> {
     let body = body(ready.options.body, job, ctx)?;
     let mut headers = ready.headers.clone();
     headers.reserve(16);
@@ -139,7 +143,9 @@ fn body(mode: BodyMode, job: &Arc<Job<Data>>, ctx: &Context) -> Result<Bytes, Bo
     let json = match mode {
         BodyMode::Data => return Ok(Bytes::from_owner(DataBytes(Arc::clone(job)))),
         BodyMode::Envelope => serde_json::to_vec(&Envelope::of(job)),
-        BodyMode::BullmqProxy => serde_json::to_vec(&ProxyBody { job: ProxyJob::of(job, ctx), token: &ctx.run.token }),
+        BodyMode::BullmqProxy => {
+            serde_json::to_vec(&ProxyBody { job: ProxyJob::of(job, ctx), token: &ctx.run.token })
+        }
     };
     json.map(Bytes::from).map_err(|error| Box::new(Failure::new(ReasonClass::Error, error.to_string())))
 }

@@ -86,7 +86,12 @@ enum Unread {
     Silent,
 }
 
-async fn read(sent: &Sent<'_>, response: &mut Response, max: usize, ctx: &Context) -> Result<Vec<u8>, Unread> {
+async fn read(
+    sent: &Sent<'_>,
+    response: &mut Response,
+    max: usize,
+    ctx: &Context,
+) -> Result<Vec<u8>, Unread> {
     let mut body = Vec::new();
     while let Some(chunk) = next(sent, response).await? {
         ctx.pulse.beat();
@@ -119,7 +124,8 @@ pub(super) async fn unsuccessful(sent: &Sent<'_>, mut response: Response, ctx: &
     let headers = response.headers();
     let told = failure::told(&body);
     let retry_after = wait(headers, &told, options.retry_after_max);
-    let message = if status.is_redirection() { redirected(sent, status, headers) } else { text(sent, status, &told) };
+    let message =
+        if status.is_redirection() { redirected(sent, status, headers) } else { text(sent, status, &told) };
     tracing::info!(status = status.as_u16(), host = %sent.host, "the backend did not complete the job");
 
     let never = headers.get(JOB_NO_RETRY).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));

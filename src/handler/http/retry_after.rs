@@ -27,7 +27,10 @@ pub fn parse(value: &str, now: DateTime<Utc>) -> Option<Duration> {
         return value.parse::<f64>().ok().map(|s| Duration::try_from_secs_f64(s).unwrap_or(Duration::MAX));
     }
     let date = DateTime::parse_from_rfc2822(value).map(|date| date.to_utc()).ok().or_else(|| {
-        OBSOLETE_DATES.iter().find_map(|form| NaiveDateTime::parse_from_str(value, form).ok()).map(|date| date.and_utc())
+        OBSOLETE_DATES
+            .iter()
+            .find_map(|form| NaiveDateTime::parse_from_str(value, form).ok())
+            .map(|date| date.and_utc())
     })?;
     Some((date - now).to_std().unwrap_or(Duration::ZERO))
 }

@@ -40,7 +40,9 @@ pub(super) async fn read(sent: &Sent<'_>, mut response: Response, ctx: &Context)
     // Once the end was told, a connection that breaks or lingers afterwards takes nothing back.
     match stream.verdict() {
         Some(Verdict::Result(value)) => Outcome::Completed(Some(value)),
-        Some(Verdict::Error(line)) => Outcome::Failed(with_stack(sent, status, line.failure(|| no_text(sent)))),
+        Some(Verdict::Error(line)) => {
+            Outcome::Failed(with_stack(sent, status, line.failure(|| no_text(sent))))
+        }
         None => Outcome::Failed(failure),
     }
 }
@@ -53,7 +55,10 @@ fn stopped(sent: &Sent<'_>, stop: Stop) -> Outcome {
 }
 
 fn missing(sent: &Sent<'_>) -> Failure {
-    sent.failed(ReasonClass::Error, format!("the stream from {} ended without a result or error line", sent.host))
+    sent.failed(
+        ReasonClass::Error,
+        format!("the stream from {} ended without a result or error line", sent.host),
+    )
 }
 
 fn no_text(sent: &Sent<'_>) -> String {

@@ -65,7 +65,9 @@ impl Target {
         if !(text.starts_with("http://") || text.starts_with("https://")) {
             let hint = "write http://, https:// or unix:// with a host or socket";
             return Err(match text.split_once("://") {
-                Some((scheme, _)) => format!("the scheme \"{}\" is not supported: {hint}", scheme.escape_debug()),
+                Some((scheme, _)) => {
+                    format!("the scheme \"{}\" is not supported: {hint}", scheme.escape_debug())
+                }
                 None => format!("this is no complete URL: {hint}"),
             });
         }
@@ -91,7 +93,10 @@ impl Target {
             return Err("what follows # is never sent to a server: leave it out".into());
         }
         if !allow_private && !in_host && address::literal(&url).is_some_and(address::is_metadata) {
-            return Err("the host is the metadata service of a cloud; if you mean it, set allow_private = true".into());
+            return Err(
+                "the host is the metadata service of a cloud; if you mean it, set allow_private = true"
+                    .into(),
+            );
         }
         if !has_variables {
             return Ok(Self { socket: None, form: Form::Fixed(url) });
@@ -163,7 +168,8 @@ impl Template {
         let url = Url::parse(&text).map_err(|error| error.to_string())?;
         // The parser tidies "." and ".." away: with them a job could choose another route.
         let route = text.splitn(4, '/').nth(3).unwrap_or_default();
-        let path = route.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase().replace("%2e", ".");
+        let path =
+            route.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase().replace("%2e", ".");
         if path.split('/').any(|segment| segment == "." || segment == "..") {
             return Err("a value would change the route".into());
         }
@@ -190,7 +196,12 @@ impl Variable {
                 Some(path) if path.split('.').all(|member| !member.is_empty()) => {
                     Self::Data(path.split('.').map(str::to_owned).collect())
                 }
-                _ => return Err(format!("{{{{{}}}}} is not known; there are {VARIABLES}", name.escape_debug())),
+                _ => {
+                    return Err(format!(
+                        "{{{{{}}}}} is not known; there are {VARIABLES}",
+                        name.escape_debug()
+                    ));
+                }
             },
         })
     }
@@ -209,7 +220,8 @@ impl Variable {
             };
             *data = Some(read);
         }
-        let found = data.as_ref().and_then(|data| path.iter().try_fold(data, |value, member| value.get(member)));
+        let found =
+            data.as_ref().and_then(|data| path.iter().try_fold(data, |value, member| value.get(member)));
         match found {
             Some(Value::String(text)) => Ok(text.clone()),
             Some(value @ (Value::Number(_) | Value::Bool(_))) => Ok(value.to_string()),
@@ -265,7 +277,10 @@ fn split_socket(rest: &str) -> Result<(&str, &str), String> {
 fn push_host(text: &mut String, value: &str) -> Result<(), String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
     if value.is_empty() || !value.chars().all(allowed) {
-        return Err(format!("\"{}\" is no host name", value.chars().take(64).collect::<String>().escape_debug()));
+        return Err(format!(
+            "\"{}\" is no host name",
+            value.chars().take(64).collect::<String>().escape_debug()
+        ));
     }
     text.push_str(value);
     Ok(())
