@@ -29,6 +29,9 @@ use super::cron::{Cron, CronError, UnknownZone, Zone};
 /// The latest instant that JavaScript can say, ms since the epoch.
 const INSTANT_MAX_MS: f64 = 8.64e15;
 
+/// The largest `tz` given as minutes east of UTC, two days.
+const ZONE_MINUTES_MAX: f64 = 2880.0;
+
 /// One occurrence of a repeatable job, ready to be added.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Occurrence {
@@ -133,7 +136,8 @@ fn occurrence(
 ) -> Result<Option<Occurrence>, RepeatError> {
     let repeat_text = opts.take("repeat").ok_or(RepeatError::NotAnObject("it is missing"))?;
     let mut repeat = Members::parse(&repeat_text).ok_or(RepeatError::NotAnObject("it is not an object"))?;
-    let previous = opts.value("prevMillis").as_f64().unwrap_or(0.0);
+    let previous =
+        Some(members::to_number(&opts.value("prevMillis"))).filter(|ms| !ms.is_nan()).unwrap_or(0.0);
     let job_id = opts.value("jobId");
     if previous == 0.0 && truthy(&job_id) {
         repeat.set("jobId", json(&job_id));
@@ -240,7 +244,12 @@ fn zone_of(repeat: &Members, zone_of_process: Zone) -> Result<Zone, RepeatError>
     }
     match repeat.value("tz") {
         Value::Null => Ok(zone_of_process),
-        Value::Number(minutes) => Ok(Zone::Fixed(minutes.as_f64().unwrap_or(0.0) as i32 * 60)),
+        Value::Number(minutes) => {
+            let minutes = minutes.as_f64().filter(|minutes| minutes.abs() <= ZONE_MINUTES_MAX);
+            minutes
+                .map(|minutes| Zone::Fixed(minutes as i32 * 60))
+                .ok_or_else(|| UnknownZone(members::to_text(&repeat.value("tz"))).into())
+        }
         Value::String(name) => Ok(Zone::parse(&name)?),
         other => Err(UnknownZone(other.to_string()).into()),
     }

@@ -1,7 +1,7 @@
 //! Backoff against the 32 vectors of Bull.
 
 use bullock::job::Options;
-use bullock::job::backoff::{Delay, delay_ms};
+use bullock::job::backoff::{Delay, Strategies, delay_ms};
 use serde_json::json;
 
 #[test]
@@ -12,7 +12,7 @@ fn every_wait_is_the_one_that_bull_computes() {
     for case in cases {
         let opts = Options::parse(&json!({ "backoff": case["backoff"] }).to_string()).unwrap();
         let made = u32::try_from(case["attemptsMade"].as_u64().unwrap()).unwrap();
-        let got = delay_ms(opts.backoff.as_ref(), made, &Default::default());
+        let got = delay_ms(opts.backoff.as_ref(), made, &Strategies::default());
         if case.get("error").is_some() {
             assert!(got.is_err(), "{case}");
             continue;

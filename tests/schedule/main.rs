@@ -6,6 +6,7 @@
 
 mod backoff;
 mod cron;
+mod garbage;
 mod repeat;
 mod state;
 

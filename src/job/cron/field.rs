@@ -82,6 +82,9 @@ pub(super) fn nth_weekday(before: &str, nth: &str) -> Result<u32, String> {
 
 /// Reads `5`, `1-5`, `*`, `*/5`, `1-5/2`, `5/15`, `L` and names.
 pub(super) fn read_part(field: FieldName, part: &str) -> Result<Part, String> {
+    if part.is_empty() {
+        return Err("expected a value here, found nothing".into());
+    }
     let (min, max) = field.range();
     let outside = || format!("\"{part}\": expected a value, range or step in {min}-{max}");
     let text = numbers_for_names(field, part)?;
