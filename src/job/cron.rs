@@ -48,7 +48,7 @@ pub struct Cron {
 
 /// A pattern that cannot be read: which field, where, and what was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cron \"{pattern}\": {}column {column}: {problem}", field.map(|f| format!("{f}, ")).unwrap_or_default())]
+#[error("cron {pattern:?}: {}column {column}: {problem}", field.map(|f| format!("{f}, ")).unwrap_or_default())]
 pub struct CronError {
     /// The whole pattern.
     pub pattern: String,

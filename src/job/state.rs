@@ -55,7 +55,7 @@ const OLD_WORDS: &[(&str, State)] = &[
 /// A word that is no state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown state \"{0}\": expected waiting, prioritized, delayed, active, waiting-children, completed, failed or paused"
+    "unknown state {0:?}: expected waiting, prioritized, delayed, active, waiting-children, completed, failed or paused"
 )]
 pub struct UnknownState(pub String);
 

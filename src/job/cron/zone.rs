@@ -20,7 +20,7 @@ pub enum Zone {
 
 /// A zone that nobody knows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown time zone \"{0}\": expected an IANA name such as Europe/Rome, or UTC, UTC+3, local")]
+#[error("unknown time zone {0:?}: expected an IANA name such as Europe/Rome, or UTC, UTC+3, local")]
 pub struct UnknownZone(pub String);
 
 /// Old names that Node knows beside the IANA ones.
