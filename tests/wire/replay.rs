@@ -187,7 +187,7 @@ impl Call {
             id,
             token: TOKEN,
             result,
-            keep: opts.remove_on_complete,
+            keep: opts.remove_on_complete.unwrap_or(Keep::All),
             debounce_id: hash.get("deid").and_then(Value::as_str),
         };
         self.store.complete(&self.lane, LOCK_MS, self.points, &[run]).await.expect("complete");
@@ -239,7 +239,7 @@ impl Call {
             attempts_made: made,
             message,
             stacktrace: &stacktrace,
-            keep: if fate == Fate::Bury { opts.remove_on_fail } else { Keep::All },
+            keep: if fate == Fate::Bury { opts.remove_on_fail.unwrap_or(Keep::All) } else { Keep::All },
             debounce_id: hash.get("deid").and_then(Value::as_str),
             lifo: opts.lifo,
             class: "error",
