@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util';
 import { CONTENDERS } from './lib/contenders.mjs';
 import { cores } from './lib/noise.mjs';
-import { fillOnce, OPERATIONS } from './lib/operations.mjs';
+import { OPERATIONS } from './lib/operations.mjs';
 
 const HELP = `usage: node side-by-side.mjs [--only drain,drain-http,add,latency] [--rounds 3] [--n 20000] [--who bull,probe,…] [--settle 20]
 
@@ -17,7 +17,7 @@ const HELP = `usage: node side-by-side.mjs [--only drain,drain-http,add,latency]
 
 const FIGURES = { // key: [heading, digits]
   jobs_per_s: ['jobs/s', 0], redis_us: ['Redis µs/job', 1], redis_command_us: ['of it commands', 1], client_us: ['client µs/job', 1],
-  commands: ['commands/job', 2], p50_ms: ['p50 ms', 2], p95_ms: ['p95 ms', 2],
+  commands: ['commands/job', 2], backend_us: ['backend µs/job', 1], p50_ms: ['p50 ms', 2], p95_ms: ['p95 ms', 2],
 };
 
 function options() {
@@ -57,25 +57,28 @@ async function compare(op, { rounds, who, ...run }) {
       }
     }
   }
-  return present.map(({ name }) => summary(op, name, run.n, runs.get(name)));
+  return present.map(({ name }) => summary(op, name, runs.get(name)));
 }
 
-function summary(op, contender, n, runs) {
+function summary(op, contender, runs) {
   const of = (key) => runs.map((run) => run[key]);
   const medians = Object.keys(FIGURES).filter((key) => key in runs[0]).map((key) => [key, Number(median(of(key)).toPrecision(5))]);
-  const rates = of('jobs_per_s').map(Math.round);
-  return { op, contender, n, rounds: runs.length, ...Object.fromEntries(medians),
-    jobs_per_s_range: [Math.min(...rates), Math.max(...rates)], others: Number(Math.max(...of('others')).toFixed(2)) };
+  const ranged = 'p50_ms' in runs[0] ? 'p50_ms' : 'jobs_per_s';
+  const digits = FIGURES[ranged][1];
+  const range = [Math.min(...of(ranged)), Math.max(...of(ranged))].map((value) => Number(value.toFixed(digits)));
+  return { op, contender, n: runs[0].n, rounds: runs.length, ...Object.fromEntries(medians),
+    [`${ranged}_range`]: range, others: Number(Math.max(...of('others')).toFixed(2)) };
 }
 
 function print(op, lines) {
+  const ranged = 'p50_ms' in lines[0] ? 'p50_ms' : 'jobs_per_s';
   const keys = Object.keys(FIGURES).filter((key) => key in lines[0] && !(op === 'latency' && key === 'jobs_per_s'));
   const width = Math.max(...lines.map(({ contender }) => contender.length));
   const row = (name, cells) => console.log(`${name.padEnd(width)}  ${cells.map((text) => cell(text, 16)).join('')}`);
   console.log();
-  row(op.padEnd(width), [...keys.map((key) => FIGURES[key][0]), 'range of jobs/s', 'others’ share']);
+  row(op.padEnd(width), [...keys.map((key) => FIGURES[key][0]), `range of ${FIGURES[ranged][0]}`, 'others’ share']);
   for (const line of lines) {
-    row(line.contender, [...keys.map((key) => line[key].toFixed(FIGURES[key][1])), line.jobs_per_s_range.join('-'), `≤ ${Math.round(line.others * 100)} %`]);
+    row(line.contender, [...keys.map((key) => line[key].toFixed(FIGURES[key][1])), line[`${ranged}_range`].join('-'), `≤ ${Math.round(line.others * 100)} %`]);
   }
 }
 
@@ -83,18 +86,14 @@ async function main() {
   const chosen = options();
   if (cores() < 2) throw new Error('two cores are needed, one for Redis and one for the worker');
   console.log(`${chosen.n} jobs, medians of ${chosen.rounds} rounds in turn, Redis on core 0, the worker on core 1 of ${cores()}`);
-  const layouts = chosen.only.some((op) => op.startsWith('drain')) ? ['bull', 'bullmq'] : [];
-  const filled = await Promise.all(layouts.map((layout) => fillOnce(layout, chosen.n)));
-  const snapshots = Object.fromEntries(layouts.map((layout, at) => [layout, filled[at].snapshot]));
   const all = [];
   for (const op of chosen.only) {
-    const lines = await compare(op, { ...chosen, snapshots });
+    const lines = await compare(op, chosen);
     if (lines.length > 0) print(op, lines);
     all.push(...lines);
   }
   console.log();
   for (const line of all) console.log(JSON.stringify(line));
-  for (const { stop } of filled) await stop();
 }
 
 main().then(() => process.exit(0), (error) => { console.error(`side-by-side: ${error.message}`); process.exit(1); });

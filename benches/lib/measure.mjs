@@ -53,12 +53,13 @@ export async function until(condition, what) {
 }
 
 /**
- * A fresh server with `snapshot`, then `work(server)` → {n, s, client_us?, …}, then `verify(server, commands, answer)`.
+ * A fresh server, `prepare(server)` uncounted, `work(server)` → {n, s, client_us?, …}, then `verify(server, commands, answer)`.
  * Figures per job: redis_us is the CPU of the whole server process, redis_command_us what its commands report of themselves.
  */
-export async function measure({ snapshot, work, verify, settleSeconds }) {
-  const server = await PrivateRedis.start({ core: REDIS_CORE, snapshot });
+export async function measure({ prepare, work, verify, settleSeconds }) {
+  const server = await PrivateRedis.start({ core: REDIS_CORE });
   try {
+    await prepare?.(server);
     await settle(settleSeconds);
     await server.resetCounters();
     const [redisBefore, childrenBefore, busyBefore, ownBefore, began] = [await server.cpuMicros(), endedChildrenSeconds(), busySeconds(), process.cpuUsage(), performance.now()];
@@ -73,12 +74,14 @@ export async function measure({ snapshot, work, verify, settleSeconds }) {
     const { n, s } = answer;
     const sum = (figure, counts) => Object.entries(commands).filter(([name]) => counts(name)).reduce((total, [, stat]) => total + stat[figure], 0);
     return {
+      n,
       jobs_per_s: n / s,
       redis_us: redis / n,
       redis_command_us: sum('usec', (name) => !name.startsWith('eval')) / n,
       client_us: (answer.client_us ?? children * 1e6) / n,
       commands: sum('calls', () => true) / n,
       others: Math.max(0, others / wall / cores()),
+      ...('beside_s' in answer ? { backend_us: answer.beside_s * 1e6 / n } : {}),
       ...('p50_ms' in answer ? { p50_ms: answer.p50_ms, p95_ms: answer.p95_ms } : {}),
     };
   } finally {
