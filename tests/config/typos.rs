@@ -67,3 +67,17 @@ proptest! {
         prop_assert!(!shown.contains("QQ"), "{} was shown for {}", shown, url);
     }
 }
+
+#[test]
+fn deep_nesting_is_an_error_and_not_a_crash() {
+    let dotted = vec!["a"; 100_000].join(".");
+    for text in [
+        format!("{dotted} = 1\n"),
+        format!("[{dotted}]\n"),
+        format!("x = {}\n", "[".repeat(100_000)),
+        format!("x = {}\n", "{ a = ".repeat(100_000)),
+    ] {
+        let problems = load(&text).unwrap_err().to_string();
+        assert!(problems.starts_with("error: ") && problems.len() < 2000, "{}", problems.len());
+    }
+}
