@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use futures_util::future::FusedFuture as _;
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{ChildStdin, ChildStdout};
@@ -126,12 +127,15 @@ async fn attempt(ready: &Ready, job: &Job<Data>, ctx: &Context) -> Outcome {
             Err(halt) => {
                 // Read on meanwhile: a process that is told to end may still have a checkpoint to leave.
                 let read_on = async {
-                    output.await.ok();
+                    output.as_mut().await.ok();
                     std::future::pending::<()>().await;
                 };
                 tokio::select! {
                     () = group.stop() => {}
                     () = read_on => {}
+                }
+                if !output.is_terminated() {
+                    tokio::time::timeout(DRAIN_MAX, output).await.ok();
                 }
                 return halt.outcome();
             }
