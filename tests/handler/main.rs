@@ -1,5 +1,8 @@
 //! What handlers do with a job, against real backends, real processes and real functions.
 
+// A test that unwraps says by its panic what went wrong.
+#![allow(clippy::unwrap_used)]
+
 mod addresses;
 mod detached;
 mod exec;
@@ -13,3 +16,4 @@ mod response;
 mod retry_after;
 mod streams;
 mod support;
+mod tls;

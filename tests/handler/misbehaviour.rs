@@ -45,6 +45,23 @@ async fn a_backend_that_is_not_there_is_named() {
 }
 
 #[tokio::test]
+async fn a_backend_that_takes_no_connection_ends_at_the_connect_limit() {
+    // With a backlog of one and nobody who accepts, the kernel leaves further connections waiting.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let full = socket.listen(1).unwrap();
+    let address = full.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    while let Ok(taken) = tokio::time::timeout(SHORT, TcpStream::connect(address)).await {
+        waiting.push(taken.unwrap());
+    }
+    let options = HttpOptions { connect: SHORT, ..HttpOptions::new(format!("http://{address}/")) };
+    let told = failure(call(options).await);
+    assert_eq!(told.message, format!("{address}: no connection within 300 ms (connect)"));
+    assert!(told.retryable);
+}
+
+#[tokio::test]
 async fn a_backend_that_accepts_and_never_answers_ends_at_first_byte() {
     let server = raw(|mut socket| async move {
         take_request(&mut socket).await;
@@ -108,7 +125,7 @@ async fn an_endless_body_is_cut_at_the_limit() {
     let server = raw(|mut socket| async move {
         take_request(&mut socket).await;
         let _ = socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n").await;
-        while socket.write_all(&[b'1'; 64 * 1024]).await.is_ok() {}
+        while socket.write_all(&[b'1'; 8 * 1024]).await.is_ok() {}
     })
     .await;
     assert_eq!(result(call(server.options("/")).await)["truncated"], true);
@@ -124,8 +141,8 @@ async fn a_hundred_mebibytes_are_not_read() {
             let head = format!("HTTP/1.1 500 Oh\r\ncontent-length: {}\r\n\r\n", 100 << 20);
             let _ = socket.write_all(head.as_bytes()).await;
             let mut written = 0;
-            while written < 100 << 20 && socket.write_all(&[b'x'; 64 * 1024]).await.is_ok() {
-                written += 64 * 1024;
+            while written < 100 << 20 && socket.write_all(&[b'x'; 8 * 1024]).await.is_ok() {
+                written += 8 * 1024;
             }
             let _ = told.send(written);
         }
