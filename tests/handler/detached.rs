@@ -9,7 +9,7 @@ use bullock::handler::http::HttpOptions;
 use bullock::handler::{Handler as _, WriteError};
 use bullock::job::outcome::{Outcome, ReasonClass};
 
-use super::support::{Server, failure, finish, http, job, run, serve};
+use super::support::{Server, failure, finish, http, job, run, serve, until};
 
 async fn accepting() -> Server {
     serve(Router::new().fallback(post(|| async { (StatusCode::ACCEPTED, "{\"queued\":true}") }))).await
@@ -73,7 +73,8 @@ async fn cancelling_ends_the_watch() {
     let run = run();
     let handler = http(options(&server, Duration::from_mins(1)));
     let running = tokio::spawn(handler.run(job().into(), run.ctx.clone()));
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let start = run.ctx.pulse.read().beat;
+    until("the 202 has come", || run.ctx.pulse.read().beat > start).await;
     run.cancel.cancel();
     assert_eq!(failure(running.await.unwrap()).class, ReasonClass::Cancelled);
 }

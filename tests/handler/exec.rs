@@ -48,6 +48,14 @@ async fn the_job_comes_as_one_line_of_json_on_stdin() {
 }
 
 #[tokio::test]
+async fn data_that_was_written_over_several_lines_still_comes_as_one() {
+    let data = "{\r\n  \"text\": \"a\\nb\"\n}\n";
+    let handler = exec(sh(r#"IFS= read -r line; printf '{"result":%s}\n' "$line""#));
+    let told = result(finish(&handler, job_with(data.trim()), &run()).await);
+    assert_eq!(told["data"]["text"], "a\nb");
+}
+
+#[tokio::test]
 async fn a_node_script_tells_progress_and_its_result() {
     let script = "
         let text = '';

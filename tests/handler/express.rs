@@ -144,7 +144,7 @@ async fn a_cancelled_job_is_seen_by_express_as_a_closed_response() {
 }
 
 #[tokio::test]
-async fn jobs_go_on_while_express_closes_idle_connections() {
+async fn many_jobs_in_a_row_are_served_by_express() {
     let backend = Express::start(NEW).await;
     let handler = http(backend.options("/ok", &[]));
     for _ in 0..200 {

@@ -31,7 +31,7 @@ use self::group::Group;
 pub use self::options::ExecOptions;
 use self::options::Ready;
 use self::stderr::Stderr;
-use super::http::Envelope;
+use super::envelope::Envelope;
 use super::stream::{Limits, Stop, Stream, Verdict};
 use super::{BoxFuture, Context, Handler, OptionError};
 use crate::job::outcome::{Failure, Outcome, ReasonClass, ReturnValue};
@@ -174,6 +174,9 @@ async fn follow(
 /// Writes the job as one line and closes stdin. A process that does not care to read is no error.
 async fn feed(mut stdin: ChildStdin, job: &Job<Data>) -> Result<(), Stop> {
     let mut line = serde_json::to_vec(&Envelope::of(job)).unwrap_or_default();
+    // A producer may have written its JSON over several lines. Within strings line breaks are escaped, so these
+    // are only space.
+    line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
     line.push(b'\n');
     if let Err(error) = stdin.write_all(&line).await {
         tracing::debug!(%error, "the process did not read its job");

@@ -27,7 +27,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use options::{BodyMode, FORBIDDEN_HEADERS, HttpOptions};
-pub(super) use request::Envelope;
 pub use retry_after::parse as parse_retry_after;
 
 use self::options::Ready;
