@@ -14,6 +14,7 @@ mod options;
 mod request;
 mod response;
 mod retry_after;
+mod stream_bytes;
 mod streams;
 mod support;
 mod tls;
