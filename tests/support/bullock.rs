@@ -98,7 +98,7 @@ impl Bullock {
     /// SIGTERM, then waits for the end.
     pub async fn stop(mut self) -> Ended {
         self.process.signal(Signal::SIGTERM);
-        self.wait(Duration::from_secs(60)).await
+        self.wait(3 * DEADLINE).await
     }
 
     /// Waits for the end without asking for it.

@@ -68,7 +68,7 @@ impl Node {
         match tokio::time::timeout(DEADLINE, self.lines.recv()).await {
             Ok(Some(value)) => value,
             Ok(None) => panic!("{} ended early:\n{}", self.name, self.errors.text()),
-            Err(_) => panic!("{} said nothing for {DEADLINE:?}:\n{}", self.name, self.errors.text()),
+            Err(_late) => panic!("{} said nothing for {DEADLINE:?}:\n{}", self.name, self.errors.text()),
         }
     }
 
