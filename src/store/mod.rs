@@ -1,1 +1,151 @@
-//! (in work)
+//! The only user of Redis: one function for each transition, each of them one Lua script.
+//!
+//! Owns: connections, scripts, the requests and replies of scripts. Must never know: when things happen
+//! (`worker`), what a job does (`handler`), what a person sees. Called by `worker`, `admin`, `app` and `cli`.
+
+pub mod claim;
+pub mod connection;
+pub mod control;
+pub mod enqueue;
+pub mod error;
+pub mod finish;
+pub mod inspect;
+pub mod recover;
+pub mod renew;
+pub mod repeat;
+pub mod run;
+pub mod script;
+pub mod server;
+pub mod wakeup;
+
+use std::sync::Arc;
+
+pub use connection::Connection;
+pub use error::StoreError;
+use redis::Value;
+pub use script::Scripts;
+
+use crate::wire::Keys;
+
+/// Layout version of our extra records. A newer one in Redis makes this program refuse the queue.
+pub const LAYOUT_VERSION: u32 = 1;
+/// Most jobs in one call of a script: `unpack` in Lua is bounded at 7,999 values, and a long script blocks Redis.
+pub const BATCH_MAX: usize = 1000;
+
+/// One queue in Redis. Clones are cheap and share everything.
+#[derive(Clone)]
+pub struct Store {
+    keys: Keys,
+    connection: Connection,
+    scripts: Arc<Scripts>,
+}
+
+/// What [`Store::open`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opened {
+    /// A Bull 4 queue, or an empty one.
+    Bull,
+    /// The keys are `BullMQ`'s; nothing was written.
+    BullMq,
+    /// A newer Bullock keeps its records here in a layout that this one does not know.
+    NewerLayout(String),
+}
+
+impl Store {
+    /// A queue on a connection.
+    pub fn new(connection: Connection, keys: Keys, scripts: Arc<Scripts>) -> Self {
+        Self { keys, connection, scripts }
+    }
+
+    /// The names of this queue's keys.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// The connection that this queue's commands use.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The same queue on another connection.
+    #[must_use]
+    pub fn on(&self, connection: Connection) -> Self {
+        Self { connection, ..self.clone() }
+    }
+
+    /// Checks what kind of queue this is and the version of our records, before a worker touches it.
+    pub async fn open(&self) -> Result<Opened, StoreError> {
+        let script = &self.scripts.open;
+        let mut call = script.call(&self.keys);
+        call.arg(LAYOUT_VERSION);
+        let (version, bullmq): (String, u8) = convert(script.run(&self.connection, &call).await?)?;
+        Ok(if bullmq == 1 {
+            Opened::BullMq
+        } else if version.parse::<u32>().is_ok_and(|found| found <= LAYOUT_VERSION) {
+            Opened::Bull
+        } else {
+            Opened::NewerLayout(version)
+        })
+    }
+}
+
+/// One sequential sender of requests that must take effect once although they may be sent twice.
+///
+/// It never has two requests under way: [`Lane::next`] numbers a new one, and sending the same number again is
+/// answered from the record of the first.
+#[derive(Debug)]
+pub struct Lane {
+    name: String,
+    request: u64,
+}
+
+impl Lane {
+    /// A lane of a worker; `name` is unique among all senders of the queue.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), request: 0 }
+    }
+
+    /// Begins a new request. To send the last one again, do not call this.
+    pub fn next(&mut self) {
+        self.request += 1;
+    }
+}
+
+fn convert<T: redis::FromRedisValue>(value: Value) -> Result<T, StoreError> {
+    redis::from_redis_value(value).map_err(|error| StoreError::Protocol(error.to_string()))
+}
+
+/// The elements of an array reply.
+fn array(value: Value) -> Result<Vec<Value>, StoreError> {
+    match value {
+        Value::Array(items) => Ok(items),
+        other => Err(StoreError::Protocol(format!("expected a list, got {other:?}"))),
+    }
+}
+
+fn integer(value: &Value) -> Result<i64, StoreError> {
+    match value {
+        Value::Int(n) => Ok(*n),
+        other => Err(StoreError::Protocol(format!("expected a number, got {other:?}"))),
+    }
+}
+
+/// A bulk reply as text. Ids that are not UTF-8 are shown lossily: no program of ours can have made them.
+fn text(value: Value) -> Result<String, StoreError> {
+    match value {
+        Value::BulkString(bytes) => Ok(String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())),
+        Value::SimpleString(text) => Ok(text),
+        Value::Int(n) => Ok(n.to_string()),
+        other => Err(StoreError::Protocol(format!("expected text, got {other:?}"))),
+    }
+}
+
+/// A bulk reply as bytes; nil = `None`.
+fn bytes(value: Value) -> Option<Vec<u8>> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        Value::Int(n) => Some(n.to_string().into_bytes()),
+        _ => None,
+    }
+}

@@ -1,1 +1,13 @@
-//! (in work)
+//! Bytes in Redis ⇄ job: key names, hash fields, event payloads (docs/wire/).
+//!
+//! Owns: every name and encoding that Node must agree with. Must never know: connections, scripts, when things
+//! happen. Called by `store`, and by `admin` and `cli` for what they show.
+
+pub mod bull;
+pub mod dialect;
+pub mod event;
+pub mod hash;
+pub mod keys;
+
+pub use dialect::Dialect;
+pub use keys::Keys;

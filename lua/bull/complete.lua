@@ -1,0 +1,77 @@
+--- Ends runs well.
+-- KEYS  P, X
+-- ARGV  lane, request, reply kept ms, metrics points (0 = none); then for each run: id, token, returnvalue (JSON),
+--       event payload, keep count ('' = all, 0 = none), keep age s ('' = any), debounce id
+-- Reply for each run: 0 done, or -1 no such job, -2 no lock, -3 not in active, -6 another run's lock
+-- Kept  every check before the first write; the lock goes first, so that a full memory cannot refuse the rest; a job
+--       is in `active` or in `completed`; a stale run changes nothing; published after the state is written
+-- Spec  docs/wire/bull-4.md 7
+--- @include "keys"
+--- @include "now"
+--- @include "types"
+--- @include "once"
+--- @include "fence_batch"
+--- @include "debounce"
+--- @include "retention"
+--- @include "metrics"
+--- @include "bury"
+local FIRST, STRIDE = 5, 7
+local lane, request, keep_ms, points = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local before = replay(lane, request)
+if before then return before end
+local completed = P .. 'completed'
+local wrong = expect_types({ P .. 'active', 'list', completed, 'zset', P .. 'stalled', 'set', X .. 'leases', 'zset',
+  P .. 'metrics:completed', 'hash', P .. 'metrics:completed:data', 'list' })
+if wrong then return wrong end
+
+local codes, keys, locks = refused_batch(FIRST, STRIDE)
+local mine, mine_locks = {}, {}
+for i = 1, #codes do
+  if codes[i] == 0 then
+    mine[#mine + 1] = ARGV[FIRST + (i - 1) * STRIDE]
+    mine_locks[#mine_locks + 1] = locks[i]
+  end
+end
+if #mine == 0 then return codes end
+redis.call('DEL', unpack(mine_locks))
+redis.call('SREM', P .. 'stalled', unpack(mine))
+redis.call('ZREM', X .. 'leases', unpack(mine))
+redis.call('HDEL', X .. 'leases:stalled', unpack(mine))
+
+local added, done = {}, 0
+local function flush()
+  if #added > 0 then redis.call('ZADD', completed, unpack(added)) end
+  added = {}
+end
+for i = 1, #codes do
+  if codes[i] == 0 then
+    local at = FIRST + (i - 1) * STRIDE
+    local id, count, age = ARGV[at], ARGV[at + 4], ARGV[at + 5]
+    if redis.call('LREM', P .. 'active', -1, id) == 0 then
+      codes[i] = -3
+    else
+      done = done + 1
+      if ARGV[at + 6] ~= '' then release_debounce(ARGV[at + 6]) end
+      if count == '0' then
+        delete_finished(id)
+      else
+        local wrote = redis.pcall('HSET', keys[i], 'returnvalue', ARGV[at + 2], 'finishedOn', now)
+        if type(wrote) == 'table' then
+          bury(id, 'undecodable', 'the key of the job was replaced while it ran', now)
+        else
+          local n = #added
+          added[n + 1], added[n + 2] = now, id
+          if count ~= '' or age ~= '' then
+            flush()
+            trim_finished(completed, tonumber(count), tonumber(age), now)
+          end
+        end
+      end
+      redis.call('PUBLISH', completed, ARGV[at + 3])
+    end
+  end
+end
+flush()
+count_metrics('completed', done, points, now)
+remember(lane, request, codes, keep_ms)
+return codes

@@ -1,0 +1,105 @@
+--- Ends attempts badly: back to waiting, into `delayed`, or for good into `failed`, the dead-letter set.
+-- KEYS  P, X
+-- ARGV  lane, request, reply kept ms, metrics points (0 = none); then for each run: id, token, fate (retry|delay|bury),
+--       delay ms, low bits of a delayed score, attemptsMade, failedReason, stacktrace (JSON), event payload,
+--       keep count ('' = all, 0 = none), keep age s ('' = any), debounce id, lifo 0|1, reason class, attempt record
+--       (JSON object without its first brace; '' = none)
+-- Reply for each run: 0 done, or -1 no such job, -2 no lock, -3 not in active, -6 another run's lock
+-- Kept  every check before the first write; a stale run changes nothing, not even the failure fields (Q1); the event is
+--       published on the last failure only
+-- Spec  docs/wire/bull-4.md 8
+--- @include "keys"
+--- @include "now"
+--- @include "types"
+--- @include "once"
+--- @include "fence_batch"
+--- @include "waiting"
+--- @include "debounce"
+--- @include "retention"
+--- @include "metrics"
+--- @include "bury"
+local FIRST, STRIDE = 5, 15
+local lane, request, keep_ms, points = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local before = replay(lane, request)
+if before then return before end
+local failed = P .. 'failed'
+local wrong = expect_types({ P .. 'active', 'list', failed, 'zset', P .. 'stalled', 'set', P .. 'delayed', 'zset',
+  P .. 'wait', 'list', P .. 'paused', 'list', P .. 'priority', 'zset', X .. 'leases', 'zset',
+  P .. 'metrics:failed', 'hash', P .. 'metrics:failed:data', 'list' })
+if wrong then return wrong end
+local ATTEMPT_RECORDS_MAX = 20
+
+local function record_attempt(id, made, class, attempt, fate)
+  local record = X .. 'job:' .. id
+  if redis.call('TYPE', record).ok == 'string' then redis.call('DEL', record) end
+  redis.call('HSET', record, 'attempt:' .. made, '{"at":' .. string.format('%.0f', now) .. ',' .. attempt)
+  redis.call('HDEL', record, 'attempt:' .. (tonumber(made) - ATTEMPT_RECORDS_MAX))
+  if fate == 'bury' then redis.call('HSET', record, 'reason', class, 'buried_at', now) end
+end
+
+-- Bytes that nobody can decode leave the hash, so that Node's getters go on working; they are kept beside it.
+local function set_aside_undecodable(id)
+  local raw = redis.call('HMGET', P .. id, 'data', 'opts')
+  if raw[1] then redis.call('HSET', X .. 'job:' .. id, 'raw:data', raw[1]) end
+  if raw[2] then redis.call('HSET', X .. 'job:' .. id, 'raw:opts', raw[2]) end
+  redis.call('HDEL', P .. id, 'data', 'opts')
+end
+
+local function finish(at, id)
+  local count, age = ARGV[at + 9], ARGV[at + 10]
+  release_debounce(ARGV[at + 11])
+  if count == '0' then
+    delete_finished(id)
+  else
+    redis.call('ZADD', failed, now, id)
+    redis.call('HSET', P .. id, 'failedReason', ARGV[at + 6], 'finishedOn', now)
+    if count ~= '' or age ~= '' then trim_finished(failed, tonumber(count), tonumber(age), now) end
+  end
+  redis.call('PUBLISH', failed, ARGV[at + 8])
+end
+
+local function again(at, id, fate)
+  if fate == 'delay' then
+    local score = (now + tonumber(ARGV[at + 3])) * 4096 + tonumber(ARGV[at + 4])
+    redis.call('ZADD', P .. 'delayed', score, id)
+    redis.call('PUBLISH', P .. 'delayed', score / 4096)
+    return
+  end
+  local list, priority = target_list(), priority_of(id)
+  if priority ~= 0 then
+    insert_by_priority(list, id, priority)
+  else
+    redis.call(ARGV[at + 12] == '1' and 'RPUSH' or 'LPUSH', list, id)
+  end
+end
+
+local codes, keys, locks = refused_batch(FIRST, STRIDE)
+local buried = 0
+for i = 1, #codes do
+  if codes[i] == 0 then
+    local at = FIRST + (i - 1) * STRIDE
+    local id, fate = ARGV[at], ARGV[at + 2]
+    redis.call('DEL', locks[i])
+    redis.call('SREM', P .. 'stalled', id)
+    redis.call('ZREM', X .. 'leases', id)
+    redis.call('HDEL', X .. 'leases:stalled', id)
+    if redis.call('LREM', P .. 'active', -1, id) == 0 then
+      codes[i] = -3
+    elseif redis.call('TYPE', keys[i]).ok ~= 'hash' then
+      bury(id, 'undecodable', 'the key of the job was replaced while it ran', now)
+    else
+      redis.call('HSET', keys[i], 'stacktrace', ARGV[at + 7], 'failedReason', ARGV[at + 6], 'attemptsMade', ARGV[at + 5])
+      if ARGV[at + 14] ~= '' then record_attempt(id, ARGV[at + 5], ARGV[at + 13], ARGV[at + 14], fate) end
+      if fate == 'bury' then
+        buried = buried + 1
+        if ARGV[at + 13] == 'undecodable' then set_aside_undecodable(id) end
+        finish(at, id)
+      else
+        again(at, id, fate)
+      end
+    end
+  end
+end
+count_metrics('failed', buried, points, now)
+remember(lane, request, codes, keep_ms)
+return codes

@@ -1,0 +1,47 @@
+--- Gives jobs back unfinished and unspent: at shutdown, when a backend asks for time, when a handler was never started.
+-- KEYS  P, X
+-- ARGV  lane, request, reply kept ms, rest ms (0, or how long the whole queue rests); then for each run: id, token,
+--       delay ms ('' = to the consumer end of waiting), low bits of a delayed score
+-- Reply for each run: 0 done, or -1 no such job, -2 no lock, -3 not in active, -6 another run's lock
+-- Kept  no attempt is spent and no field of the job changes; a priority is inserted anew by Bull's rule
+--- @include "keys"
+--- @include "now"
+--- @include "types"
+--- @include "once"
+--- @include "fence_batch"
+--- @include "waiting"
+local FIRST, STRIDE = 5, 4
+local lane, request, keep_ms, rest = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local before = replay(lane, request)
+if before then return before end
+local wrong = expect_types({ P .. 'active', 'list', P .. 'stalled', 'set', P .. 'delayed', 'zset', P .. 'wait', 'list',
+  P .. 'paused', 'list', P .. 'priority', 'zset', X .. 'leases', 'zset' })
+if wrong then return wrong end
+local codes, _, locks = refused_batch(FIRST, STRIDE)
+for i = 1, #codes do
+  if codes[i] == 0 then
+    local at = FIRST + (i - 1) * STRIDE
+    local id, delay = ARGV[at], ARGV[at + 2]
+    redis.call('DEL', locks[i])
+    redis.call('SREM', P .. 'stalled', id)
+    redis.call('ZREM', X .. 'leases', id)
+    redis.call('HDEL', X .. 'leases:stalled', id)
+    if redis.call('LREM', P .. 'active', -1, id) == 0 then
+      codes[i] = -3
+    elseif delay ~= '' then
+      local score = (now + tonumber(delay)) * 4096 + tonumber(ARGV[at + 3])
+      redis.call('ZADD', P .. 'delayed', score, id)
+      redis.call('PUBLISH', P .. 'delayed', score / 4096)
+    else
+      local list, priority = target_list(), priority_of(id)
+      if priority ~= 0 then
+        insert_by_priority(list, id, priority)
+      else
+        redis.call('RPUSH', list, id)
+      end
+    end
+  end
+end
+if rest > 0 then redis.call('SET', X .. 'rest', 1, 'PX', rest) end
+remember(lane, request, codes, keep_ms)
+return codes

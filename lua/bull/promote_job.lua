@@ -1,0 +1,18 @@
+--- Moves one delayed job to waiting now: a person's act.
+-- KEYS  P, X
+-- ARGV  token, id
+-- Reply 0, or -1 not delayed
+-- Spec  docs/wire/bull-4.md 8.3 (job.promote)
+-- Kept  a job is in exactly one place
+--- @include "keys"
+--- @include "types"
+--- @include "waiting"
+local token, id = ARGV[1], ARGV[2]
+local wrong = expect_types({ P .. 'delayed', 'zset', P .. 'wait', 'list', P .. 'paused', 'list', P .. id, 'hash' })
+if wrong then return wrong end
+if redis.call('ZREM', P .. 'delayed', id) == 0 then return -1 end
+local list, priority = target_list(), priority_of(id)
+if priority ~= 0 then insert_by_priority(list, id, priority) else redis.call('LPUSH', list, id) end
+redis.call('PUBLISH', P .. 'waiting@' .. token, id)
+redis.call('HSET', P .. id, 'delay', 0)
+return 0

@@ -1,0 +1,25 @@
+--- Puts the oldest failed jobs back to waiting.
+-- KEYS  P, X
+-- ARGV  most jobs in this call
+-- Reply how many were taken; fewer than asked for = none is left
+-- Kept  a job is in exactly one place; one that has no body to run stays failed
+-- Spec  docs/wire/bull-4.md 8.3 (queue.retryJobs)
+--- @include "keys"
+--- @include "types"
+--- @include "target"
+local failed = P .. 'failed'
+local wrong = expect_types({ failed, 'zset', P .. 'wait', 'list', P .. 'paused', 'list' })
+if wrong then return wrong end
+local ids = {}
+for _, id in ipairs(redis.call('ZRANGE', failed, 0, ARGV[1] - 1)) do
+  if redis.call('TYPE', P .. id).ok == 'hash' and redis.call('HEXISTS', P .. id, 'data') == 1 then
+    ids[#ids + 1] = id
+    redis.call('HDEL', P .. id, 'finishedOn', 'processedOn', 'failedReason')
+    redis.call('HDEL', X .. 'job:' .. id, 'crashes', 'reason', 'buried_at')
+  end
+end
+if #ids > 0 then
+  redis.call('ZREM', failed, unpack(ids))
+  redis.call('LPUSH', target_list(), unpack(ids))
+end
+return #ids

@@ -1,0 +1,24 @@
+-- Takes a job out of every list and set, and deletes what belongs to it (docs/wire/bull-4.md 12.1).
+local function forget_limiter(id)
+  local sleeping = redis.call('HGET', P .. 'limiter:index', id)
+  if sleeping then
+    redis.call('SREM', sleeping, id)
+    redis.call('HDEL', P .. 'limiter:index', id)
+  end
+end
+local function remove_job(id, with_debounce)
+  redis.call('LREM', P .. 'active', 0, id)
+  redis.call('LREM', P .. 'wait', 0, id)
+  redis.call('LREM', P .. 'paused', 0, id)
+  redis.call('ZREM', P .. 'delayed', id)
+  redis.call('ZREM', P .. 'completed', id)
+  redis.call('ZREM', P .. 'failed', id)
+  redis.call('ZREM', P .. 'priority', id)
+  redis.call('ZREM', X .. 'leases', id)
+  if with_debounce then
+    local deid = redis.call('HGET', P .. id, 'deid')
+    if deid then redis.call('DEL', P .. 'de:' .. deid) end
+  end
+  forget_limiter(id)
+  redis.call('DEL', P .. id, P .. id .. ':logs', X .. 'job:' .. id)
+end

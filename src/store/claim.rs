@@ -1,0 +1,108 @@
+//! Taking jobs from waiting into active.
+
+use redis::Value;
+
+use super::{Lane, Store, StoreError, array, bytes, integer, text};
+use crate::job::JobId;
+use crate::wire::bull::ClaimedFields;
+
+/// What a claim asks for.
+#[derive(Debug)]
+pub struct ClaimRequest<'a> {
+    /// How long each lease lasts, ms.
+    pub lease_ms: u64,
+    /// Something was claimed since the last `drained` event.
+    pub busy: bool,
+    /// Bull's rate limiter, as all workers of the queue must agree on it.
+    pub limiter: Option<&'a Limiter>,
+    /// One new token for each job wanted.
+    pub tokens: &'a [String],
+}
+
+/// Bull's rate limiter (docs/wire/bull-4.md 9).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limiter {
+    /// So many jobs …
+    pub max: u64,
+    /// … in so many ms.
+    pub duration_ms: u64,
+    /// Counted by the part of the job id after its last colon.
+    pub grouped: bool,
+}
+
+/// What a claim got.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    /// Redis' time, ms.
+    pub now_ms: i64,
+    /// The queue rests this long (a backend asked for it); 0 = it does not.
+    pub rest_ms: u64,
+    /// Waiting ran dry, and `drained` was published.
+    pub drained: bool,
+    /// The jobs, in the order in which they were taken.
+    pub jobs: Vec<ClaimedJob>,
+}
+
+/// One claimed job, not decoded yet.
+#[derive(Debug)]
+pub struct ClaimedJob {
+    /// Its id.
+    pub id: JobId,
+    /// Which of the request's tokens holds it.
+    pub token_index: usize,
+    /// The fencing number of this run.
+    pub fence: u64,
+    /// Its hash.
+    pub fields: ClaimedFields,
+}
+
+impl Store {
+    /// Claims up to one job for each token. Sent again under the same lane and number, it answers with the same jobs.
+    pub async fn claim(&self, lane: &Lane, request: &ClaimRequest<'_>) -> Result<Claimed, StoreError> {
+        let script = &self.scripts.claim;
+        let mut call = script.call(&self.keys);
+        call.arg(&lane.name).arg(lane.request).arg(request.lease_ms).arg(request.tokens.len());
+        call.arg(u8::from(request.busy));
+        match request.limiter {
+            Some(limiter) => call.arg(limiter.max).arg(limiter.duration_ms).arg(u8::from(limiter.grouped)),
+            None => call.arg(0).arg(0).arg(0),
+        };
+        for token in request.tokens {
+            call.arg(token);
+        }
+        read_claimed(script.run(&self.connection, &call).await?)
+    }
+}
+
+fn read_claimed(reply: Value) -> Result<Claimed, StoreError> {
+    let mut parts = array(reply)?.into_iter();
+    let mut number = || parts.next().map_or(Ok(0), |value| integer(&value));
+    let (now_ms, rest_ms, first_fence, drained) = (number()?, number()?, number()?, number()?);
+    let mut jobs = Vec::with_capacity(parts.len() / 3);
+    while let (Some(id), Some(index), Some(fields)) = (parts.next(), parts.next(), parts.next()) {
+        let index = integer(&index)?;
+        jobs.push(ClaimedJob {
+            id: text(id)?.into(),
+            token_index: usize::try_from(index - 1).map_err(|e| StoreError::Protocol(e.to_string()))?,
+            fence: (first_fence + index - 1).max(0).cast_unsigned(),
+            fields: read_fields(fields)?,
+        });
+    }
+    Ok(Claimed { now_ms, rest_ms: rest_ms.max(0).cast_unsigned(), drained: drained == 1, jobs })
+}
+
+fn read_fields(value: Value) -> Result<ClaimedFields, StoreError> {
+    let mut fields = array(value)?.into_iter();
+    let mut next = || fields.next().and_then(bytes);
+    Ok(ClaimedFields {
+        name: next(),
+        data: next(),
+        opts: next(),
+        timestamp: next(),
+        attempts_made: next(),
+        stacktrace: next(),
+        progress: next(),
+        debounce_id: next(),
+        checkpoint: next(),
+    })
+}

@@ -1,0 +1,63 @@
+//! What can go wrong between us and Redis, by what it means for the caller.
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+/// An error of the store. Each variant says what the caller does next.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Redis cannot be reached, is loading, is a replica, or failed half-way: back off and send the same again.
+    #[error("redis is unavailable: {0}")]
+    Unavailable(String),
+    /// Memory is out (`maxmemory`, noeviction): claims stop, leases and ends still work; back off.
+    #[error("redis is out of memory: {0}")]
+    OutOfMemory(String),
+    /// The credentials or their rights are wrong: a person must act; retry slowly.
+    #[error("redis refused: {0}")]
+    Refused(String),
+    /// A key of the queue has the wrong type: this queue halts, the others go on. Nothing was written.
+    #[error("{0}")]
+    WrongKey(String),
+    /// The reply is not what the script promises: a defect. Nothing sensible can be done but to say so.
+    #[error("unexpected reply from redis: {0}")]
+    Protocol(String),
+}
+
+impl StoreError {
+    /// May the same request succeed later without anybody changing anything?
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::OutOfMemory(_))
+    }
+}
+
+impl From<RedisError> for StoreError {
+    fn from(error: RedisError) -> Self {
+        let text = describe(&error);
+        match (error.kind(), error.code()) {
+            (_, Some("WRONGKEY")) => Self::WrongKey(error.detail().unwrap_or_default().to_owned()),
+            (_, Some("OOM")) => Self::OutOfMemory(text),
+            (ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm), _)
+            | (_, Some("NOAUTH" | "WRONGPASS" | "NOPERM")) => Self::Refused(text),
+            (ErrorKind::UnexpectedReturnType | ErrorKind::Parse, _) => Self::Protocol(text),
+            (ErrorKind::Server(ServerErrorKind::ResponseError), code) if !is_passing(code) => {
+                Self::Protocol(text)
+            }
+            _ => Self::Unavailable(text),
+        }
+    }
+}
+
+/// Error codes of a server that will recover by itself.
+fn is_passing(code: Option<&str>) -> bool {
+    matches!(
+        code,
+        Some("MISCONF" | "BUSY" | "NOREPLICAS" | "LOADING" | "READONLY" | "MASTERDOWN" | "UNKILLABLE")
+    )
+}
+
+/// The error without the parts that could hold data of a job.
+fn describe(error: &RedisError) -> String {
+    match (error.code(), error.detail()) {
+        (Some(code), Some(detail)) => format!("{code} {detail}"),
+        _ => error.to_string(),
+    }
+}

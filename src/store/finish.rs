@@ -1,0 +1,180 @@
+//! Ending runs: complete, fail, hand back. Each takes a batch and answers for each job by itself.
+
+use redis::{Cmd, Value};
+
+use super::{Lane, Store, StoreError, array, integer};
+use crate::job::options::Keep;
+use crate::wire::{bull, event};
+
+/// How long a reply is kept for a request that is sent again. The caller passes the lease: after it nobody may ask.
+pub type ReplyKeptMs = u64;
+
+/// What Redis said to one write of a run (docs/wire/bull-4.md 13.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Done.
+    Done,
+    /// The job's hash is gone.
+    JobGone,
+    /// The lock is missing, or another run's: nothing was written.
+    LeaseLost,
+    /// The lock was ours, but the id was not in `active`: the lock is gone, nothing else was written.
+    NotActive,
+}
+
+impl Verdict {
+    pub(super) fn of(code: i64) -> Self {
+        match code {
+            -1 => Self::JobGone,
+            -2 | -6 => Self::LeaseLost,
+            -3 => Self::NotActive,
+            _ => Self::Done,
+        }
+    }
+}
+
+/// A run that ended well.
+#[derive(Debug)]
+pub struct Completion<'a> {
+    /// Job id.
+    pub id: &'a str,
+    /// The run's token.
+    pub token: &'a str,
+    /// The result as JSON text; `None` = no result.
+    pub result: Option<&'a str>,
+    /// What becomes of the job.
+    pub keep: Keep,
+    /// The job's debounce id, if it has one.
+    pub debounce_id: Option<&'a str>,
+}
+
+/// A run that failed.
+#[derive(Debug)]
+pub struct FailedRun<'a> {
+    /// Job id.
+    pub id: &'a str,
+    /// The run's token.
+    pub token: &'a str,
+    /// What becomes of the job.
+    pub fate: crate::job::outcome::Fate,
+    /// Failures including this one.
+    pub attempts_made: u32,
+    /// Stored unchanged; `None` = the failure had no message.
+    pub message: Option<&'a str>,
+    /// The whole new `stacktrace`.
+    pub stacktrace: &'a str,
+    /// What becomes of the job when it is buried.
+    pub keep: Keep,
+    /// The job's debounce id, if it has one.
+    pub debounce_id: Option<&'a str>,
+    /// Retry at the consumer end.
+    pub lifo: bool,
+    /// Reason class.
+    pub class: &'static str,
+    /// Members of the attempt record after its time, such as `"worker":"w-1"}`; empty = no record.
+    pub record: String,
+}
+
+/// A run that is given back.
+#[derive(Debug)]
+pub struct HandedBack<'a> {
+    /// Job id.
+    pub id: &'a str,
+    /// The run's token.
+    pub token: &'a str,
+    /// Into `delayed` for so many ms; `None` = to the consumer end of waiting.
+    pub delay_ms: Option<u64>,
+}
+
+impl Store {
+    /// Completes runs. `metrics_points` 0 = no metrics.
+    pub async fn complete(
+        &self,
+        lane: &Lane,
+        kept: ReplyKeptMs,
+        metrics_points: u64,
+        runs: &[Completion<'_>],
+    ) -> Result<Vec<Verdict>, StoreError> {
+        let script = &self.scripts.complete;
+        let mut call = script.call(&self.keys);
+        call.arg(&lane.name).arg(lane.request).arg(kept).arg(metrics_points);
+        for run in runs {
+            call.arg(run.id).arg(run.token).arg(run.result.unwrap_or("null"));
+            call.arg(event::completed(run.id, run.result));
+            push_keep(&mut call, run.keep);
+            call.arg(run.debounce_id.unwrap_or(""));
+        }
+        verdicts(script.run(&self.connection, &call).await?)
+    }
+
+    /// Fails runs: back to waiting, into `delayed`, or for good.
+    pub async fn fail(
+        &self,
+        lane: &Lane,
+        kept: ReplyKeptMs,
+        metrics_points: u64,
+        runs: &[FailedRun<'_>],
+    ) -> Result<Vec<Verdict>, StoreError> {
+        use crate::job::outcome::Fate;
+        let script = &self.scripts.fail;
+        let mut call = script.call(&self.keys);
+        call.arg(&lane.name).arg(lane.request).arg(kept).arg(metrics_points);
+        for run in runs {
+            let (fate, delay) = match run.fate {
+                Fate::Bury => ("bury", 0),
+                Fate::RetryNow => ("retry", 0),
+                Fate::Delay(ms) => ("delay", ms),
+            };
+            call.arg(run.id).arg(run.token).arg(fate).arg(delay).arg(bull::low_bits(run.id));
+            call.arg(run.attempts_made).arg(run.message.unwrap_or("null")).arg(run.stacktrace);
+            call.arg(event::failed(run.id, run.message));
+            push_keep(&mut call, run.keep);
+            call.arg(run.debounce_id.unwrap_or("")).arg(u8::from(run.lifo)).arg(run.class).arg(&run.record);
+        }
+        verdicts(script.run(&self.connection, &call).await?)
+    }
+
+    /// Gives runs back without spending an attempt. `rest_ms` > 0 makes the whole queue rest that long.
+    pub async fn hand_back(
+        &self,
+        lane: &Lane,
+        kept: ReplyKeptMs,
+        rest_ms: u64,
+        runs: &[HandedBack<'_>],
+    ) -> Result<Vec<Verdict>, StoreError> {
+        let script = &self.scripts.hand_back;
+        let mut call = script.call(&self.keys);
+        call.arg(&lane.name).arg(lane.request).arg(kept).arg(rest_ms);
+        for run in runs {
+            call.arg(run.id).arg(run.token);
+            match run.delay_ms {
+                Some(ms) => call.arg(ms),
+                None => call.arg(""),
+            };
+            call.arg(bull::low_bits(run.id));
+        }
+        verdicts(script.run(&self.connection, &call).await?)
+    }
+}
+
+/// Two arguments: count ('' = all, 0 = none) and age in seconds ('' = any).
+fn push_keep(call: &mut Cmd, keep: Keep) {
+    match keep {
+        Keep::All => call.arg("").arg(""),
+        Keep::None => call.arg(0).arg(""),
+        Keep::Some { count, age_s } => {
+            match count {
+                Some(count) => call.arg(count),
+                None => call.arg(""),
+            };
+            match age_s {
+                Some(age) => call.arg(age),
+                None => call.arg(""),
+            }
+        }
+    };
+}
+
+fn verdicts(reply: Value) -> Result<Vec<Verdict>, StoreError> {
+    array(reply)?.iter().map(|value| integer(value).map(Verdict::of)).collect()
+}

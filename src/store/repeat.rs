@@ -1,0 +1,33 @@
+//! Repeatable jobs: registering them, their next occurrence, removing them.
+
+use super::enqueue::{Enqueued, NewJob, push_job};
+use super::{Store, StoreError, array, integer, text};
+
+impl Store {
+    /// Registers `key` as due at `due_ms` and adds the occurrence, in one step. `only_registered`: for the next
+    /// occurrence of a claimed one; answers `None` if the repeatable was removed meanwhile.
+    pub async fn repeat(
+        &self,
+        token: &str,
+        only_registered: bool,
+        key: &str,
+        due_ms: i64,
+        job: &NewJob,
+    ) -> Result<Option<Enqueued>, StoreError> {
+        let script = &self.scripts.repeat;
+        let mut call = script.call(&self.keys);
+        call.arg(token).arg(u8::from(only_registered)).arg(key).arg(due_ms);
+        push_job(&mut call, job);
+        let mut reply = array(script.run(&self.connection, &call).await?)?.into_iter();
+        let (Some(id), Some(existed)) = (reply.next(), reply.next()) else { return Ok(None) };
+        Ok(Some(Enqueued { id: text(id)?.into(), existed: integer(&existed)? == 1 }))
+    }
+
+    /// Removes a repeatable and its delayed occurrence. `occurrence_prefix` is the occurrence id without its due time.
+    pub async fn repeat_remove(&self, key: &str, occurrence_prefix: &str) -> Result<bool, StoreError> {
+        let script = &self.scripts.repeat_remove;
+        let mut call = script.call(&self.keys);
+        call.arg(key).arg(occurrence_prefix);
+        Ok(integer(&script.run(&self.connection, &call).await?)? == 1)
+    }
+}

@@ -1,0 +1,145 @@
+//! Our Lua scripts: embedded, put together from their fragments, sent by hash.
+
+use std::collections::HashSet;
+
+use redis::{Cmd, ErrorKind, ServerErrorKind, Value};
+
+use super::connection::Connection;
+use super::error::StoreError;
+use crate::wire::Keys;
+
+/// Fragments that scripts pull in with `--- @include "name"`.
+const FRAGMENTS: &[(&str, &str)] = &[
+    ("add", include_str!("../../lua/include/add.lua")),
+    ("bury", include_str!("../../lua/include/bury.lua")),
+    ("debounce", include_str!("../../lua/include/debounce.lua")),
+    ("fence", include_str!("../../lua/include/fence.lua")),
+    ("fence_batch", include_str!("../../lua/include/fence_batch.lua")),
+    ("keys", include_str!("../../lua/include/keys.lua")),
+    ("limiter", include_str!("../../lua/include/limiter.lua")),
+    ("metrics", include_str!("../../lua/include/metrics.lua")),
+    ("now", include_str!("../../lua/include/now.lua")),
+    ("once", include_str!("../../lua/include/once.lua")),
+    ("remove", include_str!("../../lua/include/remove.lua")),
+    ("retention", include_str!("../../lua/include/retention.lua")),
+    ("target", include_str!("../../lua/include/target.lua")),
+    ("types", include_str!("../../lua/include/types.lua")),
+    ("waiting", include_str!("../../lua/include/waiting.lua")),
+];
+
+/// One script, ready to send.
+#[derive(Debug)]
+pub struct Script {
+    text: String,
+    sha: String,
+}
+
+impl Script {
+    fn new(source: &str, fixed_clock_ms: Option<i64>) -> Self {
+        let text = resolve(source, fixed_clock_ms);
+        let sha = redis::Script::new(&text).get_hash().to_owned();
+        Self { text, sha }
+    }
+
+    /// Starts a call: the two bases of the queue's keys are its KEYS; arguments follow.
+    pub(super) fn call(&self, keys: &Keys) -> Cmd {
+        let mut cmd = redis::cmd("EVALSHA");
+        cmd.arg(&self.sha).arg(2).arg(&*keys.base).arg(&*keys.extra);
+        cmd
+    }
+
+    /// Sends a call. A server that does not know the script (restarted, failed over, flushed) is taught it and
+    /// asked again.
+    pub(super) async fn run(&self, connection: &Connection, call: &Cmd) -> Result<Value, StoreError> {
+        match connection.send(call).await {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                connection.send(redis::cmd("SCRIPT").arg("LOAD").arg(&self.text)).await?;
+                Ok(connection.send(call).await?)
+            }
+            reply => Ok(reply?),
+        }
+    }
+
+    /// The text as sent, for the linter and the curious.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+macro_rules! scripts {
+    ($($name:ident),+ $(,)?) => {
+        /// All transitions of one dialect, by name.
+        #[derive(Debug)]
+        #[allow(missing_docs)] // each is documented by the header of its own file in lua/
+        pub struct Scripts { $(pub $name: Script),+ }
+
+        impl Scripts {
+            /// The Bull 4 dialect. With `fixed_clock_ms` the one fragment that reads the clock is swapped for a
+            /// fixed time, which is how golden vectors are replayed.
+            pub fn bull(fixed_clock_ms: Option<i64>) -> Self {
+                Self { $($name: Script::new(
+                    include_str!(concat!("../../lua/bull/", stringify!($name), ".lua")), fixed_clock_ms)),+ }
+            }
+
+            /// Name and script of every transition.
+            pub fn all(&self) -> Vec<(&'static str, &Script)> {
+                vec![$((stringify!($name), &self.$name)),+]
+            }
+        }
+    };
+}
+
+scripts!(
+    checkpoint,
+    claim,
+    clean,
+    complete,
+    empty,
+    enqueue,
+    fail,
+    hand_back,
+    log,
+    obliterate,
+    open,
+    pause,
+    progress,
+    promote,
+    promote_job,
+    recover,
+    remove,
+    renew,
+    repeat,
+    repeat_remove,
+    retry,
+    retry_all,
+    stalled,
+    update_data,
+);
+
+/// Expands includes, each once, depth first.
+fn resolve(source: &str, fixed_clock_ms: Option<i64>) -> String {
+    let mut out = String::with_capacity(source.len() * 3);
+    expand(source, fixed_clock_ms, &mut HashSet::new(), &mut out);
+    out
+}
+
+fn expand<'a>(source: &'a str, fixed_clock_ms: Option<i64>, seen: &mut HashSet<&'a str>, out: &mut String) {
+    for line in source.lines() {
+        let Some(name) = line.strip_prefix("--- @include \"").and_then(|rest| rest.strip_suffix('"')) else {
+            // Comments do not travel: scripts are hashed and stored by every server.
+            if !line.trim_start().starts_with("--") {
+                out.push_str(line);
+                out.push('\n');
+            }
+            continue;
+        };
+        if !seen.insert(name) {
+            continue;
+        }
+        if let ("now", Some(ms)) = (name, fixed_clock_ms) {
+            out.push_str(&format!("local now = {ms}\n"));
+        } else if let Some((_, fragment)) = FRAGMENTS.iter().find(|(known, _)| *known == name) {
+            expand(fragment, fixed_clock_ms, seen, out);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Schedules and waits compute what npm `bull` 4.16.5 computes: its golden vectors, and `cron-parser` 4.9.0 over
+//! a grid of patterns, zones and instants.
+
+mod backoff;
+mod cron;
+mod repeat;
+
+use serde_json::Value;
+
+/// The golden vectors of Bull 4 (docs/wire/bull-4.md 14).
+fn bull_vectors() -> Value {
+    serde_json::from_str(include_str!("../wire/bull-4.vectors.json")).expect("vectors are JSON")
+}
