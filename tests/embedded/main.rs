@@ -1,5 +1,7 @@
 //! The private redis-server: starts fast, keeps its promises, leaves nothing behind.
 
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

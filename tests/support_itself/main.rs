@@ -1,5 +1,7 @@
 //! The tests' own tools: that they start what they say, and leave nothing behind.
 
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+
 #[path = "../support/mod.rs"]
 mod support;
 
