@@ -92,7 +92,7 @@ function lookAround(redisUrl, backendUrl) {
   console.log(`  All of it is running. Look around:
 
     curl -s ${backendUrl}/customers -H 'content-type: application/json' -d '{"email":"eve@example.com"}'
-    redis-cli -u ${redisUrl} lrange bull:mail:completed 0 3
+    redis-cli -u ${redisUrl} zrange bull:mail:completed 0 -1
     REDIS_URL=${redisUrl} ${path.relative(process.cwd(), bullockBinary)} queue ls
     tail -f ${logOf('bullock')}
 
