@@ -7,7 +7,7 @@ import Bull from 'bull';
 import express from 'express';
 import { Webhook } from 'standardwebhooks';
 
-const { REDIS_URL, WEBHOOK_SECRET, PORT = '3000' } = process.env;
+const { REDIS_URL, WEBHOOK_SECRET, HOST = '127.0.0.1', PORT = '3000' } = process.env;
 const mail = new Bull('mail', REDIS_URL);
 const webhook = new Webhook(WEBHOOK_SECRET);
 const app = express();
@@ -77,9 +77,9 @@ app.post('/customers', express.json(), async (request, response) => {
   response.status(202).json({ jobId: job.id, result: await job.finished() });
 });
 
-const server = app.listen(Number(PORT), '127.0.0.1', (error) => {
+const server = app.listen(Number(PORT), HOST, (error) => {
   if (error) throw error;
-  console.log(`listening on http://127.0.0.1:${server.address().port}`);
+  console.log(`listening on http://${HOST}:${server.address().port}`);
 });
 
 process.on('SIGTERM', async () => {
