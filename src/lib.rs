@@ -29,3 +29,8 @@ pub mod store;
 pub mod telemetry;
 pub mod wire;
 pub mod worker;
+
+pub use handler::Context;
+pub use handler::native::JobError;
+pub use job::Job;
+pub use worker::Worker;

@@ -1,8 +1,9 @@
 --- Gives jobs back unfinished and unspent: at shutdown, when a backend asks for time, when a handler was never started.
 -- KEYS  P, X
 -- ARGV  lane, request, reply kept ms, rest ms (0, or how long the whole queue rests); then for each run: id, token,
---       delay ms ('' = to the consumer end of waiting), low bits of a delayed score
--- Reply for each run: 0 done, or -1 no such job, -2 no lock, -3 not in active, -6 another run's lock
+--       delay ms ('' = to the consumer end of waiting), low bits of a delayed score, most deferrals ('' = not counted)
+-- Reply for each run: 0 done, or -1 no such job, -2 no lock, -3 not in active, -6 another run's lock, -8 deferred too
+--       often (nothing was written)
 -- Kept  no attempt is spent and no field of the job changes; a priority is inserted anew by Bull's rule
 --- @include "keys"
 --- @include "now"
@@ -10,7 +11,7 @@
 --- @include "once"
 --- @include "fence_batch"
 --- @include "waiting"
-local FIRST, STRIDE = 5, 4
+local FIRST, STRIDE = 5, 5
 local lane, request, keep_ms, rest = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local before = replay(lane, request)
 if before then return before end
@@ -18,9 +19,17 @@ local wrong = expect_types({ P .. 'active', 'list', P .. 'stalled', 'set', P .. 
   P .. 'paused', 'list', P .. 'priority', 'zset', X .. 'leases', 'zset' })
 if wrong then return wrong end
 local codes, _, locks = refused_batch(FIRST, STRIDE)
+local function too_often(id, most)
+  if most == '' then return false end
+  local record = X .. 'job:' .. id
+  if tonumber(redis.call('HGET', record, 'deferrals') or 0) >= tonumber(most) then return true end
+  redis.call('HINCRBY', record, 'deferrals', 1)
+  return false
+end
 for i = 1, #codes do
+  local at = FIRST + (i - 1) * STRIDE
+  if codes[i] == 0 and too_often(ARGV[at], ARGV[at + 4]) then codes[i] = -8 end
   if codes[i] == 0 then
-    local at = FIRST + (i - 1) * STRIDE
     local id, delay = ARGV[at], ARGV[at + 2]
     redis.call('DEL', locks[i])
     redis.call('SREM', P .. 'stalled', id)

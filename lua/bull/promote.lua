@@ -1,7 +1,7 @@
 --- Moves delayed jobs that are due to waiting.
 -- KEYS  P, X
 -- ARGV  token (not empty), most jobs in this call
--- Reply how many were moved, then ms until the next one is due ('' = none is delayed)
+-- Reply how many were moved, then ms until the next one is due ('' = none is delayed), and when that is, ms
 -- Kept  never early by Redis' clock; an id without a job is buried, not made a ghost
 -- Spec  docs/wire/bull-4.md 8.4
 --- @include "keys"
@@ -47,7 +47,8 @@ if #ids > 0 then
   end
 end
 local next_one = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
-if not next_one[2] then return { #ids, '' } end
+if not next_one[2] then return { #ids, '', '' } end
 local next_due = tonumber(next_one[2]) / 4096
 redis.call('PUBLISH', delayed, next_due)
-return { #ids, string.format('%.0f', math.min(math.max(math.ceil(next_due - now), 0), 1e15)) }
+return { #ids, string.format('%.0f', math.min(math.max(math.ceil(next_due - now), 0), 1e15)),
+  string.format('%.0f', math.min(math.ceil(next_due), 1e16)) }

@@ -5,6 +5,7 @@
 
 pub mod exec;
 pub mod http;
+pub mod idempotency;
 pub mod native;
 pub mod stream;
 
@@ -32,6 +33,22 @@ pub trait Handler: Send + Sync + 'static {
 
     /// A short name for logs and metrics, such as `http 127.0.0.1:3000` or `exec node`.
     fn label(&self) -> &str;
+}
+
+/// An option of a handler that cannot be used, found before the first job.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{option}: {problem}")]
+pub struct OptionError {
+    /// Its name, as in the config file.
+    pub option: &'static str,
+    /// What is wrong and what was expected. Never shows a secret.
+    pub problem: String,
+}
+
+impl OptionError {
+    pub(crate) fn new(option: &'static str, problem: impl Into<String>) -> Self {
+        Self { option, problem: problem.into() }
+    }
 }
 
 /// Why a write of a run was not made.

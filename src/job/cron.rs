@@ -8,13 +8,16 @@
 //! Why no crate: those that exist differ from Node around changes of the clock and in small matters of the
 //! dialect, and a schedule that Node and we compute differently runs twice.
 
+mod field;
 mod walk;
 mod zone;
 
-use std::fmt;
-
+pub use field::FieldName;
 pub use walk::STEPS_MAX;
 pub use zone::{UnknownZone, Zone};
+
+use self::field::FieldName::{DayOfMonth, DayOfWeek, Hour, Minute, Month, Second};
+use self::field::{Part, nth_weekday, read_part};
 
 /// A parsed pattern.
 ///
@@ -45,7 +48,7 @@ pub struct Cron {
 
 /// A pattern that cannot be read: which field, where, and what was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cron \"{pattern}\": {}column {column}: {problem}", field.map(|f| format!("{f}, ")).unwrap_or_default())]
+#[error("cron {pattern:?}: {}column {column}: {problem}", field.map(|f| format!("{f}, ")).unwrap_or_default())]
 pub struct CronError {
     /// The whole pattern.
     pub pattern: String,
@@ -57,25 +60,6 @@ pub struct CronError {
     pub problem: String,
 }
 
-/// The six fields, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FieldName {
-    /// 0-59.
-    Second,
-    /// 0-59.
-    Minute,
-    /// 0-23.
-    Hour,
-    /// 1-31 and `L`.
-    DayOfMonth,
-    /// 1-12 and names.
-    Month,
-    /// 0-7 and names, `L`, `#`.
-    DayOfWeek,
-}
-
-use FieldName::{DayOfMonth, DayOfWeek, Hour, Minute, Month, Second};
-
 const FIELDS: [FieldName; 6] = [Second, Minute, Hour, DayOfMonth, Month, DayOfWeek];
 const MACROS: [(&str, &str); 5] = [
     ("@yearly", "0 0 1 1 *"),
@@ -84,52 +68,8 @@ const MACROS: [(&str, &str); 5] = [
     ("@daily", "0 0 * * *"),
     ("@hourly", "0 * * * *"),
 ];
-const MONTHS: &str = "jan feb mar apr may jun jul aug sep oct nov dec";
-const WEEKDAYS: &str = "sun mon tue wed thu fri sat";
 /// The longest each month can be.
 const DAYS: [u32; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-
-impl FieldName {
-    fn range(self) -> (u32, u32) {
-        match self {
-            Second | Minute => (0, 59),
-            Hour => (0, 23),
-            DayOfMonth => (1, 31),
-            Month => (1, 12),
-            DayOfWeek => (0, 7),
-        }
-    }
-
-    fn special_chars(self) -> &'static str {
-        match self {
-            DayOfMonth | DayOfWeek => "*,-/?L",
-            _ => "*,-/",
-        }
-    }
-
-    /// The number of a three-letter name.
-    fn number_of(self, name: &str) -> Option<usize> {
-        let (names, first) = match self {
-            Month => (MONTHS, 1),
-            DayOfWeek => (WEEKDAYS, 0),
-            _ => return None,
-        };
-        names.split(' ').position(|known| known.eq_ignore_ascii_case(name)).map(|index| index + first)
-    }
-}
-
-impl fmt::Display for FieldName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Second => "second",
-            Minute => "minute",
-            Hour => "hour",
-            DayOfMonth => "day of month",
-            Month => "month",
-            DayOfWeek => "day of week",
-        })
-    }
-}
 
 /// The values of a field: a set, and how many the pattern lists, doublets included. Node takes "lists as many as
 /// there are" for "every", so `*,1` is a restriction and `1-7` as weekdays is none.
@@ -150,13 +90,6 @@ impl Values {
     }
 }
 
-/// One part of a field, between commas, as the parser hands it on.
-enum Part {
-    One(u32),
-    Many { from: u32, to: u32, step: u32 },
-    Last(String),
-}
-
 impl Cron {
     /// Reads a pattern: 5 fields, 6 with leading seconds, fewer fill from the right; or one of `@yearly @monthly
     /// @weekly @daily @hourly`.
@@ -173,14 +106,14 @@ impl Cron {
             return Err(fail(None, *column, format!("\"{word}\" is not one of {known}")));
         }
         let mut cron = Self::every_minute();
-        let mut day_column = 1;
+        let mut days = (1, "*");
         for ((column, atom), field) in atoms.iter().zip(&FIELDS[FIELDS.len() - atoms.len()..]) {
             cron.read_field(*field, atom).map_err(|(at, why)| fail(Some(*field), column + at, why))?;
             if *field == DayOfMonth {
-                day_column = *column;
+                days = (*column, *atom);
             }
         }
-        cron.fit_days_to_month().map_err(|why| fail(Some(DayOfMonth), day_column, why))?;
+        cron.fit_days_to_month(days.1).map_err(|why| fail(Some(DayOfMonth), days.0, why))?;
         Ok(cron)
     }
 
@@ -259,19 +192,21 @@ impl Cron {
         Ok(())
     }
 
-    /// With a single month, days beyond its end are dropped; none left is an error.
-    fn fit_days_to_month(&mut self) -> Result<(), String> {
-        if self.month.listed != 1 || self.day_of_month.bits == 0 {
+    /// With a single month, days beyond its end are dropped; none left is an error. An `L` with a number beside
+    /// it, which else counts as `L`, is dropped too.
+    fn fit_days_to_month(&mut self, days: &str) -> Result<(), String> {
+        if self.month.listed != 1 {
             return Ok(());
         }
         let max = DAYS[self.month.bits.trailing_zeros() as usize - 1];
         let first = self.day_of_month.bits.trailing_zeros();
-        if first > max {
+        if (max + 1..u64::BITS).contains(&first) {
             return Err(format!("day {first} does not exist in that month, which ends at {max}"));
         }
         let beyond = self.day_of_month.bits & !((1 << (max + 1)) - 1);
         self.day_of_month.bits &= !beyond;
-        self.day_of_month.listed -= self.day_of_month.listed.min(beyond.count_ones());
+        self.day_of_month.listed -= beyond.count_ones();
+        self.last_day &= days.split(',').any(|part| part.split('/').next() == Some("L"));
         Ok(())
     }
 }
@@ -286,90 +221,4 @@ fn split(text: &str) -> Vec<(usize, &str)> {
             (text[..offset].chars().count() + 1, atom)
         })
         .collect()
-}
-
-fn nth_weekday(before: &str, nth: &str) -> Result<u32, String> {
-    if let Some(c) = before.chars().find(|c| ",-/".contains(*c)) {
-        return Err(format!("# cannot be combined with {c}"));
-    }
-    let number = nth.parse().ok().filter(|n| (1..=5).contains(n) && !nth.starts_with('+'));
-    number.ok_or_else(|| format!("\"#{nth}\": expected # and a number in 1-5"))
-}
-
-/// Reads `5`, `1-5`, `*`, `*/5`, `1-5/2`, `5/15`, `L` and names.
-fn read_part(field: FieldName, part: &str) -> Result<Part, String> {
-    let (min, max) = field.range();
-    let outside = || format!("\"{part}\": expected a value, range or step in {min}-{max}");
-    let text = numbers_for_names(field, part)?;
-    if let Some(c) = text.chars().find(|c| !c.is_ascii_digit() && !field.special_chars().contains(*c)) {
-        return Err(format!("\"{part}\" holds '{c}', expected digits and {}", field.special_chars()));
-    }
-    let wild = if text.contains('*') { '*' } else { '?' };
-    let text = text.replace(wild, &format!("{min}-{max}"));
-    let (range, step) = match text.split_once('/') {
-        None => (text.as_str(), None),
-        Some((_, step)) if step.contains('/') => return Err(format!("\"{part}\" has more than one /")),
-        Some((range, step)) => (range, Some(step)),
-    };
-    if range.contains('L') && !range.contains('-') {
-        return Ok(Part::Last(range.to_owned()));
-    }
-    let step_by = match step.map(number) {
-        None => 1,
-        Some(Some(step)) if step > 0 => step,
-        Some(_) => return Err(format!("\"{part}\": the step after / must be a number above 0")),
-    };
-    let (from, to) = match (range.split_once('-'), step) {
-        // What follows a second - is ignored.
-        (Some((from, rest)), _) if !from.is_empty() => {
-            (number(from), number(rest.split('-').next().unwrap_or_default()))
-        }
-        (None, _) if range.is_empty() => (None, None),
-        (None, None) => {
-            let value = number(range).filter(|n| (min..=max).contains(n)).ok_or_else(outside)?;
-            return Ok(Part::One(value));
-        }
-        (None, Some(_)) => (number(range), Some(max)),
-        (Some(_), _) => (None, None),
-    };
-    match (from, to) {
-        (Some(from), Some(to)) if from >= min && to <= max && from <= to => {
-            Ok(Part::Many { from, to, step: step_by })
-        }
-        (Some(from), Some(to)) if from > to && from <= max => {
-            Err(format!("\"{part}\": {from} is after {to}"))
-        }
-        _ => Err(outside()),
-    }
-}
-
-/// Replaces names by numbers: every three letters in a row count as a name.
-fn numbers_for_names(field: FieldName, part: &str) -> Result<String, String> {
-    if !matches!(field, Month | DayOfWeek) {
-        return Ok(part.to_owned());
-    }
-    let mut rest = part;
-    let mut out = String::with_capacity(part.len());
-    while let Some(first) = rest.chars().next() {
-        let name = rest.get(..3).filter(|three| three.bytes().all(|b| b.is_ascii_alphabetic()));
-        if let Some(name) = name {
-            let names = if field == Month { MONTHS } else { WEEKDAYS };
-            let known =
-                field.number_of(name).ok_or_else(|| format!("\"{part}\": expected one of {names}"))?;
-            out.push_str(&known.to_string());
-            rest = &rest[3..];
-        } else {
-            out.push(first);
-            rest = &rest[first.len_utf8()..];
-        }
-    }
-    Ok(out)
-}
-
-/// A run of digits; none at all is 0, as in JavaScript. Too large stays too large.
-fn number(text: &str) -> Option<u32> {
-    if text.is_empty() {
-        return Some(0);
-    }
-    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().unwrap_or(u32::MAX))
 }

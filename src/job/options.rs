@@ -15,10 +15,10 @@ pub struct Options {
     pub lifo: bool,
     /// The producer's limit on one try, in ms; `None` = none.
     pub timeout: Timeout,
-    /// What becomes of the job when it completes.
-    pub remove_on_complete: Keep,
-    /// What becomes of the job when it fails for good.
-    pub remove_on_fail: Keep,
+    /// What becomes of the job when it completes; `None` = the producer said nothing.
+    pub remove_on_complete: Option<Keep>,
+    /// What becomes of the job when it fails for good; `None` = the producer said nothing.
+    pub remove_on_fail: Option<Keep>,
     /// Keep this many stack traces; 0 = all.
     pub stack_trace_limit: usize,
     /// Hand the data over as raw text.
@@ -63,8 +63,8 @@ impl Default for Options {
             backoff: None,
             lifo: false,
             timeout: Timeout::None,
-            remove_on_complete: Keep::All,
-            remove_on_fail: Keep::All,
+            remove_on_complete: None,
+            remove_on_fail: None,
             stack_trace_limit: 0,
             prevent_parsing_data: false,
             repeat: None,
@@ -99,8 +99,10 @@ impl Options {
                 "backoff" => opts.backoff = backoff(value),
                 "lifo" => opts.lifo = truthy(&value),
                 "timeout" => opts.timeout = timeout(&value),
-                "removeOnComplete" => opts.remove_on_complete = Keep::of(&value),
-                "removeOnFail" => opts.remove_on_fail = Keep::of(&value),
+                "removeOnComplete" => {
+                    opts.remove_on_complete = Some(Keep::of(&value)).filter(|_| !value.is_null())
+                }
+                "removeOnFail" => opts.remove_on_fail = Some(Keep::of(&value)).filter(|_| !value.is_null()),
                 "stackTraceLimit" => opts.stack_trace_limit = value.as_u64().unwrap_or(0) as usize,
                 "preventParsingData" => opts.prevent_parsing_data = truthy(&value),
                 "repeat" => opts.repeat = Some(value).filter(Value::is_object),

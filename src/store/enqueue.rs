@@ -4,31 +4,7 @@ use redis::Cmd;
 
 use super::{Store, StoreError, array, integer, text};
 use crate::job::JobId;
-
-/// One job to add, encoded. [`crate::wire`] and the callers make it from what people pass.
-#[derive(Debug, Clone, Default)]
-pub struct NewJob {
-    /// Its id; `None` = the next number of the queue.
-    pub id: Option<String>,
-    /// Its name.
-    pub name: String,
-    /// Its data as JSON text.
-    pub data: String,
-    /// Its options as JSON text: complete, or up to where the time of adding belongs.
-    pub opts_head: String,
-    /// The rest after the time; empty = `opts_head` is complete.
-    pub opts_tail: String,
-    /// Time of adding, ms; `None` = Redis' clock.
-    pub timestamp: Option<i64>,
-    /// Delay as text, ms.
-    pub delay: String,
-    /// Priority as text; `0` = none.
-    pub priority: String,
-    /// Add at the consumer end.
-    pub lifo: bool,
-    /// Debounce id and its time to live in ms.
-    pub debounce: Option<(String, Option<u64>)>,
-}
+use crate::wire::NewJob;
 
 /// What became of a job to add.
 #[derive(Debug, Clone, PartialEq, Eq)]

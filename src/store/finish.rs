@@ -20,6 +20,8 @@ pub enum Verdict {
     LeaseLost,
     /// The lock was ours, but the id was not in `active`: the lock is gone, nothing else was written.
     NotActive,
+    /// Deferred more often than allowed: nothing was written, the run still holds the job.
+    DeferredTooOften,
 }
 
 impl Verdict {
@@ -28,6 +30,7 @@ impl Verdict {
             -1 => Self::JobGone,
             -2 | -6 => Self::LeaseLost,
             -3 => Self::NotActive,
+            -8 => Self::DeferredTooOften,
             _ => Self::Done,
         }
     }
@@ -84,6 +87,8 @@ pub struct HandedBack<'a> {
     pub token: &'a str,
     /// Into `delayed` for so many ms; `None` = to the consumer end of waiting.
     pub delay_ms: Option<u64>,
+    /// Most deferrals of one job; `None` = this one is not counted.
+    pub max_deferrals: Option<u32>,
 }
 
 impl Store {
@@ -152,6 +157,10 @@ impl Store {
                 None => call.arg(""),
             };
             call.arg(bull::low_bits(run.id));
+            match run.max_deferrals {
+                Some(most) => call.arg(most),
+                None => call.arg(""),
+            };
         }
         verdicts(script.run(&self.connection, &call).await?)
     }

@@ -22,12 +22,14 @@ pub struct Stalled {
 }
 
 /// What a scan of the delayed jobs did.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Promoted {
     /// Jobs moved to waiting.
     pub moved: u64,
     /// Ms until the next one is due; `None` = none is delayed.
     pub next_in_ms: Option<u64>,
+    /// When that is, ms since the epoch by Redis' clock.
+    pub next_due_ms: Option<f64>,
 }
 
 impl Store {
@@ -63,7 +65,7 @@ impl Store {
         let script = &self.scripts.promote;
         let mut call = script.call(&self.keys);
         call.arg(token).arg(super::BATCH_MAX);
-        let (moved, next): (u64, String) = convert(script.run(&self.connection, &call).await?)?;
-        Ok(Promoted { moved, next_in_ms: next.parse().ok() })
+        let (moved, next, due): (u64, String, String) = convert(script.run(&self.connection, &call).await?)?;
+        Ok(Promoted { moved, next_in_ms: next.parse().ok(), next_due_ms: due.parse().ok() })
     }
 }

@@ -1,22 +1,23 @@
 //! Repeatable jobs: registering them, their next occurrence, removing them.
 
-use super::enqueue::{Enqueued, NewJob, push_job};
+use super::enqueue::{Enqueued, push_job};
 use super::{Store, StoreError, array, integer, text};
+use crate::wire::NewJob;
 
 impl Store {
-    /// Registers `key` as due at `due_ms` and adds the occurrence, in one step. `only_registered`: for the next
+    /// Registers `key` as due at `due` (ms, as its id spells it) and adds the occurrence, in one step. `only_registered`: for the next
     /// occurrence of a claimed one; answers `None` if the repeatable was removed meanwhile.
     pub async fn repeat(
         &self,
         token: &str,
         only_registered: bool,
         key: &str,
-        due_ms: i64,
+        due: &str,
         job: &NewJob,
     ) -> Result<Option<Enqueued>, StoreError> {
         let script = &self.scripts.repeat;
         let mut call = script.call(&self.keys);
-        call.arg(token).arg(u8::from(only_registered)).arg(key).arg(due_ms);
+        call.arg(token).arg(u8::from(only_registered)).arg(key).arg(due);
         push_job(&mut call, job);
         let mut reply = array(script.run(&self.connection, &call).await?)?.into_iter();
         let (Some(id), Some(existed)) = (reply.next(), reply.next()) else { return Ok(None) };

@@ -8,6 +8,8 @@ pub mod dialect;
 pub mod event;
 pub mod hash;
 pub mod keys;
+pub mod new_job;
 
 pub use dialect::Dialect;
 pub use keys::Keys;
+pub use new_job::NewJob;

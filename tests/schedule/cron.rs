@@ -8,6 +8,9 @@ const STRICTER: &[(&str, &str)] = &[
     ("0 0 * * L", "Node accepts it and then finds no day, without a word; ours is an error"),
     ("0 0 * * L5", "the same"),
     ("0 0 * * LL", "the same"),
+    ("0 0 * * L,*", "Node never looks at the L; an L without its weekday is a slip of the pen all the same"),
+    ("-0 * * * *", "Node reads minus nought as 0"),
+    ("0 0 * * -sun", "the same"),
     ("0 0 * * 1#1.5", "the same: no day is the one-and-a-halfth"),
     ("0 0 * * 1#1e0", "Node reads 1e0 as 1: nobody writes that on purpose"),
     ("0 0 * * 1#+2", "Node reads +2 as 2: the same"),
@@ -52,6 +55,21 @@ fn every_pattern_fires_when_cron_parser_says_in_every_zone() {
 }
 
 #[test]
+fn drawn_patterns_around_clock_changes_fire_when_cron_parser_says() {
+    let expected = expectations();
+    let rows = expected["drawn"].as_array().unwrap();
+    assert!(rows.len() >= 2500, "only {} rows", rows.len());
+    for row in rows {
+        let [pattern, zone, after, wait] = row.as_str().unwrap().split('|').collect::<Vec<_>>()[..] else {
+            panic!("not four parts: {row}");
+        };
+        let after: i64 = after.parse().unwrap();
+        let wanted = wait.parse::<i64>().ok().map(|wait| after + wait);
+        assert_eq!(next(&Cron::parse(pattern).unwrap(), Zone::parse(zone).unwrap(), after), wanted, "{row}");
+    }
+}
+
+#[test]
 fn the_dialect_is_that_of_cron_parser_but_for_the_named_exceptions() {
     let expected = expectations();
     let start = expected["after"].as_i64().unwrap();
@@ -87,6 +105,7 @@ fn a_bad_pattern_names_its_field_its_column_and_what_was_expected() {
         ("0 0 61 * * *", "hour, column 5: \"61\": expected a value, range or step in 0-23"),
         ("60 0 0 * * *", "second, column 1: \"60\": expected a value, range or step in 0-59"),
         ("0 1,24 * * *", "hour, column 5: \"24\": expected a value, range or step in 0-23"),
+        ("1,,2 * * * *", "minute, column 3: expected a value here, found nothing"),
         ("*/0 * * * *", "minute, column 1: \"*/0\": the step after / must be a number above 0"),
         ("50-10 * * * *", "minute, column 1: \"50-10\": 50 is after 10"),
         ("0 0 15W * *", "day of month, column 5: \"15W\" holds 'W', expected digits and *,-/?L"),
@@ -139,4 +158,25 @@ fn a_match_at_the_end_is_found_and_one_after_it_is_not() {
     let (now, due) = (1_700_000_000_000, 1_700_049_600_000);
     assert_eq!(noon.next_after(Zone::Utc, now, Some(due)), Some(due));
     assert_eq!(noon.next_after(Zone::Utc, now, Some(due - 1)), None);
+}
+
+#[test]
+fn the_local_zone_is_that_of_the_process() {
+    const ASKED: &str = "BULLOCK_TEST_PRINT_LOCAL_NOON";
+    let noon = || next(&Cron::parse("0 12 * * *").unwrap(), Zone::Local, 1_700_000_000_000);
+    if std::env::var_os(ASKED).is_some() {
+        println!("\nnoon is {}.", noon().unwrap());
+        return;
+    }
+    // TZ can only be set for another process: this test itself, once more.
+    for (tz, expected) in [("Asia/Tokyo", 1_700_017_200_000_i64), ("UTC", 1_700_049_600_000)] {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "cron::the_local_zone_is_that_of_the_process", "--nocapture"])
+            .env(ASKED, "1")
+            .env("TZ", tz)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains(&format!("noon is {expected}.")), "{tz}: {said}");
+    }
 }

@@ -87,7 +87,8 @@ const odd = [
   '0 0 * * 1#1.5', '0 0 * * 1#1e0', '0 0 * * *#2', '0 0 * * ?#2', '0 0 * * mon#2', '0 0 * * 5L#2', '0 0 * * 1,2#2', '0 0 * * 1#', '0 0 * * #2',
   '0 0 * * 1#2#3', '0 0 * * 1#6', '0 0 * * 1#0', '0 0 * * 1-2#2', '0 0 * * 1/2#2', '0 0 13 * 5#2', '0 0 * * 1#+2', '0 0 * * 1#02', '0 0 * * 1#5',
   '0 0 30 2 *', '0 0 30 2-2 *', '0 0 31 2,2 *', '0 0 31 4 *', '0 0 30,31 4 *', '0 0 1,31 4 *', '0 0 30,L 2 *', '0 0 L 2 *', '0 0 31 11/3 *', '0 0 31 */12 *',
-  '0 0 * 2 *', '0 0 1-30 4 1', '0 0 1-28 2 1', '0 0 */2 * *', '0 0 1-31 * 1', '0 0 1-15,16-31 * 1', '0 0 1,1-30 * 1', '0 0 29 2 1', '0 0 31,31 4 1'
+  '0 0 * 2 *', '0 0 1-30 4 1', '0 0 1-28 2 1', '0 0 */2 * *', '0 0 1-31 * 1', '0 0 1-15,16-31 * 1', '0 0 1,1-30 * 1', '0 0 29 2 1', '0 0 31,31 4 1',
+  '0 0 L7 10 *', '0 0 5L,L 10 *', '0 0 3,L7 10 *', '0 0 * * L,*', '-0 * * * *', '0 0 * * -sun'
 ];
 const AFTER = 1700000000000;
 const dialect = odd.map(pattern => {
@@ -102,7 +103,63 @@ const dialect = odd.map(pattern => {
   return { pattern, next: hits };
 });
 
+// Drawn patterns at instants around the clock changes of many zones, 1990 to 2036: "pattern|zone|after|next", times in
+// ms, the second one since the first, '-' = none.
+const DRAWN = 2500;
+const zones = ('UTC Europe/Rome Europe/London Europe/Dublin Europe/Helsinki America/New_York America/Los_Angeles America/St_Johns ' +
+  'America/Sao_Paulo America/Santiago America/Asuncion America/Havana America/Caracas America/Nuuk America/Scoresbysund ' +
+  'Australia/Lord_Howe Australia/Sydney Pacific/Chatham Pacific/Apia Asia/Beirut Asia/Gaza Asia/Amman Asia/Tehran Asia/Kolkata ' +
+  'Asia/Pyongyang Africa/Casablanca Africa/Cairo Atlantic/Azores Antarctica/Troll').split(' ');
+let seed = 4;
+const draw = n => {
+  seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+  return Math.floor(seed / 4294967296 * n);
+};
+const pick = list => list[draw(list.length)];
+const field = (min, max) => {
+  const one = () => min + draw(max - min + 1);
+  const range = () => [one(), one()].sort((a, b) => a - b).join('-');
+  return pick([one, one, one, () => `${one()},${one()}`, range, () => `${range()}/${1 + draw(6)}`, () => `*/${1 + draw(12)}`, () => `${one()}/${1 + draw(9)}`, () => '*'])();
+};
+const hour = () => (draw(2) ? pick(['0', '1', '2', '3', '4', '23', '0-2', '1-3', '1,2', '2,3', '*', '0,1', '*/2', '22-23,0-3']) : field(0, 23));
+const weekday = () => (draw(3) ? '*' : draw(6) ? field(0, 7) : draw(2) ? `${draw(8)}L` : `${draw(8)}#${1 + draw(5)}`);
+const offset = (zone, at) => {
+  const parts = {};
+  for (const { type, value } of clocks[zone].formatToParts(at)) parts[type] = Number(value);
+  return Date.UTC(parts.year, parts.month - 1, parts.day, parts.hour, parts.minute, parts.second) - at;
+};
+const numeric = Object.fromEntries(['year', 'month', 'day', 'hour', 'minute', 'second'].map(unit => [unit, 'numeric']));
+const clocks = Object.fromEntries(zones.map(zone => [zone, new Intl.DateTimeFormat('en-US', { timeZone: zone, hourCycle: 'h23', ...numeric })]));
+const WEEK = 7 * 86400000;
+const changes = zone => {
+  const found = [];
+  for (let at = Date.UTC(1990, 0, 1); at < Date.UTC(2037, 0, 1); at += WEEK) {
+    const before = offset(zone, at);
+    if (offset(zone, at + WEEK) === before) continue;
+    let [low, high] = [at, at + WEEK];
+    while (high - low > 1000) {
+      const middle = Math.floor((low + high) / 2000) * 1000;
+      if (offset(zone, middle) === before) low = middle; else high = middle;
+    }
+    found.push(high);
+  }
+  return found.length ? found : [Date.UTC(2000, 1, 29)];
+};
+const changesOf = Object.fromEntries(zones.map(zone => [zone, changes(zone)]));
+const drawn = [];
+while (drawn.length < DRAWN) {
+  const zone = pick(zones);
+  const pattern = [...(draw(4) ? [] : [field(0, 59)]), field(0, 59), hour(), draw(2) ? '*' : draw(8) ? field(1, 31) : 'L', draw(3) ? '*' : field(1, 12), weekday()].join(' ');
+  const spread = 1000 * pick([3600, 7200, 21600, 86400, 259200]);
+  let after = pick(changesOf[zone]) + draw(2 * spread) - spread;
+  if (!draw(3)) after -= after % 1800000;
+  try { parser.parseExpression(pattern); } catch { continue; }
+  let hit = '-';
+  try { hit = next(pattern, zone, after) - after; } catch { /* none */ }
+  drawn.push(`${pattern}|${zone}|${after}|${hit}`);
+}
+
 const out = { engine: `cron-parser ${req('cron-parser/package.json').version}`, tzdata: process.versions.tz, patterns, after: AFTER };
 const lines = [...Object.entries(out).map(([k, v]) => `${JSON.stringify(k)}: ${JSON.stringify(v)}`),
-  `"dialect": [\n${dialect.map(d => JSON.stringify(d)).join(',\n')}\n]`, `"grid": [\n${grid.map(g => JSON.stringify(g)).join(',\n')}\n]`];
+  `"dialect": [\n${dialect.map(d => JSON.stringify(d)).join(',\n')}\n]`, `"drawn": [\n${drawn.map(d => JSON.stringify(d)).join(',\n')}\n]`, `"grid": [\n${grid.map(g => JSON.stringify(g)).join(',\n')}\n]`];
 console.log(`{\n${lines.join(',\n')}\n}`);

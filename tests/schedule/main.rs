@@ -1,9 +1,14 @@
-//! Schedules and waits compute what npm `bull` 4.16.5 computes: its golden vectors, and `cron-parser` 4.9.0 over
+//! Schedules, waits and states: what npm `bull` 4.16.5 computes, by its golden vectors, and `cron-parser` 4.9.0 over
 //! a grid of patterns, zones and instants.
+
+// A test that panics has failed, which is what unwrap is for here.
+#![allow(clippy::unwrap_used)]
 
 mod backoff;
 mod cron;
+mod garbage;
 mod repeat;
+mod state;
 
 use serde_json::Value;
 

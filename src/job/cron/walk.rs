@@ -12,7 +12,7 @@ pub const STEPS_MAX: u32 = 10_000;
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// One step of the walk.
+/// One step of the search.
 #[derive(Clone, Copy)]
 enum Step {
     Month,
@@ -24,10 +24,10 @@ enum Step {
     Second,
 }
 
-struct Walk<'a> {
+struct Search<'a> {
     cron: &'a Cron,
     zone: Zone,
-    /// Where the walk is, ms since the epoch.
+    /// Where the search is, ms since the epoch.
     at: i64,
     /// The same on the wall clock.
     wall: NaiveDateTime,
@@ -42,15 +42,15 @@ impl Cron {
     /// `not_after_ms` (inclusive) or within [`STEPS_MAX`] steps.
     pub fn next_after(&self, zone: Zone, after_ms: i64, not_after_ms: Option<i64>) -> Option<i64> {
         let wall = wall_clock(zone, after_ms)?;
-        let mut walk = Walk { cron: self, zone, at: after_ms, wall, stand_in: None, repeated: None };
+        let mut search = Search { cron: self, zone, at: after_ms, wall, stand_in: None, repeated: None };
         for _ in 1..STEPS_MAX {
-            if not_after_ms.is_some_and(|end| walk.at > end) {
+            if not_after_ms.is_some_and(|end| search.at > end) {
                 return None;
             }
-            match walk.mismatch() {
-                Some(step) => walk.advance(step)?,
-                None if walk.at == after_ms => walk.advance(Step::Second)?,
-                None => return Some(walk.at),
+            match search.mismatch() {
+                Some(step) => search.advance(step)?,
+                None if search.at == after_ms => search.advance(Step::Second)?,
+                None => return Some(search.at),
             }
         }
         None
@@ -72,7 +72,7 @@ impl Cron {
     }
 }
 
-impl Walk<'_> {
+impl Search<'_> {
     /// The step towards the next match; `None` at a match.
     fn mismatch(&mut self) -> Option<Step> {
         let hour = self.wall.hour();

@@ -1,5 +1,7 @@
 //! What a time zone is to a schedule: the difference from UTC at an instant.
 
+use std::sync::OnceLock;
+
 use chrono::{Local, Offset, TimeZone};
 use chrono_tz::Tz;
 
@@ -18,7 +20,7 @@ pub enum Zone {
 
 /// A zone that nobody knows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown time zone \"{0}\": expected an IANA name such as Europe/Rome, or UTC, UTC+3, local")]
+#[error("unknown time zone {0:?}: expected an IANA name such as Europe/Rome, or UTC, UTC+3, local")]
 pub struct UnknownZone(pub String);
 
 /// Old names that Node knows beside the IANA ones.
@@ -45,8 +47,6 @@ impl Zone {
         match lower.as_str() {
             "utc" | "gmt" => return Ok(Self::Utc),
             "local" | "system" | "default" => return Ok(Self::Local),
-            // In the database, but not a zone to Node.
-            "factory" => return Err(UnknownZone(text.to_owned())),
             _ => {}
         }
         if let Some(seconds) = lower.strip_prefix("utc").and_then(fixed_seconds) {
@@ -69,7 +69,10 @@ impl Zone {
             Self::Utc => 0,
             Self::Fixed(seconds) => seconds,
             Self::Named(tz) => tz.offset_from_utc_datetime(&utc).fix().local_minus_utc(),
-            Self::Local => Local.offset_from_utc_datetime(&utc).fix().local_minus_utc(),
+            Self::Local => match process_zone() {
+                Some(tz) => return Self::Named(tz).offset_ms(at_ms),
+                None => Local.offset_from_utc_datetime(&utc).fix().local_minus_utc(),
+            },
         };
         i64::from(seconds) * 1000
     }
@@ -87,6 +90,23 @@ impl Zone {
         let again = self.offset_ms(better);
         if again == offset { better } else { wall_ms - offset.min(again) }
     }
+}
+
+/// The zone of this process by name, read once: `TZ`, else what `/etc/localtime` points to. By name, because Node
+/// brings its own zone data and a small container may have none, where `TZ=Asia/Tokyo` must not turn into UTC.
+fn process_zone() -> Option<Tz> {
+    static FOUND: OnceLock<Option<Tz>> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        let name = match std::env::var("TZ") {
+            Ok(name) if !name.is_empty() => name.trim_start_matches(':').to_owned(),
+            _ => std::fs::read_link("/etc/localtime").ok()?.to_str()?.split_once("zoneinfo/")?.1.to_owned(),
+        };
+        match Zone::parse(&name).ok()? {
+            Zone::Named(tz) => Some(tz),
+            Zone::Utc => Some(Tz::UTC),
+            Zone::Fixed(_) | Zone::Local => None,
+        }
+    })
 }
 
 /// `+3`, `-03:30`.

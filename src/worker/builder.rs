@@ -1,0 +1,158 @@
+//! A worker for Rust programs: handlers are async functions.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{HandlerSpec, NoObserver, Observer, Options, QueueSpec, Worker};
+use crate::handler::{Context, native};
+use crate::job::Job;
+use crate::job::options::Keep;
+use crate::store::connection::RESPONSE_TIMEOUT;
+use crate::store::wakeup::BLOCK_DEADLINE;
+use crate::store::{Connection, Opened, Scripts, Store, StoreError};
+use crate::wire::Keys;
+
+/// Builds a worker for one queue.
+///
+/// ```no_run
+/// # #[derive(serde::Deserialize)] struct Mail { to: String }
+/// # async fn demo() -> Result<(), Box<dyn std::error::Error>> {
+/// use bullock::{Context, Job, JobError, Worker};
+///
+/// let worker = Worker::builder("redis://127.0.0.1:6379", "mail")
+///     .concurrency(10)
+///     .handler("welcome", |job: Job<Mail>, ctx: Context| async move {
+///         ctx.progress(&50).await?;
+///         Ok::<_, JobError>(format!("sent to {}", job.data.to))
+///     })
+///     .start()
+///     .await?;
+/// worker.stop();
+/// worker.join().await;
+/// # Ok(()) }
+/// ```
+pub struct Builder {
+    redis_url: String,
+    prefix: String,
+    queue: String,
+    concurrency: usize,
+    options: Options,
+    handlers: HashMap<String, HandlerSpec>,
+    observer: Arc<dyn Observer>,
+}
+
+/// Why a worker did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Redis.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The queue is of another kind.
+    #[error("queue \"{0}\" holds BullMQ's keys, this worker speaks Bull 4")]
+    WrongDialect(String),
+    /// A newer Bullock works on the queue.
+    #[error("queue \"{0}\" holds records of layout version {1}; this program knows {2}")]
+    NewerLayout(String, String, u32),
+}
+
+impl Builder {
+    pub(super) fn new(redis_url: String, queue: String) -> Self {
+        Self {
+            redis_url,
+            prefix: "bull".into(),
+            queue,
+            concurrency: 1,
+            options: Options::default(),
+            handlers: HashMap::new(),
+            observer: Arc::new(NoObserver),
+        }
+    }
+
+    /// The prefix of the queue's keys; `bull` unless set.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Jobs at once; 1 unless set.
+    #[must_use]
+    pub fn concurrency(mut self, jobs: usize) -> Self {
+        self.concurrency = jobs.max(1);
+        self
+    }
+
+    /// How long a lease lasts, and how often it is renewed; 15 s and 5 s unless set.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration, renew: Duration) -> Self {
+        (self.options.lease, self.options.renew) = (lease, renew);
+        self
+    }
+
+    /// How long running handlers may go on after a stop was asked for; 30 s unless set.
+    #[must_use]
+    pub fn shutdown_grace(mut self, grace: Duration) -> Self {
+        self.options.shutdown_grace = grace;
+        self
+    }
+
+    /// Handles jobs of this name (`*` = any other) with an async function. The job's data is read into `T`; what does
+    /// not fit is a dead letter.
+    #[must_use]
+    pub fn handler<T, R, E, F, Fut>(self, name: impl Into<String>, function: F) -> Self
+    where
+        T: serde::de::DeserializeOwned + Send + Sync + 'static,
+        R: serde::Serialize + Send + 'static,
+        E: std::fmt::Display + Send + Sync + 'static,
+        F: Fn(Job<T>, Context) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R, E>> + Send + 'static,
+    {
+        let handler = native::handler(function);
+        self.handler_spec(name, HandlerSpec::new(Arc::new(handler)))
+    }
+
+    /// Handles jobs of this name with any handler, under limits.
+    #[must_use]
+    pub fn handler_spec(mut self, name: impl Into<String>, spec: HandlerSpec) -> Self {
+        self.handlers.insert(name.into(), spec);
+        self
+    }
+
+    /// Hears what happens.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// Connects, checks the queue, and starts.
+    pub async fn start(self) -> Result<Worker, BuildError> {
+        let keys = Keys::new(&self.prefix, &self.queue);
+        let name = keys.client_name(&self.options.name);
+        let url = &self.redis_url;
+        let store =
+            Store::new(Connection::new(url, None, RESPONSE_TIMEOUT)?, keys, Arc::new(Scripts::bull(None)));
+        match store.open().await? {
+            Opened::Bull => {}
+            Opened::BullMq => return Err(BuildError::WrongDialect(self.queue)),
+            Opened::NewerLayout(found) => {
+                return Err(BuildError::NewerLayout(self.queue, found, crate::store::LAYOUT_VERSION));
+            }
+        }
+        let spec = QueueSpec {
+            store,
+            blocking: Connection::new(url, Some(name), BLOCK_DEADLINE)?,
+            lease_connection: Connection::new(url, None, RESPONSE_TIMEOUT)?,
+            redis_url: self.redis_url,
+            concurrency: self.concurrency,
+            limiter: None,
+            metrics_points: 0,
+            keep_completed: Keep::All,
+            keep_failed: Keep::All,
+            payload_max: super::PAYLOAD_BYTES_MAX,
+            handlers: self.handlers,
+        };
+        Ok(Worker::start(&self.options, vec![spec], self.observer)?)
+    }
+}

@@ -1,0 +1,297 @@
+//! Writes outcomes: at once when no call is under way, gathered while one is.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use super::fetcher::jittered;
+use super::lease::Lease;
+use super::{Ended, Queue, token};
+use crate::job::Job;
+use crate::job::backoff::Strategies;
+use crate::job::options::Keep;
+use crate::job::outcome::{Failure, Fate, ReasonClass, ReturnValue, fate};
+use crate::store::finish::{Completion, FailedRun, HandedBack, Verdict};
+use crate::store::{BATCH_MAX, Lane, StoreError};
+use crate::wire::bull;
+
+/// A run that has ended, with the guard of its lease: renewal goes on until the outcome is in Redis.
+pub(super) struct Finished {
+    pub job: Arc<Job>,
+    pub token: Arc<str>,
+    pub lease: Lease,
+    pub end: End,
+    pub started: Instant,
+    pub debounce_id: Option<String>,
+}
+
+/// What is to be written.
+pub(super) enum End {
+    Completed(Option<ReturnValue>),
+    Failed { failure: Failure, fate: Fate },
+    HandBack { delay: Option<Duration>, rest: Duration, most: Option<u32>, why: String },
+    LeaseLost,
+    Elsewhere,
+}
+
+impl End {
+    pub(super) fn hand_back() -> Self {
+        Self::HandBack { delay: None, rest: Duration::ZERO, most: None, why: "the worker stops".into() }
+    }
+
+    pub(super) fn undecodable(problem: String) -> Self {
+        Self::Failed {
+            failure: Failure::new(ReasonClass::Undecodable, problem).permanent(),
+            fate: Fate::Bury,
+        }
+    }
+
+    /// Decides the fate of a failed job. A backoff type that nobody defined buries it with both messages (quirk Q8).
+    pub(super) fn failed(job: &Job, mut failure: Failure, strategies: &Strategies) -> Self {
+        match fate(&job.opts, job.attempt(), &failure, strategies) {
+            Ok(fate) => Self::Failed { failure, fate },
+            Err(unknown) => {
+                failure.message = format!("{} ({unknown})", failure.message);
+                Self::Failed { failure, fate: Fate::Bury }
+            }
+        }
+    }
+}
+
+/// Receives outcomes until no run is left.
+pub(super) async fn run(queue: Arc<Queue>, mut outcomes: mpsc::Receiver<Finished>) {
+    let worker = token::clean_name(&queue.options.name);
+    let lane = |what: &str| Lane::new(format!("{}:{what}", token::make(&worker, 1).remove(0)));
+    let (mut complete, mut fail, mut back) = (lane("complete"), lane("fail"), lane("back"));
+    let mut batch = Vec::new();
+    loop {
+        let got = tokio::select! {
+            biased;
+            got = outcomes.recv_many(&mut batch, BATCH_MAX) => got,
+            () = queue.runs_done.cancelled() => outcomes.recv_many_now(&mut batch),
+        };
+        if got == 0 {
+            return;
+        }
+        let (mut completed, mut failed, mut handed_back) = (Vec::new(), Vec::new(), Vec::new());
+        for finished in batch.drain(..) {
+            match finished.end {
+                End::Completed(_) => completed.push(finished),
+                End::Failed { .. } => failed.push(finished),
+                End::HandBack { .. } => handed_back.push(finished),
+                End::LeaseLost => note(&queue, &finished, Ended::LeaseLost),
+                End::Elsewhere => {
+                    tracing::info!(queue = &*finished.job.queue, job_id = %finished.job.id, "ended by its callback")
+                }
+            }
+        }
+        tokio::join!(
+            write(&queue, &mut complete, completed, Kind::Complete),
+            write(&queue, &mut fail, failed, Kind::Fail),
+            write(&queue, &mut back, handed_back, Kind::HandBack),
+        );
+    }
+}
+
+/// `recv_many` that does not wait.
+trait ReceiveNow {
+    fn recv_many_now(&mut self, batch: &mut Vec<Finished>) -> usize;
+}
+
+impl ReceiveNow for mpsc::Receiver<Finished> {
+    fn recv_many_now(&mut self, batch: &mut Vec<Finished>) -> usize {
+        while let Ok(finished) = self.try_recv() {
+            batch.push(finished);
+        }
+        batch.len()
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Complete,
+    Fail,
+    HandBack,
+}
+
+/// Sends one batch, again and again with the same number, until Redis has answered or every lease has run out.
+async fn write(queue: &Queue, lane: &mut Lane, batch: Vec<Finished>, kind: Kind) {
+    if batch.is_empty() {
+        return;
+    }
+    lane.next();
+    let mut times = 0;
+    loop {
+        match send(queue, lane, &batch, kind).await {
+            Ok(verdicts) => {
+                for (finished, verdict) in batch.iter().zip(verdicts) {
+                    settle(queue, finished, verdict);
+                }
+                return;
+            }
+            Err(error) if error.is_transient() && batch.iter().any(|f| !f.lease.remaining().is_zero()) => {
+                times += 1;
+                if times == 1 {
+                    tracing::warn!(queue = &*queue.store.keys().queue, %error, jobs = batch.len(),
+                        "outcomes are kept and sent again until their leases end");
+                }
+                tokio::time::sleep(jittered(times).min(queue.options.renew)).await;
+            }
+            Err(error) => {
+                for finished in &batch {
+                    tracing::error!(queue = &*finished.job.queue, job_id = %finished.job.id, %error,
+                        "the outcome could not be written; the job will run again");
+                    note(queue, finished, Ended::LeaseLost);
+                }
+                return;
+            }
+        }
+    }
+}
+
+async fn send(
+    queue: &Queue,
+    lane: &Lane,
+    batch: &[Finished],
+    kind: Kind,
+) -> Result<Vec<Verdict>, StoreError> {
+    let kept = queue.options.lease.as_millis() as u64;
+    match kind {
+        Kind::Complete => {
+            let runs: Vec<_> = batch.iter().map(|finished| completion(queue, finished)).collect();
+            queue.store.complete(lane, kept, queue.metrics_points, &runs).await
+        }
+        Kind::Fail => {
+            let traces: Vec<String> = batch.iter().map(stacktrace).collect();
+            let runs: Vec<_> =
+                batch.iter().zip(&traces).map(|(f, trace)| failed_run(queue, f, trace)).collect();
+            queue.store.fail(lane, kept, queue.metrics_points, &runs).await
+        }
+        Kind::HandBack => {
+            let mut rest_ms = 0;
+            let runs: Vec<_> = batch
+                .iter()
+                .map(|finished| {
+                    let (delay, most) = match &finished.end {
+                        End::HandBack { delay, rest, most, .. } => {
+                            rest_ms = rest_ms.max(rest.as_millis() as u64);
+                            (*delay, *most)
+                        }
+                        _ => (None, None),
+                    };
+                    HandedBack {
+                        id: finished.job.id.as_str(),
+                        token: &finished.token,
+                        delay_ms: delay.map(|delay| delay.as_millis() as u64),
+                        max_deferrals: most,
+                    }
+                })
+                .collect();
+            queue.store.hand_back(lane, kept, rest_ms, &runs).await
+        }
+    }
+}
+
+fn completion<'a>(queue: &Queue, finished: &'a Finished) -> Completion<'a> {
+    let result = match &finished.end {
+        End::Completed(Some(result)) => Some(result.as_str()),
+        _ => None,
+    };
+    Completion {
+        id: finished.job.id.as_str(),
+        token: &finished.token,
+        result,
+        keep: finished.job.opts.remove_on_complete.unwrap_or(queue.keep_completed),
+        debounce_id: finished.debounce_id.as_deref(),
+    }
+}
+
+fn stacktrace(finished: &Finished) -> String {
+    let End::Failed { failure, .. } = &finished.end else { return "[]".into() };
+    let job = &finished.job;
+    bull::stacktrace_with(job.stacktrace.as_deref(), &failure.stack_entry(), job.opts.stack_trace_limit)
+}
+
+fn failed_run<'a>(queue: &Queue, finished: &'a Finished, stacktrace: &'a str) -> FailedRun<'a> {
+    let job = &finished.job;
+    let (failure, fate) = match &finished.end {
+        End::Failed { failure, fate } => (Some(failure), *fate),
+        _ => (None, Fate::Bury),
+    };
+    let class = failure.map_or(ReasonClass::Error, |failure| failure.class).as_str();
+    let message = failure.map(|failure| failure.message.as_str());
+    let record = serde_json::json!({
+        "worker": queue.options.name, "class": class, "ran_ms": finished.started.elapsed().as_millis() as u64,
+        "message": message.map(|text| text.chars().take(1000).collect::<String>()),
+    });
+    FailedRun {
+        id: job.id.as_str(),
+        token: &finished.token,
+        fate,
+        attempts_made: job.attempt(),
+        message,
+        stacktrace,
+        keep: if fate == Fate::Bury {
+            job.opts.remove_on_fail.unwrap_or(queue.keep_failed)
+        } else {
+            Keep::All
+        },
+        debounce_id: finished.debounce_id.as_deref(),
+        lifo: job.opts.lifo,
+        class,
+        record: record.to_string().trim_start_matches('{').to_owned(),
+    }
+}
+
+/// Says how a run ended, as Redis has it.
+fn settle(queue: &Queue, finished: &Finished, verdict: Verdict) {
+    if verdict == Verdict::DeferredTooOften {
+        return give_up_deferring(queue, finished);
+    }
+    let ended = match (verdict, &finished.end) {
+        (Verdict::Done, End::Completed(_)) => Ended::Completed,
+        (Verdict::Done, End::Failed { fate: Fate::Bury, .. }) => Ended::Failed,
+        (Verdict::Done, End::Failed { .. }) => Ended::Retried,
+        (Verdict::Done, End::HandBack { most: Some(_), .. }) => Ended::Deferred,
+        (Verdict::Done, _) => Ended::HandedBack,
+        _ => Ended::LeaseLost,
+    };
+    note(queue, finished, ended);
+}
+
+/// A job that was deferred too often fails like any other attempt, in a batch to come.
+fn give_up_deferring(queue: &Queue, finished: &Finished) {
+    let End::HandBack { most, why, .. } = &finished.end else { return };
+    let message = format!("deferred more than {} times, last: {why}", most.unwrap_or_default());
+    let again = Finished {
+        job: Arc::clone(&finished.job),
+        token: Arc::clone(&finished.token),
+        lease: finished.lease.again(),
+        end: End::failed(&finished.job, Failure::new(ReasonClass::Error, message), &queue.options.strategies),
+        started: finished.started,
+        debounce_id: finished.debounce_id.clone(),
+    };
+    let sender = queue.finished.clone();
+    tokio::spawn(async move { sender.send(again).await.ok() });
+}
+
+fn note(queue: &Queue, finished: &Finished, ended: Ended) {
+    let (job, ran) = (&finished.job, finished.started.elapsed());
+    queue.observer.ended(&job.queue, &job.name, ended, ran, job.attempt());
+    let (duration_s, outcome) = (ran.as_secs_f64(), ended.as_str());
+    match (&finished.end, ended) {
+        (End::Failed { failure, .. }, Ended::Failed | Ended::Retried) => {
+            tracing::warn!(queue = &*job.queue, job_id = %job.id, job_name = &*job.name, attempt = job.attempt(), duration_s,
+                outcome, error = %failure.message, "ended");
+        }
+        (_, Ended::LeaseLost) => {
+            tracing::warn!(queue = &*job.queue, job_id = %job.id, job_name = &*job.name, attempt = job.attempt(), duration_s,
+                outcome, "ended: nothing of this run was written");
+        }
+        _ => {
+            tracing::info!(queue = &*job.queue, job_id = %job.id, job_name = &*job.name, attempt = job.attempt(), duration_s,
+            outcome, "ended")
+        }
+    }
+}

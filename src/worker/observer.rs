@@ -1,0 +1,68 @@
+//! What a worker tells to whoever counts: the metrics of the admin server, a test, nobody.
+
+use std::time::Duration;
+
+/// How a run ended, in the words of the metric `bullock_jobs_finished_total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ended {
+    /// It completed.
+    Completed,
+    /// It failed for good.
+    Failed,
+    /// It failed and will be tried again.
+    Retried,
+    /// It was put off without spending an attempt.
+    Deferred,
+    /// Its lease was lost: nothing of it was written.
+    LeaseLost,
+    /// It was given back at shutdown.
+    HandedBack,
+}
+
+impl Ended {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Retried => "retried",
+            Self::Deferred => "deferred",
+            Self::LeaseLost => "lease_lost",
+            Self::HandedBack => "handed_back",
+        }
+    }
+}
+
+/// Hears what happens. Called on the hot path: must be quick and must not block.
+pub trait Observer: Send + Sync + 'static {
+    /// A run began, so long after the job was added (or was due).
+    fn started(&self, queue: &str, name: &str, waited: Duration) {
+        let _ = (queue, name, waited);
+    }
+    /// A run ended.
+    fn ended(&self, queue: &str, name: &str, ended: Ended, ran: Duration, attempt: u32) {
+        let _ = (queue, name, ended, ran, attempt);
+    }
+    /// So many leases were renewed, so many were lost.
+    fn renewed(&self, queue: &str, renewed: usize, lost: usize) {
+        let _ = (queue, renewed, lost);
+    }
+    /// So many jobs were taken back from dead workers.
+    fn recovered(&self, queue: &str, jobs: usize) {
+        let _ = (queue, jobs);
+    }
+    /// A handler answered, or failed to: `class` as in `2xx`, `error`.
+    fn handler_answered(&self, handler: &str, class: &str, took: Duration) {
+        let _ = (handler, class, took);
+    }
+    /// Redis became reachable (true) or stopped being so (false), seen from one queue; the reason with it.
+    fn redis(&self, queue: &str, problem: Option<&str>) {
+        let _ = (queue, problem);
+    }
+}
+
+/// Hears nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct NoObserver;
+
+impl Observer for NoObserver {}

@@ -1,0 +1,55 @@
+//! Takes jobs back from workers that died: ours by their leases, Node's by Bull's own check.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Queue;
+use super::fetcher::Trouble;
+
+/// Bull's `stalledInterval`: the guard in Redis makes the check effective once per interval for all workers.
+const STALLED_INTERVAL: Duration = Duration::from_secs(30);
+
+pub(super) async fn run(queue: Arc<Queue>) {
+    let mut trouble = Trouble::default();
+    let mut next_check = Instant::now();
+    while !queue.stop.is_asked() {
+        let pause = match sweep(&queue, &mut next_check).await {
+            Ok(pause) => {
+                trouble.over(&queue);
+                pause
+            }
+            Err(error) => trouble.met(&queue, &error),
+        };
+        tokio::select! {
+            () = queue.stop.asked() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// One sweep; answers when the next is due: at the earliest expiry, at most the configured time apart.
+async fn sweep(queue: &Queue, next_check: &mut Instant) -> Result<Duration, crate::store::StoreError> {
+    let name = &*queue.store.keys().queue;
+    let recovered = queue.store.recover().await?;
+    for (id, crashes) in &recovered.jobs {
+        tracing::warn!(queue = name, job_id = %id, crashes, "recovered: its worker died");
+    }
+    if !recovered.jobs.is_empty() {
+        queue.observer.recovered(name, recovered.jobs.len());
+    }
+    if Instant::now() >= *next_check {
+        *next_check = Instant::now() + STALLED_INTERVAL;
+        let interval_ms = STALLED_INTERVAL.as_millis() as u64;
+        let stalled = queue.store.stalled(interval_ms, queue.options.max_stalled).await?;
+        for id in &stalled.recovered {
+            tracing::warn!(queue = name, job_id = %id, "recovered: it stalled");
+        }
+        for id in &stalled.failed {
+            tracing::error!(queue = name, job_id = %id, "failed: it stalled more often than allowed");
+        }
+    }
+    let sweep = queue.options.sweep;
+    let Some(expiry) = recovered.next_expiry_ms else { return Ok(sweep) };
+    let left = (expiry - queue.store.time_ms().await? + 1).max(1).cast_unsigned();
+    Ok(sweep.min(Duration::from_millis(left)))
+}

@@ -1,0 +1,178 @@
+//! The writes of one run, as its handler makes them: fenced by the run's token, progress at most four times a second.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+use tokio_util::sync::CancellationToken;
+
+use crate::handler::{BoxFuture, RunWriter, WriteError};
+use crate::job::JobId;
+use crate::job::progress::with_percent;
+use crate::store::finish::Verdict;
+use crate::store::{Store, StoreError};
+
+/// Shortest time between two writes of progress of one run.
+const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+/// Largest progress, bytes.
+pub(super) const PROGRESS_BYTES_MAX: usize = 64 * 1024;
+/// Largest checkpoint, bytes.
+pub(super) const CHECKPOINT_BYTES_MAX: usize = 64 * 1024;
+/// Longest log line, bytes; longer ones are cut.
+pub(super) const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
+/// Lines that a job's log keeps.
+pub(super) const LOG_LINES_MAX: u64 = 10_000;
+
+/// One run's door to Redis.
+#[derive(Clone)]
+pub(super) struct Writer(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    id: JobId,
+    token: Arc<str>,
+    /// Cancelled when a write is refused: the run has lost its job.
+    cancelled: CancellationToken,
+    progress: Mutex<Throttle>,
+}
+
+#[derive(Default)]
+struct Throttle {
+    last_sent: Option<Instant>,
+    /// The newest value that has not been sent.
+    waiting: Option<String>,
+    /// A task will send it.
+    timer: bool,
+}
+
+impl Writer {
+    pub(super) fn new(store: Store, id: JobId, token: Arc<str>, cancelled: CancellationToken) -> Self {
+        Self(Arc::new(Inner { store, id, token, cancelled, progress: Mutex::default() }))
+    }
+
+    /// Sends the last progress if it still waits: it must be there before the job ends.
+    pub(super) async fn flush(&self) {
+        let waiting = self.throttle().waiting.take();
+        if let Some(json) = waiting {
+            let _ = self.send_progress(&json).await;
+        }
+    }
+
+    fn throttle(&self) -> MutexGuard<'_, Throttle> {
+        self.0.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn send_progress(&self, json: &str) -> Result<(), WriteError> {
+        let Inner { store, id, token, .. } = &*self.0;
+        self.settle(store.progress(id.as_str(), token, json).await)
+    }
+
+    fn settle(&self, verdict: Result<Verdict, StoreError>) -> Result<(), WriteError> {
+        match verdict {
+            Ok(Verdict::Done) => Ok(()),
+            Ok(_) => {
+                self.0.cancelled.cancel();
+                Err(WriteError::LeaseLost)
+            }
+            Err(error) => Err(WriteError::Redis(error.to_string())),
+        }
+    }
+
+    /// Sends now, or leaves the value to the task that will send the newest one.
+    async fn throttled(&self, json: String) -> Result<(), WriteError> {
+        let wait = {
+            let mut throttle = self.throttle();
+            let since = throttle.last_sent.map(|sent| sent.elapsed());
+            match since {
+                Some(since) if since < PROGRESS_EVERY => {
+                    throttle.waiting = Some(json.clone());
+                    let first = !std::mem::replace(&mut throttle.timer, true);
+                    Some((PROGRESS_EVERY.saturating_sub(since), first))
+                }
+                _ => {
+                    throttle.last_sent = Some(Instant::now());
+                    throttle.waiting = None;
+                    None
+                }
+            }
+        };
+        match wait {
+            None => self.send_progress(&json).await,
+            Some((_, false)) => Ok(()),
+            Some((pause, true)) => {
+                let writer = self.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(pause).await;
+                    let waiting = {
+                        let mut throttle = writer.throttle();
+                        throttle.timer = false;
+                        throttle.last_sent = Some(Instant::now());
+                        throttle.waiting.take()
+                    };
+                    if let Some(json) = waiting {
+                        let _ = writer.send_progress(&json).await;
+                    }
+                });
+                Ok(())
+            }
+        }
+    }
+}
+
+fn check(what: &'static str, got: usize, max: usize) -> Result<(), WriteError> {
+    if got > max { Err(WriteError::TooLarge { what, got, max }) } else { Ok(()) }
+}
+
+impl RunWriter for Writer {
+    fn progress(&self, value: Box<RawValue>) -> BoxFuture<'_, Result<(), WriteError>> {
+        Box::pin(async move {
+            check("progress", value.get().len(), PROGRESS_BYTES_MAX)?;
+            if self.0.cancelled.is_cancelled() {
+                return Err(WriteError::LeaseLost);
+            }
+            let json = match serde_json::from_str::<Value>(value.get()) {
+                Ok(counts @ Value::Object(_)) => with_percent(counts).to_string(),
+                _ => value.get().to_owned(),
+            };
+            self.throttled(json).await
+        })
+    }
+
+    fn log(&self, mut line: String) -> BoxFuture<'_, Result<(), WriteError>> {
+        Box::pin(async move {
+            if line.len() > LOG_LINE_BYTES_MAX {
+                let end = (0..=LOG_LINE_BYTES_MAX).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
+                line.truncate(end);
+                line.push('…');
+            }
+            let Inner { store, id, token, .. } = &*self.0;
+            self.settle(store.log(id.as_str(), token, LOG_LINES_MAX, &[line]).await)
+        })
+    }
+
+    fn update_data(&self, value: Box<RawValue>) -> BoxFuture<'_, Result<(), WriteError>> {
+        Box::pin(async move {
+            let Inner { store, id, token, .. } = &*self.0;
+            self.settle(store.update_data(id.as_str(), token, value.get()).await)
+        })
+    }
+
+    fn checkpoint(&self, value: Box<RawValue>) -> BoxFuture<'_, Result<(), WriteError>> {
+        Box::pin(async move {
+            check("checkpoint", value.get().len(), CHECKPOINT_BYTES_MAX)?;
+            let Inner { store, id, token, .. } = &*self.0;
+            self.settle(store.checkpoint(id.as_str(), token, Some(value.get()), false).await)
+        })
+    }
+
+    fn last_callback(&self) -> BoxFuture<'_, Result<Option<Duration>, WriteError>> {
+        Box::pin(async move {
+            let Inner { store, id, token, .. } = &*self.0;
+            store
+                .last_callback(id.as_str(), token)
+                .await
+                .map_err(|error| WriteError::Redis(error.to_string()))
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! Stopping: ask once and handlers may finish within the grace; ask twice and the grace is over.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::lease;
+
+/// The two facts of a stop, shared by all duties.
+#[derive(Debug, Clone)]
+pub struct Stop {
+    /// Claim no more.
+    asked: CancellationToken,
+    /// Handlers have had their time: give back what they hold.
+    grace_over: CancellationToken,
+    grace: Duration,
+}
+
+/// How the worker ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped {
+    /// Every job was finished or handed back.
+    pub clean: bool,
+}
+
+impl Stop {
+    pub(super) fn new(grace: Duration) -> Self {
+        Self { asked: CancellationToken::new(), grace_over: CancellationToken::new(), grace }
+    }
+
+    /// Asks for the stop; the second call hastens it.
+    pub fn ask(&self) {
+        if self.asked.is_cancelled() {
+            self.grace_over.cancel();
+        }
+        self.asked.cancel();
+    }
+
+    /// Has a stop been asked for?
+    pub fn is_asked(&self) -> bool {
+        self.asked.is_cancelled()
+    }
+
+    pub(super) async fn asked(&self) {
+        self.asked.cancelled().await;
+    }
+
+    pub(super) async fn grace_over(&self) {
+        self.grace_over.cancelled().await;
+    }
+}
+
+/// Waits for the stop and for the end of all duties. The lease thread goes last: runs need it until they have ended.
+pub(super) async fn supervise(stop: Stop, mut tasks: JoinSet<()>, lease_thread: lease::Thread) -> Stopped {
+    stop.asked().await;
+    let grace = stop.clone();
+    let timer = tokio::spawn(async move {
+        tokio::select! {
+            () = tokio::time::sleep(grace.grace) => grace.grace_over.cancel(),
+            () = grace.grace_over.cancelled() => {}
+        }
+    });
+    let mut clean = true;
+    while let Some(ended) = tasks.join_next().await {
+        clean &= ended.is_ok();
+    }
+    timer.abort();
+    lease_thread.stop();
+    Stopped { clean }
+}
