@@ -33,4 +33,5 @@ pub mod worker;
 pub use handler::Context;
 pub use handler::native::JobError;
 pub use job::Job;
+pub use store::Queue;
 pub use worker::Worker;

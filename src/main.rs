@@ -1,1 +1,5 @@
-fn main() {}
+//! The `bullock` program: everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    bullock::cli::main()
+}

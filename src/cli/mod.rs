@@ -1,1 +1,41 @@
-//! (in work)
+//! The commands.
+
+pub mod bench;
+
+use clap::{Parser, Subcommand};
+
+/// The Rust worker for Bull queues.
+#[derive(Debug, Parser)]
+#[command(name = "bullock", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure this worker on a queue that anyone filled
+    Bench(bench::Bench),
+}
+
+/// Runs the command line and answers its exit code.
+pub fn main() -> std::process::ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return std::process::ExitCode::FAILURE;
+        }
+    };
+    let result = match cli.command {
+        Command::Bench(args) => runtime.block_on(async move { bench::run(&args).await }),
+    };
+    match result {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

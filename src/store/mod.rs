@@ -10,6 +10,7 @@ pub mod enqueue;
 pub mod error;
 pub mod finish;
 pub mod inspect;
+pub mod queue;
 pub mod recover;
 pub mod renew;
 pub mod repeat;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 pub use connection::Connection;
 pub use error::StoreError;
+pub use queue::Queue;
 use redis::Value;
 pub use script::Scripts;
 

@@ -1,0 +1,88 @@
+//! The producer's door for Rust programs: adds jobs as npm `bull` does.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::connection::RESPONSE_TIMEOUT;
+use super::enqueue::Enqueued;
+use super::{Connection, Scripts, Store, StoreError};
+use crate::wire::{Keys, NewJob};
+
+/// A queue to add jobs to.
+///
+/// Every job gets an id from here (a UUID v7 unless `jobId` is given), so that a request sent twice because its reply
+/// was lost adds one job.
+///
+/// ```no_run
+/// # async fn demo() -> Result<(), Box<dyn std::error::Error>> {
+/// use serde_json::json;
+/// let queue = bullock::Queue::open("redis://127.0.0.1:6379", "bull", "mail")?;
+/// let job = queue.add("welcome", &json!({"to": "a@example.com"}), json!({"attempts": 3})).await?;
+/// println!("added {}", job.id);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Queue {
+    store: Store,
+    /// Names this producer in events.
+    token: Arc<str>,
+}
+
+impl Queue {
+    /// A queue by URL, prefix and name. Connects with the first command.
+    pub fn open(redis_url: &str, prefix: &str, queue: &str) -> Result<Self, StoreError> {
+        let connection = Connection::new(redis_url, None, RESPONSE_TIMEOUT)?;
+        Ok(Self::on(Store::new(connection, Keys::new(prefix, queue), Arc::new(Scripts::bull(None)))))
+    }
+
+    /// A queue on a store that exists.
+    pub fn on(store: Store) -> Self {
+        Self { store, token: uuid::Uuid::new_v4().to_string().into() }
+    }
+
+    /// The store beneath.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Adds a job. `opts` are npm `bull`'s, as JSON. An id that exists is not added again; the answer says so.
+    pub async fn add(
+        &self,
+        name: &str,
+        data: &impl serde::Serialize,
+        opts: Value,
+    ) -> Result<Enqueued, StoreError> {
+        let data = serde_json::to_value(data).map_err(|error| StoreError::Protocol(error.to_string()))?;
+        let mut added = self.add_bulk(vec![(name.to_owned(), data, opts)]).await?;
+        added.pop().ok_or_else(|| StoreError::Protocol("enqueue answered nothing".into()))
+    }
+
+    /// Adds many jobs in order, in as few calls as possible: (name, data, opts) each.
+    pub async fn add_bulk(&self, jobs: Vec<(String, Value, Value)>) -> Result<Vec<Enqueued>, StoreError> {
+        let jobs: Vec<NewJob> =
+            jobs.into_iter().map(|(name, data, opts)| encode(&name, &data, opts)).collect();
+        match self.store.enqueue(&self.token, &jobs).await {
+            // The ids are ours: sent again, what landed the first time is found and not added twice.
+            Err(StoreError::Unavailable(_)) => {
+                let mut added = self.store.enqueue(&self.token, &jobs).await?;
+                for (added, job) in added.iter_mut().zip(&jobs) {
+                    added.existed &= job.id.as_deref() != Some(added.id.as_str());
+                }
+                Ok(added)
+            }
+            added => added,
+        }
+    }
+}
+
+fn encode(name: &str, data: &Value, opts: Value) -> NewJob {
+    let mut opts = match opts {
+        Value::Object(opts) => opts,
+        _ => Map::new(),
+    };
+    if !opts.get("jobId").is_some_and(|id| id.is_string() || id.is_number()) {
+        opts.insert("jobId".into(), uuid::Uuid::now_v7().to_string().into());
+    }
+    NewJob::bull(name, data, opts)
+}
