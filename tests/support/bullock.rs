@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
+use super::http;
 use super::process::{Output, Process, free_port};
 use super::wait::DEADLINE;
 
@@ -77,7 +76,7 @@ impl Bullock {
 
     /// GET on the admin server: status and body.
     pub async fn get(&self, path: &str) -> std::io::Result<(u16, String)> {
-        http_get(self.admin, path).await
+        http::get(&self.admin_url(), path).await
     }
 
     /// Everything that it has printed so far.
@@ -98,7 +97,7 @@ impl Bullock {
     /// SIGTERM, then waits for the end.
     pub async fn stop(mut self) -> Ended {
         self.process.signal(Signal::SIGTERM);
-        self.wait(Duration::from_secs(60)).await
+        self.wait(3 * DEADLINE).await
     }
 
     /// Waits for the end without asking for it.
@@ -200,20 +199,4 @@ fn start(command: &mut Command) -> (Process, Output) {
     output.follow_stdout(process.child().stdout.take().expect("piped"));
     output.follow_stderr(process.child().stderr.take().expect("piped"));
     (process, output)
-}
-
-/// A GET without a client library, so that tests of the client do not test it with itself.
-async fn http_get(address: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
-    let exchange = async {
-        let mut stream = TcpStream::connect(address).await?;
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut reply = Vec::new();
-        stream.read_to_end(&mut reply).await?;
-        let reply = String::from_utf8_lossy(&reply).into_owned();
-        let status = reply.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        let body = reply.split_once("\r\n\r\n").map_or("", |(_, body)| body).to_owned();
-        Ok((status, body))
-    };
-    tokio::time::timeout(Duration::from_secs(5), exchange).await.unwrap_or_else(|late| Err(late.into()))
 }

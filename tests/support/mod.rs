@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test reports by panicking")]
 
 pub mod bullock;
+pub mod http;
 pub mod node;
 pub mod process;
 pub mod redis;

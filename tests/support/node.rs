@@ -65,11 +65,11 @@ impl Node {
 
     /// The next line. Panics after a safety net of 20 s, or when the program ends first.
     pub async fn next(&mut self) -> Value {
-        match tokio::time::timeout(DEADLINE, self.lines.recv()).await {
-            Ok(Some(value)) => value,
-            Ok(None) => panic!("{} ended early:\n{}", self.name, self.errors.text()),
-            Err(_) => panic!("{} said nothing for {DEADLINE:?}:\n{}", self.name, self.errors.text()),
-        }
+        let line = tokio::time::timeout(DEADLINE, self.lines.recv()).await;
+        let line = line.unwrap_or_else(|_late| {
+            panic!("{} said nothing for {DEADLINE:?}:\n{}", self.name, self.errors.text())
+        });
+        line.unwrap_or_else(|| panic!("{} ended early:\n{}", self.name, self.errors.text()))
     }
 
     /// The next line that `wanted` accepts; others are passed over. The 20 s count for the whole wait.
@@ -93,9 +93,8 @@ impl Node {
                 rest.push(value);
             }
         };
-        if tokio::time::timeout(3 * DEADLINE, reading).await.is_err() {
-            panic!("{} did not end:\n{}", self.name, self.errors.text());
-        }
+        let ended = tokio::time::timeout(3 * DEADLINE, reading).await.is_ok();
+        assert!(ended, "{} did not end:\n{}", self.name, self.errors.text());
         let status = self.process.wait(DEADLINE).await;
         assert!(status.success(), "{}: {status}\n{}", self.name, self.errors.text());
         rest

@@ -1,5 +1,7 @@
 //! The tests' own tools: that they start what they say, and leave nothing behind.
 
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -8,7 +10,7 @@ use nix::unistd::Pid;
 use serde_json::json;
 use support::node::{BullQueue, Node};
 use support::redis::Redis;
-use support::{bullock, wait};
+use support::{bullock, http, wait};
 
 fn is_alive(pid: u32) -> bool {
     kill(Pid::from_raw(pid.cast_signed()), None).is_ok()
@@ -51,6 +53,33 @@ async fn bull_adds_a_job_and_bulls_own_worker_finishes_it() {
     let pid = queue.node().pid();
     queue.close().await;
     assert!(!is_alive(pid));
+}
+
+#[tokio::test]
+async fn a_nest_application_adds_a_job_and_hears_of_its_end() {
+    let redis = Redis::start();
+    let mut worker = BullQueue::open(&redis.url(), "q").await;
+    worker.work(1, 1).await;
+    let mut nest = Node::start("nest.mjs", &[&redis.url(), "q"]);
+    assert_eq!(nest.next().await, json!({"ready": true}));
+    nest.send(&json!({"add": ["x", {"n": 1}, {}]}));
+    let mut lines = [nest.next().await, nest.next().await, nest.next().await].map(|line| line.to_string());
+    lines.sort();
+    let expected = [r#"{"added":"1"}"#, r#"{"finished":{"by":"node"}}"#, r#"{"heard":["1",{"by":"node"}]}"#];
+    assert_eq!(lines, expected);
+    nest.finish().await;
+    worker.close().await;
+}
+
+#[tokio::test]
+async fn bull_board_lists_a_queue_over_http() {
+    let redis = Redis::start();
+    let mut board = Node::start("bull-board.mjs", &[&redis.url(), "q"]);
+    let url = board.next().await["listening"].as_str().unwrap().to_owned();
+    let (status, body) = http::get(&url, "/api/queues?activeQueue=q&status=latest&page=1").await.unwrap();
+    assert_eq!(status, 200, "{body}");
+    assert!(body.contains(r#""name":"q""#), "{body}");
+    board.finish().await;
 }
 
 #[tokio::test]
