@@ -1,6 +1,7 @@
 //! The commands.
 
 pub mod bench;
+pub mod run;
 
 use clap::{Parser, Subcommand};
 
@@ -14,6 +15,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Work the queues of the config until told to stop
+    Run(run::Run),
     /// Measure this worker on a queue that anyone filled
     Bench(bench::Bench),
 }
@@ -29,6 +32,15 @@ pub fn main() -> std::process::ExitCode {
         }
     };
     let result = match cli.command {
+        Command::Run(args) => {
+            return match runtime.block_on(run::run(args)) {
+                Ok(()) => std::process::ExitCode::SUCCESS,
+                Err(failure) => {
+                    eprintln!("error: {failure}");
+                    std::process::ExitCode::from(failure.exit)
+                }
+            };
+        }
         Command::Bench(args) => runtime.block_on(async move { bench::run(&args).await }),
     };
     match result {

@@ -1,0 +1,186 @@
+//! From the config to what a worker is started with.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::failure::{EXIT_CONFIG, Failure};
+use crate::config::{self, Config, HandlerKind, Target};
+use crate::handler::exec::{ExecHandler, ExecOptions};
+use crate::handler::http::{BodyMode, HttpHandler, HttpOptions};
+use crate::handler::{Handler, OptionError};
+use crate::http::Clients;
+use crate::http::sign::Secret;
+use crate::job::cron::Zone;
+use crate::job::options::Keep;
+use crate::store::claim::Limiter;
+use crate::store::connection::RESPONSE_TIMEOUT;
+use crate::store::wakeup::BLOCK_DEADLINE;
+use crate::store::{Connection, LAYOUT_VERSION, Opened, Scripts, Store};
+use crate::wire::Keys;
+use crate::worker::{HandlerSpec, Options, QueueSpec};
+
+/// Options of the worker.
+pub(super) fn options(config: &Config) -> Options {
+    let worker = &config.worker;
+    Options {
+        name: worker.name.clone(),
+        lease: worker.lease,
+        renew: worker.renew,
+        sweep: worker.sweep,
+        shutdown_grace: worker.shutdown_grace,
+        max_stalled: worker.max_stalled,
+        zone: match worker.cron_zone {
+            config::CronZone::Local => Zone::Local,
+            config::CronZone::Named(zone) => Zone::Named(zone),
+        },
+        strategies: config.backoff.clone(),
+        callback_base: config
+            .admin
+            .as_ref()
+            .map(|admin| admin.public_url.clone().unwrap_or_else(|| format!("http://{}", admin.listen))),
+    }
+}
+
+/// Opens every queue and builds every handler.
+pub(super) async fn queues(
+    config: &Config,
+    url: &str,
+    connection: &Connection,
+    scripts: &Arc<Scripts>,
+    only: &[String],
+    clients: &Clients,
+) -> Result<Vec<QueueSpec>, Failure> {
+    let mut specs = Vec::new();
+    if let Some(unknown) = only.iter().find(|name| !config.queues.contains_key(*name)) {
+        let line = format!("no such queue (--queues): \"{unknown}\"; expected one of the config's");
+        return Err(Failure::new(EXIT_CONFIG, line));
+    }
+    for (name, queue) in &config.queues {
+        if !only.is_empty() && !only.contains(name) {
+            continue;
+        }
+        let keys = Keys::new(&queue.prefix, name);
+        let connection_name = keys.client_name(&config.worker.name);
+        let store = Store::new(connection.clone(), keys, Arc::clone(scripts));
+        open(&store, name).await?;
+        specs.push(QueueSpec {
+            store,
+            blocking: Connection::new(url, Some(connection_name), BLOCK_DEADLINE).map_err(Failure::redis)?,
+            lease_connection: Connection::new(url, None, RESPONSE_TIMEOUT).map_err(Failure::redis)?,
+            redis_url: url.to_owned(),
+            concurrency: queue.concurrency,
+            limiter: queue.rate.as_ref().map(|rate| Limiter {
+                max: rate.max,
+                duration_ms: rate.per.as_millis() as u64,
+                grouped: rate.group.is_some(),
+            }),
+            metrics_points: queue.metrics_points_max.unwrap_or(0),
+            keep_completed: keep(queue.retention.completed.as_ref()),
+            keep_failed: keep(queue.retention.failed.as_ref()),
+            payload_max: usize::try_from(queue.payload_bytes_max).unwrap_or(usize::MAX),
+            handlers: handlers(queue, clients)?,
+        });
+    }
+    Ok(specs)
+}
+
+/// Refuses a queue that this worker must not touch; nothing has been written then.
+pub(super) async fn open(store: &Store, name: &str) -> Result<(), Failure> {
+    match store.open().await.map_err(Failure::redis)? {
+        Opened::Bull => Ok(()),
+        Opened::BullMq => {
+            let line = format!(
+                "queue \"{name}\" holds BullMQ's keys (events, meta); expected Bull 4's (dialect = \"bull\"). hint: BullMQ \
+                 queues are not worked yet; nothing was written"
+            );
+            Err(Failure::new(EXIT_CONFIG, line))
+        }
+        Opened::NewerLayout(found) => {
+            let line = format!(
+                "queue \"{name}\" is kept by a newer bullock (layout {found}); this one knows layout {LAYOUT_VERSION}. hint: \
+                 upgrade this one"
+            );
+            Err(Failure::new(EXIT_CONFIG, line))
+        }
+    }
+}
+
+fn keep(rule: Option<&config::Keep>) -> Keep {
+    rule.map_or(Keep::All, |rule| Keep::Some {
+        count: rule.count,
+        age_s: rule.age.map(|age| age.as_secs_f64()),
+    })
+}
+
+/// The handlers of a queue by job name.
+pub(super) fn handlers(
+    queue: &config::Queue,
+    clients: &Clients,
+) -> Result<HashMap<String, HandlerSpec>, Failure> {
+    let mut specs = HashMap::new();
+    for (job_name, handler) in &queue.handlers {
+        let place = format!("queues.{}.handlers.{job_name}", queue.name);
+        let (work, max_deferrals): (Arc<dyn Handler>, u32) = match &handler.kind {
+            HandlerKind::Http(http) => {
+                let options = http_options(handler, http).map_err(|problem| refused(&place, &problem))?;
+                let built =
+                    HttpHandler::new(options, clients).map_err(|problems| refused_all(&place, &problems))?;
+                (Arc::new(built), http.max_deferrals)
+            }
+            HandlerKind::Exec(exec) => {
+                let mut options = ExecOptions::new(exec.argv.clone());
+                options.env.clone_from(&exec.env);
+                options.cwd = Some(exec.cwd.clone());
+                options.result_max = usize::try_from(handler.response_bytes_max).unwrap_or(usize::MAX);
+                let built = ExecHandler::new(options).map_err(|problems| refused_all(&place, &problems))?;
+                (Arc::new(built), config::limits::MAX_DEFERRALS_DEFAULT as u32)
+            }
+        };
+        let spec = HandlerSpec {
+            handler: work,
+            concurrency: handler.concurrency,
+            run_limit: handler.run_limit,
+            no_progress: handler.no_progress,
+            max_deferrals,
+        };
+        specs.insert(job_name.clone(), spec);
+    }
+    Ok(specs)
+}
+
+fn http_options(handler: &config::Handler, http: &config::HttpHandler) -> Result<HttpOptions, String> {
+    let url = match &http.target {
+        Target::Tcp { url } => url.clone(),
+        Target::Unix { socket, path } => format!("unix:{}:{path}", socket.display()),
+    };
+    let mut options = HttpOptions::new(url);
+    for secret in &http.secrets {
+        options.secrets.push(Secret::parse(secret.expose()).map_err(|error| error.to_string())?);
+    }
+    options.headers =
+        http.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
+    options.body = match http.body {
+        config::Body::Data => BodyMode::Data,
+        config::Body::Envelope => BodyMode::Envelope,
+        config::Body::BullmqProxy => BodyMode::BullmqProxy,
+    };
+    options.connect = http.connect;
+    options.first_byte = http.first_byte;
+    if let Some(heartbeat) = handler.heartbeat {
+        options.heartbeat = heartbeat;
+    }
+    options.permanent.clone_from(&http.permanent);
+    options.retry_after_max = http.retry_after_max;
+    options.response_max = usize::try_from(handler.response_bytes_max).unwrap_or(usize::MAX);
+    options.allow_private = http.allow_private;
+    Ok(options)
+}
+
+fn refused(place: &str, problem: &str) -> Failure {
+    Failure::new(EXIT_CONFIG, format!("handler refused ({place}): {problem}"))
+}
+
+fn refused_all(place: &str, problems: &[OptionError]) -> Failure {
+    let all: Vec<String> = problems.iter().map(|p| format!("{}: {}", p.option, p.problem)).collect();
+    refused(place, &all.join("; "))
+}

@@ -1,0 +1,53 @@
+//! Why a start failed, with the exit code that says so.
+
+use crate::embedded::StartError;
+use crate::store::StoreError;
+
+/// Exit code for a wrong config.
+pub(crate) const EXIT_CONFIG: u8 = 2;
+/// Exit code when access is refused.
+pub(crate) const EXIT_REFUSED: u8 = 4;
+/// Exit code when Redis cannot be reached.
+pub(crate) const EXIT_UNREACHABLE: u8 = 6;
+/// Exit code for Redis settings that lose jobs.
+pub(crate) const EXIT_UNSAFE_REDIS: u8 = 8;
+/// Exit code when there is no redis-server to start.
+pub(crate) const EXIT_NO_SERVER: u8 = 78;
+
+/// One clear line, and the exit code.
+#[derive(Debug, thiserror::Error)]
+#[error("{line}")]
+pub struct Failure {
+    /// The exit code.
+    pub exit: u8,
+    /// What, where, expected, hint; without `error: ` in front.
+    pub line: String,
+}
+
+impl Failure {
+    /// A failure of this text.
+    pub fn new(exit: u8, line: impl Into<String>) -> Self {
+        Self { exit, line: line.into() }
+    }
+
+    /// Several lines that bear their own `error: `.
+    pub fn problems(lines: &str) -> Self {
+        Self::new(EXIT_CONFIG, lines.trim_end().strip_prefix("error: ").unwrap_or(lines))
+    }
+
+    pub(super) fn redis(error: StoreError) -> Self {
+        let exit = match error {
+            StoreError::Refused(_) => EXIT_REFUSED,
+            StoreError::Unavailable(_) => EXIT_UNREACHABLE,
+            StoreError::OutOfMemory(_) | StoreError::WrongKey(_) | StoreError::Protocol(_) => 1,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let exit = if matches!(error, StartError::NotInstalled { .. }) { EXIT_NO_SERVER } else { 1 };
+        Self::new(exit, error.to_string())
+    }
+}
