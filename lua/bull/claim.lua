@@ -3,8 +3,9 @@
 -- ARGV  lane, request, lease ms, wanted, busy 0|1 (something was claimed since the last `drained`),
 --       limiter max (0 = none), limiter duration ms, limiter grouped 0|1; then `wanted` tokens
 -- Reply now, rest ms (0, or how long the queue rests), fence of the first job, drained 0|1,
---       then for each job: id, index of its token, {name, data, opts, timestamp, attemptsMade, stacktrace, progress, deid,
---       checkpoint}; the last five only where there are any
+--       then for each job: id, index of its token, {name, data, opts, timestamp, attemptsMade, processedOn,
+--       stalledCounter, deid, stacktrace, progress, checkpoint}; the last three only where there may be any
+-- Lease the lock's own time to live; `X leases` names the locks that are ours
 -- Kept  begins with a write that is refused when memory is out, so that claiming stops before anything else; every id
 --       taken from `wait` is in `active` with a lock, asleep in `delayed`, or in `failed`; a job that runs is not
 --       started again; nobody but the scripts moves a job
@@ -20,18 +21,19 @@ local limit_max, limit_ms, grouped = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[
 local wait, active = P .. 'wait', P .. 'active'
 local FIRST_TOKEN = 8
 
--- The rest of a job that ran or failed before: read only for those.
-local function describe(id, index, fields)
-  local job = { fields[1], fields[2], fields[3], fields[4] }
+local call = redis.call
+-- The rest of a job that ran or failed before, or is debounced: read only for those, into the same reply.
+local function describe(id, fields)
   if fields[5] or fields[6] or fields[8] then
-    local more = redis.call('HMGET', P .. id, 'stacktrace', 'progress')
-    local checkpoint = redis.call('HGET', X .. 'job:' .. id, 'checkpoint')
-    -- `false` and not nil: a reply ends at the first nil.
-    job[5], job[6], job[7], job[8], job[9] = fields[5], more[1], more[2], fields[8], checkpoint
+    local more = call('HMGET', P .. id, 'stacktrace', 'progress')
+    fields[9], fields[10], fields[11] = more[1], more[2], call('HGET', X .. 'job:' .. id, 'checkpoint')
   end
-  return id, index, job
+  return fields
 end
-local FIELDS = { 'name', 'data', 'opts', 'timestamp', 'attemptsMade', 'processedOn', 'stalledCounter', 'deid' }
+local function read(key)
+  return redis.pcall('HMGET', key, 'name', 'data', 'opts', 'timestamp', 'attemptsMade', 'processedOn',
+    'stalledCounter', 'deid')
+end
 
 local before = replay(lane, request)
 if before then
@@ -40,7 +42,7 @@ if before then
     local id, index = before[at], before[at + 1]
     if redis.call('GET', P .. id .. ':lock') == ARGV[FIRST_TOKEN + index] then
       local n = #reply
-      reply[n + 1], reply[n + 2], reply[n + 3] = describe(id, index, redis.call('HMGET', P .. id, unpack(FIELDS)))
+      reply[n + 1], reply[n + 2], reply[n + 3] = id, index, describe(id, read(P .. id))
     end
   end
   return reply
@@ -49,7 +51,7 @@ end
 local rest = redis.call('PTTL', X .. 'rest')
 if rest > 0 then return { now, rest, 0, 0 } end
 local wrong = expect_types({ wait, 'list', active, 'list', P .. 'stalled', 'set', P .. 'priority', 'zset',
-  P .. 'failed', 'zset', P .. 'delayed', 'zset', X .. 'leases', 'zset' })
+  P .. 'failed', 'zset', P .. 'delayed', 'zset', X .. 'leases', 'set' })
 if wrong then return wrong end
 local ids = redis.call('LRANGE', wait, -wanted, -1)
 local found = #ids
@@ -65,15 +67,14 @@ for i = 1, found do lock_keys[i] = P .. ids[i] .. ':lock' end
 local locks = redis.call('MGET', unpack(lock_keys))
 
 local reply, memo = { now, 0, fence, 0 }, { fence }
-local claimed, leases = {}, {}
-local expiry = now + tonumber(lease)
+local claimed, started = {}, string.format('%.0f', now)
+local channel = P .. 'active@'
 for i = found, 1, -1 do -- the consumer end is the right one
   local id, lock_key = ids[i], lock_keys[i]
   -- Twice in the list, or listed although it runs: one run is enough.
-  local twice = taken[id] or (locks[i] and redis.call('LPOS', active, id))
-  if not twice then
+  if not (taken[id] or (locks[i] and call('LPOS', active, id))) then
     local key = P .. id
-    local fields = redis.pcall('HMGET', key, unpack(FIELDS))
+    local fields = read(key)
     if fields.err then
       bury(id, 'undecodable', 'the key of the job is not a hash', now)
     elseif not fields[2] then
@@ -86,25 +87,24 @@ for i = found, 1, -1 do -- the consumer end is the right one
       local token = ARGV[FIRST_TOKEN + index]
       taken[id] = true
       claimed[index] = id
-      redis.call('SET', lock_key, token, 'PX', lease)
-      redis.call('PUBLISH', P .. 'active@' .. token, id)
-      redis.call('HSET', key, 'processedOn', now)
-      leases[2 * index - 1], leases[2 * index] = expiry, id
+      call('SET', lock_key, token, 'PX', lease)
+      call('PUBLISH', channel .. token, id)
+      call('HSET', key, 'processedOn', started)
       memo[2 * index], memo[2 * index + 1] = id, index
-      if fields[7] then redis.call('HSET', X .. 'leases:stalled', id, fields[7]) end
+      if fields[7] then call('HSET', X .. 'leases:stalled', id, fields[7]) end
       local n = #reply
-      reply[n + 1], reply[n + 2], reply[n + 3] = describe(id, index, fields)
+      reply[n + 1], reply[n + 2], reply[n + 3] = id, index, describe(id, fields)
     end
   end
 end
 if #claimed > 0 then
-  redis.call('LPUSH', active, unpack(claimed))
-  redis.call('SREM', P .. 'stalled', unpack(claimed))
-  redis.call('ZREM', P .. 'priority', unpack(claimed))
-  redis.call('ZADD', X .. 'leases', unpack(leases))
+  call('LPUSH', active, unpack(claimed))
+  call('SREM', P .. 'stalled', unpack(claimed))
+  call('ZREM', P .. 'priority', unpack(claimed))
+  call('SADD', X .. 'leases', unpack(claimed))
 end
 if found < wanted then
-  redis.call('PUBLISH', P .. 'drained', '')
+  call('PUBLISH', P .. 'drained', '')
   reply[4] = 1
 end
 remember(lane, request, memo, lease)

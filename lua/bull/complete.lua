@@ -20,7 +20,7 @@ local lane, request, keep_ms, points = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[
 local before = replay(lane, request)
 if before then return before end
 local completed = P .. 'completed'
-local wrong = expect_types({ P .. 'active', 'list', completed, 'zset', P .. 'stalled', 'set', X .. 'leases', 'zset',
+local wrong = expect_types({ P .. 'active', 'list', completed, 'zset', P .. 'stalled', 'set', X .. 'leases', 'set',
   P .. 'metrics:completed', 'hash', P .. 'metrics:completed:data', 'list' })
 if wrong then return wrong end
 
@@ -35,10 +35,11 @@ end
 if #mine == 0 then return codes end
 redis.call('DEL', unpack(mine_locks))
 redis.call('SREM', P .. 'stalled', unpack(mine))
-redis.call('ZREM', X .. 'leases', unpack(mine))
+redis.call('SREM', X .. 'leases', unpack(mine))
 redis.call('HDEL', X .. 'leases:stalled', unpack(mine))
 
-local added, done = {}, 0
+local added, done, ended, call = {}, 0, string.format('%.0f', now), redis.call
+local active = P .. 'active'
 local function flush()
   if #added > 0 then redis.call('ZADD', completed, unpack(added)) end
   added = {}
@@ -47,7 +48,7 @@ for i = 1, #codes do
   if codes[i] == 0 then
     local at = FIRST + (i - 1) * STRIDE
     local id, count, age = ARGV[at], ARGV[at + 4], ARGV[at + 5]
-    if redis.call('LREM', P .. 'active', -1, id) == 0 then
+    if call('LREM', active, -1, id) == 0 then
       codes[i] = -3
     else
       done = done + 1
@@ -55,19 +56,19 @@ for i = 1, #codes do
       if count == '0' then
         delete_finished(id)
       else
-        local wrote = redis.pcall('HSET', keys[i], 'returnvalue', ARGV[at + 2], 'finishedOn', now)
+        local wrote = redis.pcall('HSET', keys[i], 'returnvalue', ARGV[at + 2], 'finishedOn', ended)
         if type(wrote) == 'table' then
           bury(id, 'undecodable', 'the key of the job was replaced while it ran', now)
         else
           local n = #added
-          added[n + 1], added[n + 2] = now, id
+          added[n + 1], added[n + 2] = ended, id
           if count ~= '' or age ~= '' then
             flush()
             trim_finished(completed, tonumber(count), tonumber(age), now)
           end
         end
       end
-      redis.call('PUBLISH', completed, ARGV[at + 3])
+      call('PUBLISH', completed, ARGV[at + 3])
     end
   end
 end

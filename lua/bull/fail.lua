@@ -24,7 +24,7 @@ local before = replay(lane, request)
 if before then return before end
 local failed = P .. 'failed'
 local wrong = expect_types({ P .. 'active', 'list', failed, 'zset', P .. 'stalled', 'set', P .. 'delayed', 'zset',
-  P .. 'wait', 'list', P .. 'paused', 'list', P .. 'priority', 'zset', X .. 'leases', 'zset',
+  P .. 'wait', 'list', P .. 'paused', 'list', P .. 'priority', 'zset', X .. 'leases', 'set',
   P .. 'metrics:failed', 'hash', P .. 'metrics:failed:data', 'list' })
 if wrong then return wrong end
 local ATTEMPT_RECORDS_MAX = 20
@@ -81,7 +81,7 @@ for i = 1, #codes do
     local id, fate = ARGV[at], ARGV[at + 2]
     redis.call('DEL', locks[i])
     redis.call('SREM', P .. 'stalled', id)
-    redis.call('ZREM', X .. 'leases', id)
+    redis.call('SREM', X .. 'leases', id)
     redis.call('HDEL', X .. 'leases:stalled', id)
     if redis.call('LREM', P .. 'active', -1, id) == 0 then
       codes[i] = -3

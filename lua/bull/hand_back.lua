@@ -16,7 +16,7 @@ local lane, request, keep_ms, rest = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]
 local before = replay(lane, request)
 if before then return before end
 local wrong = expect_types({ P .. 'active', 'list', P .. 'stalled', 'set', P .. 'delayed', 'zset', P .. 'wait', 'list',
-  P .. 'paused', 'list', P .. 'priority', 'zset', X .. 'leases', 'zset' })
+  P .. 'paused', 'list', P .. 'priority', 'zset', X .. 'leases', 'set' })
 if wrong then return wrong end
 local codes, _, locks = refused_batch(FIRST, STRIDE)
 local function too_often(id, most)
@@ -33,7 +33,7 @@ for i = 1, #codes do
     local id, delay = ARGV[at], ARGV[at + 2]
     redis.call('DEL', locks[i])
     redis.call('SREM', P .. 'stalled', id)
-    redis.call('ZREM', X .. 'leases', id)
+    redis.call('SREM', X .. 'leases', id)
     redis.call('HDEL', X .. 'leases:stalled', id)
     if redis.call('LREM', P .. 'active', -1, id) == 0 then
       codes[i] = -3

@@ -1,50 +1,52 @@
 --- Takes back the jobs of our workers that died: their lease ran out, so waiting gets them again.
 -- KEYS  P, X
--- ARGV  most jobs in this call
--- Reply the next expiry ms ('' = no lease left), then for each recovered job: id, crashes so far
+-- ARGV  none
+-- Reply ms until the next lease runs out ('' = there is none), then for each recovered job: id, crashes so far
 -- Kept  recovered only if the lock is absent, the id is in `active`, and Bull's stall counter is what it was at claim;
 --       otherwise another worker has taken the job over and only the entry goes; a crash is no attempt
--- Spec  docs/wire/bull-4.md 6.3; docs on recovery in mixed fleets
+-- Lease the lock's own time to live; `X leases` names the locks that are ours
+-- Spec  docs/wire/bull-4.md 6.3
 --- @include "keys"
 --- @include "now"
 --- @include "types"
 --- @include "target"
 --- @include "bury"
-local leases = X .. 'leases'
+local leases, call = X .. 'leases', redis.call
 local wrong = expect_types({ P .. 'active', 'list', P .. 'stalled', 'set', P .. 'wait', 'list', P .. 'paused', 'list',
-  P .. 'failed', 'zset', leases, 'zset', X .. 'leases:stalled', 'hash' })
+  P .. 'failed', 'zset', leases, 'set', X .. 'leases:stalled', 'hash' })
 if wrong then return wrong end
-local reply = { '' }
+local reply, nearest = { '' }, nil
 local function forget(id)
-  redis.call('ZREM', leases, id)
-  redis.call('HDEL', X .. 'leases:stalled', id)
+  call('SREM', leases, id)
+  call('HDEL', X .. 'leases:stalled', id)
 end
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, ARGV[1])) do
-  local key, lock = P .. id, P .. id .. ':lock'
-  local holder = redis.pcall('GET', lock)
-  if type(holder) == 'string' and string.find(holder, '^[^:]+:%x+$') then
-    -- One of ours was prolonged by other hands (Node's job.extendLock with the run's token).
-    redis.call('ZADD', leases, now + math.max(redis.call('PTTL', lock), 1000), id)
-  elseif holder or not redis.call('LPOS', P .. 'active', id) then
-    forget(id)
-  else
-    local fields = redis.pcall('HMGET', key, 'data', 'stalledCounter')
-    local at_claim = redis.call('HGET', X .. 'leases:stalled', id) or false
-    if fields.err or not fields[1] then
-      redis.call('LREM', P .. 'active', -1, id)
-      bury(id, fields.err and 'undecodable' or 'body_missing', 'the data of the job vanished while it ran', now)
-    elseif fields[2] == at_claim then
-      redis.call('LREM', P .. 'active', -1, id)
-      redis.call('SREM', P .. 'stalled', id)
-      redis.call('RPUSH', target_list(), id)
-      redis.call('PUBLISH', P .. 'stalled@', id)
-      local crashes = redis.call('HINCRBY', X .. 'job:' .. id, 'crashes', 1)
-      reply[#reply + 1] = id
-      reply[#reply + 1] = crashes
-    end
-    forget(id)
+-- The lock is gone: is the job still where its worker left it?
+local function take_back(id)
+  if not call('LPOS', P .. 'active', id) then return end
+  local fields = redis.pcall('HMGET', P .. id, 'data', 'stalledCounter')
+  if fields.err or not fields[1] then
+    call('LREM', P .. 'active', -1, id)
+    bury(id, fields.err and 'undecodable' or 'body_missing', 'the data of the job vanished while it ran', now)
+  elseif fields[2] == (call('HGET', X .. 'leases:stalled', id) or false) then
+    call('LREM', P .. 'active', -1, id)
+    call('SREM', P .. 'stalled', id)
+    call('RPUSH', target_list(), id)
+    call('PUBLISH', P .. 'stalled@', id)
+    local n = #reply
+    reply[n + 1], reply[n + 2] = id, call('HINCRBY', X .. 'job:' .. id, 'crashes', 1)
   end
 end
-local nearest = redis.call('ZRANGE', leases, 0, 0, 'WITHSCORES')
-if nearest[2] then reply[1] = nearest[2] end
+for _, id in ipairs(call('SMEMBERS', leases)) do
+  local lock = P .. id .. ':lock'
+  local left, holder = call('PTTL', lock), redis.pcall('GET', lock)
+  if left == -2 then
+    take_back(id)
+    forget(id)
+  elseif type(holder) ~= 'string' or not string.find(holder, '^[^:]+:%x+$') then
+    forget(id) -- a Node worker's lock
+  elseif left >= 0 and (not nearest or left < nearest) then
+    nearest = left
+  end
+end
+if nearest then reply[1] = string.format('%.0f', nearest) end
 return reply

@@ -5,23 +5,16 @@
 -- Kept  PEXPIRE first: it is accepted when memory is out, so a lease is never lost to that; only the holder prolongs
 -- Spec  docs/wire/bull-4.md 6.2
 --- @include "keys"
---- @include "now"
-local lease, locks, lost = ARGV[1], {}, {}
+local lease, locks, lost, held = ARGV[1], {}, {}, {}
 for i = 2, #ARGV, 2 do locks[i / 2] = P .. ARGV[i] .. ':lock' end
 local holders = redis.call('MGET', unpack(locks))
-local held, leases, expiry = {}, {}, now + tonumber(lease)
 for i = 1, #locks do
   if holders[i] == ARGV[2 * i + 1] then
     redis.call('PEXPIRE', locks[i], lease)
     held[#held + 1] = ARGV[2 * i]
-    leases[#leases + 1] = expiry
-    leases[#leases + 1] = ARGV[2 * i]
   else
     lost[#lost + 1] = i
   end
 end
-if #held > 0 then
-  redis.call('SREM', P .. 'stalled', unpack(held))
-  redis.call('ZADD', X .. 'leases', unpack(leases))
-end
+if #held > 0 then redis.call('SREM', P .. 'stalled', unpack(held)) end
 return lost

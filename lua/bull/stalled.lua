@@ -2,7 +2,7 @@
 -- KEYS  P, X
 -- ARGV  interval ms, most recoveries of one job (maxStalledCount)
 -- Reply {failed ids}, {recovered ids}
--- Kept  a job with a lock is never touched, nor one with a live lease of ours (our own sweep is faster); one bad job
+-- Kept  a job with a lock is never touched, nor one that a worker of ours holds (our own sweep takes it back sooner); one bad job
 --       does not stop the pass for the others
 -- Spec  docs/wire/bull-4.md 6.3; Q5, Q18
 --- @include "keys"
@@ -14,7 +14,7 @@
 --- @include "bury"
 local guard, marked, active = P .. 'stalled-check', P .. 'stalled', P .. 'active'
 local wrong = expect_types({ guard, 'string', marked, 'set', active, 'list', P .. 'wait', 'list', P .. 'paused', 'list',
-  P .. 'failed', 'zset', X .. 'leases', 'zset' })
+  P .. 'failed', 'zset', X .. 'leases', 'set' })
 if wrong then return wrong end
 if redis.call('EXISTS', guard) == 1 then return { {}, {} } end
 redis.call('SET', guard, now, 'PX', ARGV[1])
@@ -67,10 +67,8 @@ end
 local suspects = redis.call('SMEMBERS', marked)
 if #suspects > 0 then redis.call('DEL', marked) end
 for _, id in ipairs(suspects) do
-  local lease = redis.call('ZSCORE', X .. 'leases', id)
-  local ours = lease and tonumber(lease) > now
+  local ours = redis.call('SISMEMBER', X .. 'leases', id) == 1
   if not ours and redis.call('EXISTS', P .. id .. ':lock') == 0 and redis.call('LREM', active, 1, id) > 0 then
-    redis.call('ZREM', X .. 'leases', id)
     take_back(id)
   end
 end

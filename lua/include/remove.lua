@@ -14,7 +14,7 @@ local function remove_job(id, with_debounce)
   redis.call('ZREM', P .. 'completed', id)
   redis.call('ZREM', P .. 'failed', id)
   redis.call('ZREM', P .. 'priority', id)
-  redis.call('ZREM', X .. 'leases', id)
+  redis.call('SREM', X .. 'leases', id)
   if with_debounce then
     local deid = redis.call('HGET', P .. id, 'deid')
     if deid then redis.call('DEL', P .. 'de:' .. deid) end

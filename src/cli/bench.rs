@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::handler::{BoxFuture, Context, Handler};
-use crate::job::outcome::{Outcome, ReturnValue};
+use crate::job::outcome::Outcome;
 use crate::job::{Data, Job};
 use crate::store::Queue;
 use crate::worker::{Ended, HandlerSpec, Observer, Worker};
@@ -69,7 +69,7 @@ struct Nothing;
 
 impl Handler for Nothing {
     fn run(&self, _: Arc<Job<Data>>, _: Context) -> BoxFuture<'static, Outcome> {
-        Box::pin(std::future::ready(Outcome::Completed(ReturnValue::of(&1).ok())))
+        Box::pin(std::future::ready(Outcome::Completed(None)))
     }
 
     fn label(&self) -> &'static str {

@@ -3,6 +3,7 @@
 //! Owns: [`Handler`], [`Context`], the trait [`RunWriter`] through which a run writes. Must never know: Redis,
 //! scripts, queues' internals. Called by `worker::executor`, which also implements [`RunWriter`].
 
+mod envelope;
 pub mod exec;
 pub mod http;
 pub mod idempotency;

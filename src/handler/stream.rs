@@ -252,9 +252,9 @@ fn error_line(value: Value, retry_after_max: Duration) -> ErrorLine {
     }
 }
 
-/// Milliseconds as a duration; `None` for what is no span of time.
+/// Milliseconds as a duration, however many; `None` for less than none.
 pub(super) fn millis(ms: f64) -> Option<Duration> {
-    Duration::try_from_secs_f64(ms / 1000.0).ok()
+    (ms >= 0.0).then(|| Duration::try_from_secs_f64(ms / 1000.0).unwrap_or(Duration::MAX))
 }
 
 impl ErrorLine {

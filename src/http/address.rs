@@ -86,12 +86,11 @@ fn embedded_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     };
     match segments {
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
-        // Mapped and compatible; translated (SIIT); NAT64 by the well-known and the local prefix.
+        // Mapped and compatible; translated (SIIT); NAT64 by the well-known and the local prefix; 6to4.
         [0, 0, 0, 0, 0, 0xffff | 0, high, low]
         | [0, 0, 0, 0, 0xffff, 0, high, low]
-        | [0x64, 0xff9b, 0 | 1, .., high, low] => Some(of(high, low)),
-        // 6to4.
-        [0x2002, high, low, ..] => Some(of(high, low)),
+        | [0x64, 0xff9b, 0 | 1, .., high, low]
+        | [0x2002, high, low, ..] => Some(of(high, low)),
         _ => None,
     }
 }
@@ -153,6 +152,7 @@ fn only_public(name: &str, mut found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -53,11 +53,7 @@ pub struct UnknownType(pub String);
 /// let b = Backoff { kind: "exponential".into(), delay: Some(1000.0), options: None };
 /// assert_eq!(delay_ms(Some(&b), 3, &Default::default()), Ok(Delay::Ms(7000)));
 /// ```
-pub fn delay_ms(
-    backoff: Option<&Backoff>,
-    attempts_made: u32,
-    own: &Strategies,
-) -> Result<Delay, UnknownType> {
+pub fn delay_ms(backoff: Option<&Backoff>, attempts_made: u32, own: &Strategies) -> Result<Delay, UnknownType> {
     let Some(backoff) = backoff else { return Ok(Delay::None) };
     if let Some(strategy) = own.get(&backoff.kind) {
         return Ok(from_strategy(strategy, attempts_made));
@@ -87,8 +83,7 @@ fn from_strategy(strategy: &Strategy, attempts_made: u32) -> Delay {
     let index = (attempts_made.max(1) - 1) as usize;
     let Some(step) = strategy.steps.get(index).or(strategy.steps.last()) else { return Delay::None };
     let base = step.as_millis() as f64;
-    let spread =
-        if strategy.jitter > 0.0 { base * strategy.jitter * (2.0 * random_unit() - 1.0) } else { 0.0 };
+    let spread = if strategy.jitter > 0.0 { base * strategy.jitter * (2.0 * random_unit() - 1.0) } else { 0.0 };
     from_ms((base + spread).max(0.0).round())
 }
 

@@ -11,29 +11,9 @@ pub const ID_BYTES_MAX: usize = 256;
 /// Names that are keys of a queue. A job with such an id would overwrite the queue's own key, or be taken
 /// for an existing job and dropped (docs/wire/bull-4.md 1; measured: `active` stops a Bull queue for good).
 pub const RESERVED: &[&str] = &[
-    "wait",
-    "paused",
-    "meta-paused",
-    "meta",
-    "active",
-    "delayed",
-    "priority",
-    "prioritized",
-    "completed",
-    "failed",
-    "stalled",
-    "stalled-check",
-    "limiter",
-    "repeat",
-    "id",
-    "de",
-    "pc",
-    "events",
-    "marker",
-    "drained",
-    "metrics",
-    "waiting-children",
-    "x",
+    "wait", "paused", "meta-paused", "meta", "active", "delayed", "priority", "prioritized", "completed", "failed",
+    "stalled", "stalled-check", "limiter", "repeat", "id", "de", "pc", "events", "marker", "drained", "metrics",
+    "waiting-children", "x",
 ];
 
 /// The id of a job within its queue: text, whatever the producer chose.

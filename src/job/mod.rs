@@ -75,32 +75,9 @@ impl<T> Job<T> {
 
     /// The same job with other data.
     pub fn map_data<U>(self, f: impl FnOnce(T) -> U) -> Job<U> {
-        let Self {
-            queue,
-            id,
-            name,
-            data,
-            opts,
-            opts_text,
-            timestamp,
-            attempts_made,
-            stacktrace,
-            progress,
-            checkpoint,
-        } = self;
+        let Self { queue, id, name, data, opts, opts_text, timestamp, attempts_made, stacktrace, progress, checkpoint } =
+            self;
         let data = f(data);
-        Job {
-            queue,
-            id,
-            name,
-            data,
-            opts,
-            opts_text,
-            timestamp,
-            attempts_made,
-            stacktrace,
-            progress,
-            checkpoint,
-        }
+        Job { queue, id, name, data, opts, opts_text, timestamp, attempts_made, stacktrace, progress, checkpoint }
     }
 }

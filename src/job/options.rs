@@ -129,9 +129,7 @@ impl Keep {
                 match (count, age_s) {
                     (None, None) => Self::All,
                     (Some(n), None) => Self::of_count(n),
-                    (count, age_s) => {
-                        Self::Some { count: count.filter(|n| *n > 0.0).map(|n| n as u64), age_s }
-                    }
+                    (count, age_s) => Self::Some { count: count.filter(|n| *n > 0.0).map(|n| n as u64), age_s },
                 }
             }
             Value::Array(_) => Self::All,

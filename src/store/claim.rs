@@ -94,15 +94,18 @@ fn read_claimed(reply: Value) -> Result<Claimed, StoreError> {
 fn read_fields(value: Value) -> Result<ClaimedFields, StoreError> {
     let mut fields = array(value)?.into_iter();
     let mut next = || fields.next().and_then(bytes);
+    let (name, data, opts, timestamp, attempts_made) = (next(), next(), next(), next(), next());
+    let (_processed_on, _stalled, debounce_id) = (next(), next(), next());
+    let (stacktrace, progress, checkpoint) = (next(), next(), next());
     Ok(ClaimedFields {
-        name: next(),
-        data: next(),
-        opts: next(),
-        timestamp: next(),
-        attempts_made: next(),
-        stacktrace: next(),
-        progress: next(),
-        debounce_id: next(),
-        checkpoint: next(),
+        name,
+        data,
+        opts,
+        timestamp,
+        attempts_made,
+        stacktrace,
+        progress,
+        debounce_id,
+        checkpoint,
     })
 }

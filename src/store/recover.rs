@@ -6,8 +6,8 @@ use crate::job::JobId;
 /// What a sweep over our own leases did.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
-    /// When the next lease runs out, ms since the epoch; `None` = there is none.
-    pub next_expiry_ms: Option<i64>,
+    /// Ms until the next lease runs out; `None` = there is none.
+    pub next_in_ms: Option<u64>,
     /// Jobs that wait again, with how often a worker died on them.
     pub jobs: Vec<(JobId, u32)>,
 }
@@ -33,18 +33,17 @@ pub struct Promoted {
 }
 
 impl Store {
-    /// Recovers up to [`super::BATCH_MAX`] jobs whose leases of ours ran out.
+    /// Recovers the jobs whose leases of ours ran out.
     pub async fn recover(&self) -> Result<Recovered, StoreError> {
         let script = &self.scripts.recover;
-        let mut call = script.call(&self.keys);
-        call.arg(super::BATCH_MAX);
+        let call = script.call(&self.keys);
         let mut reply = array(script.run(&self.connection, &call).await?)?.into_iter();
-        let next_expiry_ms = reply.next().map(text).transpose()?.and_then(|ms| ms.parse::<f64>().ok());
+        let next_in_ms = reply.next().map(text).transpose()?.and_then(|ms| ms.parse().ok());
         let mut jobs = Vec::new();
         while let (Some(id), Some(crashes)) = (reply.next(), reply.next()) {
             jobs.push((text(id)?.into(), convert(crashes)?));
         }
-        Ok(Recovered { next_expiry_ms: next_expiry_ms.map(|ms| ms as i64), jobs })
+        Ok(Recovered { next_in_ms, jobs })
     }
 
     /// Bull's two-pass check; effective once per `interval_ms` for the whole queue, whoever calls.

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::job::{Data, Job, JobId, Options};
 
-/// The fields of a claimed hash in the order in which `claim` sends them.
+/// The fields of a claimed hash.
 #[derive(Debug, Default)]
 pub struct ClaimedFields {
     /// `name`.

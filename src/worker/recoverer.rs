@@ -48,8 +48,7 @@ async fn sweep(queue: &Queue, next_check: &mut Instant) -> Result<Duration, crat
             tracing::error!(queue = name, job_id = %id, "failed: it stalled more often than allowed");
         }
     }
-    let sweep = queue.options.sweep;
-    let Some(expiry) = recovered.next_expiry_ms else { return Ok(sweep) };
-    let left = (expiry - queue.store.time_ms().await? + 1).max(1).cast_unsigned();
-    Ok(sweep.min(Duration::from_millis(left)))
+    // One ms past the expiry: at it, the lock is still there.
+    let left = recovered.next_in_ms.map(|ms| Duration::from_millis(ms + 1));
+    Ok(left.map_or(queue.options.sweep, |left| left.min(queue.options.sweep)))
 }

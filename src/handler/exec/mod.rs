@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use futures_util::future::FusedFuture as _;
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{ChildStdin, ChildStdout};
@@ -30,7 +31,7 @@ use self::group::Group;
 pub use self::options::ExecOptions;
 use self::options::Ready;
 use self::stderr::Stderr;
-use super::http::Envelope;
+use super::envelope::Envelope;
 use super::stream::{Limits, Stop, Stream, Verdict};
 use super::{BoxFuture, Context, Handler, OptionError};
 use crate::job::outcome::{Failure, Outcome, ReasonClass, ReturnValue};
@@ -126,12 +127,15 @@ async fn attempt(ready: &Ready, job: &Job<Data>, ctx: &Context) -> Outcome {
             Err(halt) => {
                 // Read on meanwhile: a process that is told to end may still have a checkpoint to leave.
                 let read_on = async {
-                    output.await.ok();
+                    output.as_mut().await.ok();
                     std::future::pending::<()>().await;
                 };
                 tokio::select! {
                     () = group.stop() => {}
                     () = read_on => {}
+                }
+                if !output.is_terminated() {
+                    tokio::time::timeout(DRAIN_MAX, output).await.ok();
                 }
                 return halt.outcome();
             }
@@ -170,6 +174,9 @@ async fn follow(
 /// Writes the job as one line and closes stdin. A process that does not care to read is no error.
 async fn feed(mut stdin: ChildStdin, job: &Job<Data>) -> Result<(), Stop> {
     let mut line = serde_json::to_vec(&Envelope::of(job)).unwrap_or_default();
+    // A producer may have written its JSON over several lines. Within strings line breaks are escaped, so these
+    // are only space.
+    line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
     line.push(b'\n');
     if let Err(error) = stdin.write_all(&line).await {
         tracing::debug!(%error, "the process did not read its job");

@@ -11,16 +11,19 @@ use super::shown;
 use crate::handler::{Context, WriteError};
 use crate::job::outcome::{Failure, Outcome, ReasonClass};
 
-/// Bounds of the time between two looks: a quarter of the heartbeat, within these.
+/// Bounds of the time between two looks. It begins with the least, so that a short job does not hold its slot for
+/// long after its end, and doubles up to a quarter of the heartbeat.
 const LOOK_MIN: Duration = Duration::from_millis(250);
 const LOOK_MAX: Duration = Duration::from_secs(5);
 
 /// Waits until the job was ended by a callback, or nothing was heard for `heartbeat`.
 pub(super) async fn wait(heartbeat: Duration, ctx: &Context) -> Outcome {
-    let pause = (heartbeat / 4).clamp(LOOK_MIN, LOOK_MAX);
+    let pause_max = (heartbeat / 4).clamp(LOOK_MIN, LOOK_MAX);
+    let mut pause = LOOK_MIN;
     let mut heard = Instant::now();
     loop {
         sleep(pause).await;
+        pause = (pause * 2).min(pause_max);
         match ctx.last_callback().await {
             Ok(Some(ago)) => {
                 let at = Instant::now().checked_sub(ago).unwrap_or(heard);

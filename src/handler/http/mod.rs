@@ -6,7 +6,7 @@
 //! | file | what it owns |
 //! |---|---|
 //! | `options` | what can be configured, and what is refused |
-//! | `target` | where a request goes: a fixed URL, or one with `{{variables}}` |
+//! | `target`, `template` | where a request goes: a fixed URL, or one with `{{variables}}` |
 //! | `request` | headers, body, signature |
 //! | `response` | status and body ⇒ outcome |
 //! | `failure` | the text of a failure |
@@ -21,12 +21,12 @@ mod response;
 mod retry_after;
 mod streaming;
 mod target;
+mod template;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use options::{BodyMode, FORBIDDEN_HEADERS, HttpOptions};
-pub(super) use request::Envelope;
 pub use retry_after::parse as parse_retry_after;
 
 use self::options::Ready;
@@ -184,14 +184,13 @@ fn note_cancel(ready: &Arc<Ready>, job: &Arc<Job<Data>>, ctx: &Context) {
     let ready = Arc::clone(ready);
     tokio::spawn(async move {
         let note = ready.cancel_client.send(Method::POST, url, headers, body);
-        match tokio::time::timeout(CANCEL_NOTE_MAX, note).await {
-            Ok(Ok(response)) if response.status().is_success() => {}
-            Ok(Ok(response)) => {
-                tracing::warn!(status = response.status().as_u16(), "cancel_url refused the note")
-            }
-            Ok(Err(error)) => tracing::warn!(%error, "cancel_url was not told"),
-            Err(_) => tracing::warn!("cancel_url did not answer within {}", shown(CANCEL_NOTE_MAX)),
-        }
+        let problem = match tokio::time::timeout(CANCEL_NOTE_MAX, note).await {
+            Ok(Ok(response)) if response.status().is_success() => return,
+            Ok(Ok(response)) => format!("HTTP {}", response.status().as_u16()),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {}", shown(CANCEL_NOTE_MAX)),
+        };
+        tracing::warn!(%problem, "cancel_url did not take the note");
     });
 }
 

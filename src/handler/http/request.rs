@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::options::{BodyMode, Ready};
+use crate::handler::envelope::{DataJson, Envelope};
 use crate::handler::{Context, idempotency};
 use crate::http::header::{CONTENT_TYPE, USER_AGENT};
 use crate::http::{HeaderMap, HeaderName, HeaderValue, sign};
@@ -148,51 +149,6 @@ fn body(mode: BodyMode, job: &Arc<Job<Data>>, ctx: &Context) -> Result<Bytes, Bo
         }
     };
     json.map(Bytes::from).map_err(|error| Box::new(Failure::new(ReasonClass::Error, error.to_string())))
-}
-
-/// Data as it goes into JSON: untouched, or as text.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum DataJson<'a> {
-    Json(&'a RawValue),
-    Text(&'a str),
-}
-
-impl<'a> From<&'a Data> for DataJson<'a> {
-    fn from(data: &'a Data) -> Self {
-        match data {
-            Data::Json(raw) => Self::Json(raw),
-            Data::Text(text) => Self::Text(text),
-        }
-    }
-}
-
-/// The whole job in one object: the body `envelope`, and the line that a subprocess reads.
-#[derive(Serialize)]
-pub(in crate::handler) struct Envelope<'a> {
-    queue: &'a str,
-    id: &'a str,
-    name: &'a str,
-    attempt: u32,
-    data: DataJson<'a>,
-    opts: Option<&'a RawValue>,
-    progress: Option<&'a RawValue>,
-    checkpoint: Option<&'a RawValue>,
-}
-
-impl<'a> Envelope<'a> {
-    pub(in crate::handler) fn of(job: &'a Job<Data>) -> Self {
-        Self {
-            queue: &job.queue,
-            id: job.id.as_str(),
-            name: &job.name,
-            attempt: job.attempt(),
-            data: (&job.data).into(),
-            opts: serde_json::from_str(&job.opts_text).ok(),
-            progress: job.progress.as_deref(),
-            checkpoint: job.checkpoint.as_deref(),
-        }
-    }
 }
 
 #[derive(Serialize)]

@@ -1,0 +1,159 @@
+//! `[queues.<name>]`: what is worked, how fast, and what is kept.
+//!
+//! Must never know: Redis' keys, how a handler runs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Base;
+use super::handler::{self, Handler};
+use super::limits::QUEUES_MAX;
+use super::names::{PREFIX, QUEUE_NAME, prefix_fault, queue_name_fault};
+use super::problem::{Problem, Problems};
+use super::read::Section;
+
+/// A validated `[queues.<name>]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Queue {
+    /// The name that the producer uses.
+    pub name: String,
+    /// How its keys are written.
+    pub dialect: Dialect,
+    /// Its own prefix, or that of `[redis]`.
+    pub prefix: String,
+    /// Jobs that this process runs at a time.
+    pub concurrency: usize,
+    /// Bull's limiter.
+    pub rate: Option<Rate>,
+    /// What is kept of jobs that do not say so themselves.
+    pub retention: Retention,
+    /// Bull's `maxDataPoints`; `None` = no metrics lists.
+    pub metrics_points_max: Option<u64>,
+    /// A job with more data than this many bytes fails unread.
+    pub payload_bytes_max: u64,
+    /// By job name; `*` = any other. Never empty.
+    pub handlers: BTreeMap<String, Handler>,
+}
+
+/// How a queue's keys are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// Told from the keys that exist.
+    Auto,
+    /// Bull 4.
+    Bull,
+}
+
+/// Bull's limiter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rate {
+    /// Jobs in each window.
+    pub max: u64,
+    /// The window.
+    pub per: Duration,
+    /// A field of the data that gets a window of its own, as a dotted path without `data.`: Bull's `groupKey`.
+    pub group: Option<String>,
+}
+
+/// What is kept of ended jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retention {
+    /// Completed jobs; `None` = all.
+    pub completed: Option<Keep>,
+    /// Failed jobs; `None` = all.
+    pub failed: Option<Keep>,
+}
+
+/// How much is kept: what is older or more goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// This long.
+    pub age: Option<Duration>,
+    /// This many.
+    pub count: Option<u64>,
+}
+
+pub(super) fn read_all(
+    section: &Section<'_>,
+    prefix: &str,
+    base: &Base<'_>,
+    problems: &mut Problems,
+) -> BTreeMap<String, Queue> {
+    let named = section.named();
+    if named.len() > QUEUES_MAX {
+        let expected = format!("at most {QUEUES_MAX}");
+        let hint = "start a second process with the others; each queue has a connection of its own";
+        problems.push(Problem::new("too many queues", &section.place, expected, hint));
+    }
+    named
+        .iter()
+        .map(|(name, queue)| ((*name).to_owned(), read(name, queue, prefix, base, problems)))
+        .collect()
+}
+
+fn read(name: &str, section: &Section<'_>, prefix: &str, base: &Base<'_>, problems: &mut Problems) -> Queue {
+    if let Some((fault, hint)) = queue_name_fault(name) {
+        problems.push(
+            Problem::new(format!("queue {fault}"), &section.place, QUEUE_NAME, hint)
+                .with_value(&format!("{name:?}")),
+        );
+    }
+    let own_prefix = section.maybe_text("prefix");
+    if let Some(fault) = own_prefix.as_deref().and_then(prefix_fault) {
+        problems.push(section.problem("prefix", fault, PREFIX, "left out, it is redis.prefix"));
+    }
+    let concurrency = section.int("concurrency");
+    let handlers = if section.exists() {
+        // A concurrency that was refused says nothing about the handlers' share of it.
+        let slots = (!section.is_bad("concurrency")).then_some(concurrency);
+        handler::read_all(name, section, slots, base, problems)
+    } else {
+        BTreeMap::new()
+    };
+    Queue {
+        name: name.to_owned(),
+        dialect: if section.text("dialect") == "bull" { Dialect::Bull } else { Dialect::Auto },
+        prefix: own_prefix.unwrap_or_else(|| prefix.to_owned()),
+        concurrency: concurrency as usize,
+        rate: rate(&section.section("rate"), problems),
+        retention: retention(&section.section("retention"), problems),
+        metrics_points_max: section.section("metrics").maybe_int("max_points"),
+        payload_bytes_max: section.bytes("payload_max"),
+        handlers,
+    }
+}
+
+fn rate(section: &Section<'_>, problems: &mut Problems) -> Option<Rate> {
+    if !section.exists() {
+        return None;
+    }
+    let group = section.maybe_text("group");
+    if group.as_ref().is_some_and(|group| group.split('.').any(str::is_empty) || group == "data") {
+        let hint = "name the field that tells the groups apart";
+        problems.push(section.problem("group", "names no field", "e.g. \"data.store\"", hint));
+    }
+    // Bull's groupKey is a path inside the data; ours says so, as everywhere in the config.
+    let group = group.map(|group| group.strip_prefix("data.").unwrap_or(&group).to_owned());
+    Some(Rate { max: section.int("max"), per: section.duration("per"), group })
+}
+
+fn retention(section: &Section<'_>, problems: &mut Problems) -> Retention {
+    let mut keep = |key: &str| {
+        let section = section.section(key);
+        if !section.exists() {
+            return None;
+        }
+        let keep = Keep { age: section.maybe_duration("age"), count: section.maybe_int("count") };
+        if !section.has("age") && !section.has("count") {
+            let hint = "write { age = \"30d\", count = 10000 }, or leave the table out to keep all";
+            problems.push(Problem::new(
+                format!("{} is empty", section.path),
+                &section.place,
+                "age, count or both",
+                hint,
+            ));
+        }
+        Some(keep)
+    };
+    Retention { completed: keep("completed"), failed: keep("failed") }
+}
