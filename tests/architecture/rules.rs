@@ -225,6 +225,11 @@ mod tests {
         assert_eq!(wrong_lines("src/cli/mod.rs", "\nuse axum::{\nRouter, routing::get};"), [3, 3]);
         assert!(wrong_lines("src/store/claim.rs", "use redis::Cmd;").is_empty());
         assert!(wrong_lines("src/app.rs", "use crate::embedded::redis::Redis; use super::redis;").is_empty());
+        assert!(
+            wrong_lines("src/config/mod.rs", "mod redis; pub use redis::Url; fn f() { redis::read() }")
+                .is_empty()
+        );
+        assert_eq!(wrong_lines("src/config/mod.rs", "mod redis; use ::redis::Cmd; use redis::Url;"), [1]);
         assert!(wrong_lines("src/cli/dev.rs", "let redis = 1; f(redis);").is_empty());
     }
 

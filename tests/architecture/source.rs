@@ -23,6 +23,8 @@ pub(crate) struct NamedPath {
 enum Root {
     /// From the top of our own crate.
     Crate,
+    /// From a crate, by a leading `::`.
+    Extern,
     /// From a crate, or from something in scope: the first segment tells.
     Named,
     /// Below the module itself.
@@ -34,13 +36,16 @@ impl NamedPath {
     pub(crate) fn room(&self) -> Option<&str> {
         match self.root {
             Root::Crate => self.segments.first().map(String::as_str),
-            Root::Named | Root::Own => None,
+            Root::Extern | Root::Named | Root::Own => None,
         }
     }
 
     /// The first segment, if the path starts with a plain name.
     pub(crate) fn external(&self) -> Option<&str> {
-        if self.root == Root::Named { self.segments.first().map(String::as_str) } else { None }
+        match self.root {
+            Root::Extern | Root::Named => self.segments.first().map(String::as_str),
+            Root::Crate | Root::Own => None,
+        }
     }
 
     pub(crate) fn text(&self) -> String {
@@ -75,6 +80,13 @@ impl SourceFile {
             modules: Vec::new(),
         };
         reader.read();
+        // `redis::X` in a file with `mod redis;` means that module and not the crate, which would be `::redis::X`.
+        let is_module = |name: &String| reader.modules.iter().any(|(module, _)| module == name);
+        for path in &mut reader.paths {
+            if path.root == Root::Named && path.segments.first().is_some_and(is_module) {
+                path.root = Root::Own;
+            }
+        }
         SourceFile { path: path.to_owned(), room, paths: reader.paths, modules: reader.modules }
     }
 }
@@ -96,7 +108,8 @@ impl Reader {
             match token {
                 Token::Word(word) if word == "use" => {
                     self.at += 1;
-                    self.use_tree(Vec::new());
+                    let start = if self.separator() { Root::Extern } else { Root::Named };
+                    self.use_tree(&start, Vec::new());
                 }
                 Token::Word(word) if word == "mod" => self.module(line),
                 Token::Word(_) | Token::PathSeparator => self.expression_path(),
@@ -128,7 +141,7 @@ impl Reader {
     fn expression_path(&mut self) {
         let line = self.tokens[self.at].1;
         let mut segments = Vec::new();
-        self.separator();
+        let start = if self.separator() { Root::Extern } else { Root::Named };
         while let Some(word) = self.word() {
             segments.push(word);
             if !self.separator() {
@@ -136,14 +149,13 @@ impl Reader {
             }
         }
         if segments.len() > 1 {
-            self.add(segments, line);
+            self.add(start, segments, line);
         }
     }
 
     /// What follows `use`, `use a::` or a comma in braces.
-    fn use_tree(&mut self, mut prefix: Vec<String>) {
+    fn use_tree(&mut self, start: &Root, mut prefix: Vec<String>) {
         let line = self.tokens.get(self.at).map_or(0, |(_, line)| *line);
-        self.separator();
         loop {
             if let Some(word) = self.word() {
                 prefix.push(word);
@@ -151,16 +163,16 @@ impl Reader {
                     continue;
                 }
                 self.alias();
-                self.add(prefix, line);
+                self.add(start.clone(), prefix, line);
             } else if self.sign('{') {
                 while !self.sign('}') && self.at < self.tokens.len() {
-                    self.use_tree(prefix.clone());
+                    self.use_tree(start, prefix.clone());
                     self.sign(',');
                 }
             } else {
                 // `*`, or something that is no path: what led here counts.
                 self.at += 1;
-                self.add(prefix, line);
+                self.add(start.clone(), prefix, line);
             }
             return;
         }
@@ -172,8 +184,8 @@ impl Reader {
         }
     }
 
-    fn add(&mut self, mut segments: Vec<String>, line: usize) {
-        let mut root = Root::Named;
+    fn add(&mut self, start: Root, mut segments: Vec<String>, line: usize) {
+        let mut root = start;
         let mut module = self.module.clone();
         while let Some(first) = segments.first() {
             match first.as_str() {
