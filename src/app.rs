@@ -63,7 +63,7 @@ async fn work(config: &Config, url: &str, only: &[String], fail_fast: bool) -> R
 
     // 4. Work.
     let options = build::options(config);
-    let worker = Worker::start(&options, specs, Arc::new(NoObserver)).map_err(Failure::redis)?;
+    let worker = Worker::start(&options, specs, &(Arc::new(NoObserver) as _)).map_err(Failure::redis)?;
     signals::stop_on_signal(worker.stop_handle());
 
     // 5. Until told to stop: no more claims, handlers finish or are handed back.

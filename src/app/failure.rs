@@ -35,6 +35,7 @@ impl Failure {
         Self::new(EXIT_CONFIG, lines.trim_end().strip_prefix("error: ").unwrap_or(lines))
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "handed to map_err")]
     pub(super) fn redis(error: StoreError) -> Self {
         let exit = match error {
             StoreError::Refused(_) => EXIT_REFUSED,

@@ -74,9 +74,10 @@ pub fn delay_ms(
 }
 
 fn from_ms(ms: f64) -> Delay {
-    if ms == -1.0 {
+    // Exactly these two values have a meaning of their own; what lies between is a wait of no length.
+    if (ms - -1.0).abs() < f64::EPSILON {
         Delay::Bury
-    } else if ms.is_nan() || ms == 0.0 {
+    } else if ms.is_nan() || ms.abs() < f64::EPSILON {
         Delay::None
     } else {
         Delay::Ms(ms as i64)

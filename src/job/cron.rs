@@ -1,7 +1,7 @@
 //! Cron patterns, read and searched exactly as npm `cron-parser` 4.9.0 does for Bull 4
 //! (docs/wire/bull-4.md 11.3).
 //!
-//! Owns: the dialect (this file), the search for the next match ([`walk`]) and what a time zone is
+//! Owns: the dialect (this file), the search for the next match (walk) and what a time zone is
 //! ([`Zone`]). Must never know: jobs, Redis, the present time. Called by [`super::repeat`] and by the checks of
 //! config and CLI.
 //!

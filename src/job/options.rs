@@ -100,7 +100,7 @@ impl Options {
                 "lifo" => opts.lifo = truthy(&value),
                 "timeout" => opts.timeout = timeout(&value),
                 "removeOnComplete" => {
-                    opts.remove_on_complete = Some(Keep::of(&value)).filter(|_| !value.is_null())
+                    opts.remove_on_complete = Some(Keep::of(&value)).filter(|_| !value.is_null());
                 }
                 "removeOnFail" => opts.remove_on_fail = Some(Keep::of(&value)).filter(|_| !value.is_null()),
                 "stackTraceLimit" => opts.stack_trace_limit = value.as_u64().unwrap_or(0) as usize,
@@ -118,10 +118,8 @@ impl Keep {
     /// Reads one of the two members. `null` counts as absent: Bull's own script fails on it (quirk Q6).
     pub fn of(value: &Value) -> Self {
         match value {
-            Value::Null | Value::Bool(false) => Self::All,
             Value::Bool(true) => Self::None,
-            Value::String(text) if text.is_empty() => Self::All,
-            Value::String(_) => Self::None,
+            Value::String(text) if !text.is_empty() => Self::None,
             Value::Number(n) => Self::of_count(n.as_f64().unwrap_or(-1.0)),
             Value::Object(members) => {
                 let count = members.get("count").and_then(Value::as_f64);
@@ -134,7 +132,7 @@ impl Keep {
                     }
                 }
             }
-            Value::Array(_) => Self::All,
+            Value::Null | Value::Bool(false) | Value::String(_) | Value::Array(_) => Self::All,
         }
     }
 

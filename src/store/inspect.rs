@@ -29,6 +29,9 @@ pub struct Counts {
 /// The lists and sets that hold jobs, as people name them.
 pub const STATES: &[&str] = &["waiting", "paused", "active", "delayed", "completed", "failed"];
 
+/// The order in which Bull itself derives a state (docs/wire/bull-4.md 1.1).
+const STATE_ORDER: [&str; 6] = ["completed", "failed", "delayed", "active", "waiting", "paused"];
+
 impl Store {
     /// Counts of all states, and whether the queue is paused.
     pub async fn counts(&self) -> Result<(Counts, bool), StoreError> {
@@ -60,7 +63,7 @@ impl Store {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        let (first, last) = (offset as i64, (offset + limit - 1) as i64);
+        let (first, last) = (offset.cast_signed(), (offset + limit - 1).cast_signed());
         let cmd = match state {
             "waiting" | "paused" => {
                 let key = self.keys.of(if state == "waiting" { "wait" } else { "paused" });
@@ -92,10 +95,8 @@ impl Store {
         if fields.is_empty() {
             return Ok(None);
         }
-        // The order in which Bull itself derives a state (docs/wire/bull-4.md 1.1).
-        const ORDER: [&str; 6] = ["completed", "failed", "delayed", "active", "waiting", "paused"];
         let state = replies
-            .zip(ORDER)
+            .zip(STATE_ORDER)
             .find(|(reply, _)| !matches!(reply, Value::Nil))
             .map_or("stuck", |(_, state)| state);
         Ok(Some((JobView::read(id, &fields), state)))

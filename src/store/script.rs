@@ -1,6 +1,7 @@
 //! Our Lua scripts: embedded, put together from their fragments, sent by hash.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 
 use redis::{Cmd, ErrorKind, ServerErrorKind, Value};
 
@@ -137,7 +138,7 @@ fn expand<'a>(source: &'a str, fixed_clock_ms: Option<i64>, seen: &mut HashSet<&
             continue;
         }
         if let ("now", Some(ms)) = (name, fixed_clock_ms) {
-            out.push_str(&format!("local now = {ms}\n"));
+            let _ = writeln!(out, "local now = {ms}");
         } else if let Some((_, fragment)) = FRAGMENTS.iter().find(|(known, _)| *known == name) {
             expand(fragment, fixed_clock_ms, seen, out);
         }

@@ -153,6 +153,6 @@ impl Builder {
             payload_max: super::PAYLOAD_BYTES_MAX,
             handlers: self.handlers,
         };
-        Ok(Worker::start(&self.options, vec![spec], self.observer)?)
+        Ok(Worker::start(&self.options, vec![spec], &self.observer)?)
     }
 }

@@ -169,14 +169,14 @@ impl Worker {
     pub fn start(
         options: &Options,
         specs: Vec<QueueSpec>,
-        observer: Arc<dyn Observer>,
+        observer: &Arc<dyn Observer>,
     ) -> Result<Self, StoreError> {
         let stop = Stop::new(options.shutdown_grace);
-        let lease_thread = lease::Thread::start(options, &observer);
+        let lease_thread = lease::Thread::start(options, observer);
         let (mut tasks, mut ready) = (tokio::task::JoinSet::new(), Vec::new());
         for spec in specs {
             let name = spec.store.keys().queue.to_string();
-            ready.push((name, start_queue(options, spec, &lease_thread, &stop, &observer, &mut tasks)?));
+            ready.push((name, start_queue(options, spec, &lease_thread, &stop, observer, &mut tasks)?));
         }
         let ended = tokio::spawn(shutdown::supervise(stop.clone(), tasks, lease_thread));
         Ok(Self { stop, ready, ended })
