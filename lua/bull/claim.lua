@@ -3,8 +3,8 @@
 -- ARGV  lane, request, lease ms, wanted, busy 0|1 (something was claimed since the last `drained`),
 --       limiter max (0 = none), limiter duration ms, limiter grouped 0|1; then `wanted` tokens
 -- Reply now, rest ms (0, or how long the queue rests), fence of the first job, drained 0|1,
---       then for each job: id, index of its token, {name, data, opts, timestamp, attemptsMade, processedOn,
---       stalledCounter, deid, stacktrace, progress, checkpoint}; the last three only where there may be any
+--       then for each token in turn one job: {name, data, opts, attemptsMade, processedOn, stalledCounter, id, stacktrace,
+--       progress, checkpoint}, the last three only where there may be any; or {} = this token holds nothing any more
 -- Lease the lock's own time to live; `X leases` names the locks that are ours
 -- Kept  begins with a write that is refused when memory is out, so that claiming stops before anything else; every id
 --       taken from `wait` is in `active` with a lock, asleep in `delayed`, or in `failed`; a job that runs is not
@@ -22,28 +22,25 @@ local wait, active = P .. 'wait', P .. 'active'
 local FIRST_TOKEN = 8
 
 local call = redis.call
--- The rest of a job that ran or failed before, or is debounced: read only for those, into the same reply.
+local function read(key)
+  return redis.pcall('HMGET', key, 'name', 'data', 'opts', 'attemptsMade', 'processedOn', 'stalledCounter')
+end
+-- Adds the rest of a job that ran or failed before: read only for those, into the same reply.
 local function describe(id, fields)
-  if fields[5] or fields[6] or fields[8] then
+  fields[7] = id
+  if fields[4] or fields[5] then
     local more = call('HMGET', P .. id, 'stacktrace', 'progress')
-    fields[9], fields[10], fields[11] = more[1], more[2], call('HGET', X .. 'job:' .. id, 'checkpoint')
+    fields[8], fields[9], fields[10] = more[1], more[2], call('HGET', X .. 'job:' .. id, 'checkpoint')
   end
   return fields
-end
-local function read(key)
-  return redis.pcall('HMGET', key, 'name', 'data', 'opts', 'timestamp', 'attemptsMade', 'processedOn',
-    'stalledCounter', 'deid')
 end
 
 local before = replay(lane, request)
 if before then
   local reply = { now, 0, before[1], 0 }
-  for at = 2, #before, 2 do
-    local id, index = before[at], before[at + 1]
-    if redis.call('GET', P .. id .. ':lock') == ARGV[FIRST_TOKEN + index] then
-      local n = #reply
-      reply[n + 1], reply[n + 2], reply[n + 3] = id, index, describe(id, read(P .. id))
-    end
+  for index, id in ipairs(before[2]) do
+    local held = call('GET', P .. id .. ':lock') == ARGV[FIRST_TOKEN + index]
+    reply[#reply + 1] = held and describe(id, read(P .. id)) or {}
   end
   return reply
 end
@@ -62,42 +59,47 @@ end
 
 local fence = redis.call('INCRBY', X .. 'fence', found) - found + 1
 redis.call('RPOP', wait, found)
-local lock_keys, taken = {}, {}
-for i = 1, found do lock_keys[i] = P .. ids[i] .. ':lock' end
-local locks = redis.call('MGET', unpack(lock_keys))
-
-local reply, memo = { now, 0, fence, 0 }, { fence }
-local claimed, started = {}, string.format('%.0f', now)
-local channel = P .. 'active@'
+local reply = { now, 0, fence, 0 }
+local claimed, count, started, channel = {}, 0, string.format('%.0f', now), P .. 'active@'
+-- Listed twice, or listed although it runs: one run is enough. Asked only about ids that have a lock.
+local function runs_already(id)
+  for i = 1, count do
+    if claimed[i] == id then return true end
+  end
+  return call('LPOS', active, id)
+end
+-- What cannot be run leaves `wait` for the dead letters. A marker of another dialect is no job; a hash without data has
+-- nothing to run (Q4).
+local function refuse(id, fields)
+  if fields.err then
+    bury(id, 'undecodable', 'the key of the job is not a hash', now)
+  elseif fields[1] or string.sub(id, 1, 2) ~= '0:' then
+    bury(id, 'body_missing', 'the data of the job is missing', now)
+  end
+end
 for i = found, 1, -1 do -- the consumer end is the right one
-  local id, lock_key = ids[i], lock_keys[i]
-  -- Twice in the list, or listed although it runs: one run is enough.
-  if not (taken[id] or (locks[i] and call('LPOS', active, id))) then
-    local key = P .. id
-    local fields = read(key)
-    if fields.err then
-      bury(id, 'undecodable', 'the key of the job is not a hash', now)
-    elseif not fields[2] then
-      -- A marker of another dialect is no job, a hash without data has nothing to run (Q4).
-      if string.sub(id, 1, 2) ~= '0:' or fields[1] then
-        bury(id, 'body_missing', 'the data of the job is missing', now)
-      end
-    elseif limit_max == 0 or not put_to_sleep(id, limit_max, limit_ms, grouped, now) then
-      local index = #claimed + 1
-      local token = ARGV[FIRST_TOKEN + index]
-      taken[id] = true
-      claimed[index] = id
-      call('SET', lock_key, token, 'PX', lease)
+  local id = ids[i]
+  local key = P .. id
+  local fields = read(key)
+  if not fields[2] then
+    refuse(id, fields)
+  elseif limit_max == 0 or not put_to_sleep(id, limit_max, limit_ms, grouped, now) then
+    local token = ARGV[FIRST_TOKEN + count + 1]
+    local lock = key .. ':lock'
+    local free = call('SET', lock, token, 'PX', lease, 'NX')
+    if free or not runs_already(id) then
+      -- A lock on a job that does not run is somebody's by hand; Bull overwrites it too.
+      if not free then call('SET', lock, token, 'PX', lease) end
+      count = count + 1
+      claimed[count] = id
       call('PUBLISH', channel .. token, id)
       call('HSET', key, 'processedOn', started)
-      memo[2 * index], memo[2 * index + 1] = id, index
-      if fields[7] then call('HSET', X .. 'leases:stalled', id, fields[7]) end
-      local n = #reply
-      reply[n + 1], reply[n + 2], reply[n + 3] = id, index, describe(id, fields)
+      if fields[6] then call('HSET', X .. 'leases:stalled', id, fields[6]) end
+      reply[count + 4] = describe(id, fields)
     end
   end
 end
-if #claimed > 0 then
+if count > 0 then
   call('LPUSH', active, unpack(claimed))
   call('SREM', P .. 'stalled', unpack(claimed))
   call('ZREM', P .. 'priority', unpack(claimed))
@@ -107,5 +109,5 @@ if found < wanted then
   call('PUBLISH', P .. 'drained', '')
   reply[4] = 1
 end
-remember(lane, request, memo, lease)
+remember(lane, request, { fence, claimed }, lease)
 return reply

@@ -1,7 +1,8 @@
 --- Ends runs well.
 -- KEYS  P, X
--- ARGV  lane, request, reply kept ms, metrics points (0 = none); then for each run: id, token, returnvalue (JSON),
---       event payload, keep count ('' = all, 0 = none), keep age s ('' = any), debounce id
+-- ARGV  lane, request, reply kept ms, metrics points (0 = none), runs; then for each run: id, token, returnvalue (JSON),
+--       its text in the event ('' = none, '=' = the same, '"…"' = as a JSON string, '{…}' = the whole payload), position
+--       of its rules ('' = none). Rules: keep count ('' = all, 0 = none), keep age s ('' = any), debounce id
 -- Reply for each run: 0 done, or -1 no such job, -2 no lock, -3 not in active, -6 another run's lock
 -- Kept  every check before the first write; the lock goes first, so that a full memory cannot refuse the rest; a job
 --       is in `active` or in `completed`; a stale run changes nothing; published after the state is written
@@ -15,7 +16,7 @@
 --- @include "retention"
 --- @include "metrics"
 --- @include "bury"
-local FIRST, STRIDE = 5, 7
+local FIRST, STRIDE = 6, 5
 local lane, request, keep_ms, points = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local before = replay(lane, request)
 if before then return before end
@@ -24,7 +25,7 @@ local wrong = expect_types({ P .. 'active', 'list', completed, 'zset', P .. 'sta
   P .. 'metrics:completed', 'hash', P .. 'metrics:completed:data', 'list' })
 if wrong then return wrong end
 
-local codes, keys, locks = refused_batch(FIRST, STRIDE)
+local codes, keys, locks = refused_batch(FIRST, STRIDE, tonumber(ARGV[5]))
 local mine, mine_locks = {}, {}
 for i = 1, #codes do
   if codes[i] == 0 then
@@ -41,34 +42,43 @@ redis.call('HDEL', X .. 'leases:stalled', unpack(mine))
 local added, done, ended, call = {}, 0, string.format('%.0f', now), redis.call
 local active = P .. 'active'
 local function flush()
-  if #added > 0 then redis.call('ZADD', completed, unpack(added)) end
+  if #added > 0 then call('ZADD', completed, unpack(added)) end
   added = {}
+end
+local function payload(id, result, val)
+  if val == '=' then return '{"jobId":"' .. id .. '","val":"' .. result .. '"}' end
+  if val == '' then return '{"jobId":"' .. id .. '"}' end
+  if string.sub(val, 1, 1) == '{' then return val end
+  return '{"jobId":"' .. id .. '","val":' .. val .. '}'
+end
+-- Where the job goes: nowhere, or into `completed`, trimmed by its own rules.
+local function keep(id, key, result, count, age)
+  if count == '0' then return delete_finished(id) end
+  if type(redis.pcall('HSET', key, 'returnvalue', result, 'finishedOn', ended)) == 'table' then
+    return bury(id, 'undecodable', 'the key of the job was replaced while it ran', now)
+  end
+  local n = #added
+  added[n + 1], added[n + 2] = ended, id
+  if count ~= '' or age ~= '' then
+    flush()
+    trim_finished(completed, tonumber(count), tonumber(age), now)
+  end
 end
 for i = 1, #codes do
   if codes[i] == 0 then
     local at = FIRST + (i - 1) * STRIDE
-    local id, count, age = ARGV[at], ARGV[at + 4], ARGV[at + 5]
+    local id, result, rules = ARGV[at], ARGV[at + 2], tonumber(ARGV[at + 4])
     if call('LREM', active, -1, id) == 0 then
       codes[i] = -3
     else
       done = done + 1
-      if ARGV[at + 6] ~= '' then release_debounce(ARGV[at + 6]) end
-      if count == '0' then
-        delete_finished(id)
+      if rules then
+        release_debounce(ARGV[rules + 2])
+        keep(id, keys[i], result, ARGV[rules], ARGV[rules + 1])
       else
-        local wrote = redis.pcall('HSET', keys[i], 'returnvalue', ARGV[at + 2], 'finishedOn', ended)
-        if type(wrote) == 'table' then
-          bury(id, 'undecodable', 'the key of the job was replaced while it ran', now)
-        else
-          local n = #added
-          added[n + 1], added[n + 2] = ended, id
-          if count ~= '' or age ~= '' then
-            flush()
-            trim_finished(completed, tonumber(count), tonumber(age), now)
-          end
-        end
+        keep(id, keys[i], result, '', '')
       end
-      call('PUBLISH', completed, ARGV[at + 3])
+      call('PUBLISH', completed, payload(id, result, ARGV[at + 3]))
     end
   end
 end

@@ -1,8 +1,9 @@
--- The same lock test for many runs in two calls. `stride` apart in ARGV from `first`: id, token. Returns a table of
+-- The same lock test for many runs in two calls. `stride` apart in ARGV from `first`, `runs`
+-- of them (absent = to the end): id, token. Returns a table of
 -- codes by position: 0 = this token holds the job, -1 no such job, -2 no lock, -6 another run's lock.
-local function refused_batch(first, stride)
+local function refused_batch(first, stride, runs)
   local keys, locks, at = {}, {}, 1
-  for i = first, #ARGV, stride do
+  for i = first, runs and first + (runs - 1) * stride or #ARGV, stride do
     keys[at] = P .. ARGV[i]
     locks[at] = keys[at] .. ':lock'
     at = at + 1

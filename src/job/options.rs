@@ -27,6 +27,10 @@ pub struct Options {
     pub repeat: Option<Value>,
     /// Due time of this occurrence, ms.
     pub prev_millis: Option<i64>,
+    /// When the job was added, ms, by the producer's clock. The same as the field of the hash, which is not read.
+    pub timestamp: Option<i64>,
+    /// `debounce.id`. The same as the field `deid` of the hash, which is not read.
+    pub debounce_id: Option<String>,
 }
 
 /// `opts.timeout`.
@@ -69,6 +73,8 @@ impl Default for Options {
             prevent_parsing_data: false,
             repeat: None,
             prev_millis: None,
+            timestamp: None,
+            debounce_id: None,
         }
     }
 }
@@ -106,6 +112,8 @@ impl Options {
                 "stackTraceLimit" => opts.stack_trace_limit = value.as_u64().unwrap_or(0) as usize,
                 "preventParsingData" => opts.prevent_parsing_data = truthy(&value),
                 "repeat" => opts.repeat = Some(value).filter(Value::is_object),
+                "timestamp" => opts.timestamp = value.as_f64().map(|ms| ms as i64),
+                "debounce" => opts.debounce_id = value.get("id").and_then(id_text),
                 "prevMillis" => opts.prev_millis = value.as_f64().map(|ms| ms as i64),
                 _ => {}
             }
@@ -144,6 +152,15 @@ impl Keep {
         } else {
             Self::Some { count: Some(n as u64), age_s: None }
         }
+    }
+}
+
+/// An id that was given as text or as a number.
+fn id_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
     }
 }
 

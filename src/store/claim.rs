@@ -2,7 +2,7 @@
 
 use redis::Value;
 
-use super::{Lane, Store, StoreError, array, bytes, integer, text};
+use super::{Lane, Store, StoreError, array, bytes, integer};
 use crate::job::JobId;
 use crate::wire::bull::ClaimedFields;
 
@@ -78,34 +78,23 @@ fn read_claimed(reply: Value) -> Result<Claimed, StoreError> {
     let mut parts = array(reply)?.into_iter();
     let mut number = || parts.next().map_or(Ok(0), |value| integer(&value));
     let (now_ms, rest_ms, first_fence, drained) = (number()?, number()?, number()?, number()?);
-    let mut jobs = Vec::with_capacity(parts.len() / 3);
-    while let (Some(id), Some(index), Some(fields)) = (parts.next(), parts.next(), parts.next()) {
-        let index = integer(&index)?;
+    let mut jobs = Vec::with_capacity(parts.len());
+    for (token_index, fields) in parts.enumerate() {
+        let mut fields = array(fields)?.into_iter();
+        if fields.len() == 0 {
+            continue;
+        }
+        let mut next = || fields.next().and_then(bytes);
+        let (name, data, opts, attempts_made) = (next(), next(), next(), next());
+        let (_processed_on, _stalled) = (next(), next());
+        let id = next().ok_or_else(|| StoreError::Protocol("a claimed job without an id".into()))?;
+        let (stacktrace, progress, checkpoint) = (next(), next(), next());
         jobs.push(ClaimedJob {
-            id: text(id)?.into(),
-            token_index: usize::try_from(index - 1).map_err(|e| StoreError::Protocol(e.to_string()))?,
-            fence: (first_fence + index - 1).max(0).cast_unsigned(),
-            fields: read_fields(fields)?,
+            id: String::from_utf8_lossy(&id).as_ref().into(),
+            token_index,
+            fence: first_fence.max(0).cast_unsigned() + token_index as u64,
+            fields: ClaimedFields { name, data, opts, attempts_made, stacktrace, progress, checkpoint },
         });
     }
     Ok(Claimed { now_ms, rest_ms: rest_ms.max(0).cast_unsigned(), drained: drained == 1, jobs })
-}
-
-fn read_fields(value: Value) -> Result<ClaimedFields, StoreError> {
-    let mut fields = array(value)?.into_iter();
-    let mut next = || fields.next().and_then(bytes);
-    let (name, data, opts, timestamp, attempts_made) = (next(), next(), next(), next(), next());
-    let (_processed_on, _stalled, debounce_id) = (next(), next(), next());
-    let (stacktrace, progress, checkpoint) = (next(), next(), next());
-    Ok(ClaimedFields {
-        name,
-        data,
-        opts,
-        timestamp,
-        attempts_made,
-        stacktrace,
-        progress,
-        debounce_id,
-        checkpoint,
-    })
 }

@@ -9,6 +9,10 @@ use crate::wire::{bull, event};
 /// How long a reply is kept for a request that is sent again. The caller passes the lease: after it nobody may ask.
 pub type ReplyKeptMs = u64;
 
+/// Where the runs begin in the arguments of `complete`, and how many arguments each has.
+const COMPLETE_FIRST: usize = 6;
+const COMPLETE_STRIDE: usize = 5;
+
 /// What Redis said to one write of a run (docs/wire/bull-4.md 13.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -102,10 +106,21 @@ impl Store {
     ) -> Result<Vec<Verdict>, StoreError> {
         let script = &self.scripts.complete;
         let mut call = script.call(&self.keys);
-        call.arg(&lane.name).arg(lane.request).arg(kept).arg(metrics_points);
+        call.arg(&lane.name).arg(lane.request).arg(kept).arg(metrics_points).arg(runs.len());
+        // Rules stand behind the runs, and only for those that have any: an argument costs as much as a command.
+        let mut rules_at = COMPLETE_FIRST + runs.len() * COMPLETE_STRIDE;
+        let has_rules = |run: &Completion<'_>| run.keep != Keep::All || run.debounce_id.is_some();
         for run in runs {
             call.arg(run.id).arg(run.token).arg(run.result.unwrap_or("null"));
-            call.arg(event::completed(run.id, run.result));
+            call.arg(&*event::completed_val(run.id, run.result));
+            if has_rules(run) {
+                call.arg(rules_at);
+                rules_at += 3;
+            } else {
+                call.arg("");
+            }
+        }
+        for run in runs.iter().filter(|run| has_rules(run)) {
             push_keep(&mut call, run.keep);
             call.arg(run.debounce_id.unwrap_or(""));
         }

@@ -15,16 +15,12 @@ pub struct ClaimedFields {
     pub data: Option<Vec<u8>>,
     /// `opts`.
     pub opts: Option<Vec<u8>>,
-    /// `timestamp`.
-    pub timestamp: Option<Vec<u8>>,
     /// `attemptsMade`.
     pub attempts_made: Option<Vec<u8>>,
     /// `stacktrace`.
     pub stacktrace: Option<Vec<u8>>,
     /// `progress`.
     pub progress: Option<Vec<u8>>,
-    /// `deid`.
-    pub debounce_id: Option<Vec<u8>>,
     /// Our checkpoint.
     pub checkpoint: Option<Vec<u8>>,
 }
@@ -73,6 +69,7 @@ pub fn decode(queue: &Arc<str>, id: JobId, fields: ClaimedFields) -> Result<Job,
             }
         }
     };
+    let timestamp = opts.timestamp.unwrap_or(0);
     Ok(Job {
         queue: Arc::clone(queue),
         id,
@@ -80,7 +77,7 @@ pub fn decode(queue: &Arc<str>, id: JobId, fields: ClaimedFields) -> Result<Job,
         data,
         opts,
         opts_text: opts_text.into(),
-        timestamp: integer(fields.timestamp.as_deref()),
+        timestamp,
         attempts_made: integer(fields.attempts_made.as_deref()).clamp(0, i64::from(u32::MAX)) as u32,
         stacktrace: fields.stacktrace.and_then(|s| String::from_utf8(s).ok()).map(String::into_boxed_str),
         progress: fields.progress.and_then(json),

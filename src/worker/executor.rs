@@ -35,8 +35,7 @@ pub(super) struct Claim {
 pub(super) async fn run(queue: Arc<Queue>, claim: Claim) {
     let started = Instant::now();
     let Claim { job, token, lease, slot, now_ms } = claim;
-    let ClaimedJob { id, fence, mut fields, .. } = job;
-    let debounce_id = fields.debounce_id.take().and_then(|deid| String::from_utf8(deid).ok());
+    let ClaimedJob { id, fence, fields, .. } = job;
     let size = fields.data.as_ref().map_or(0, Vec::len);
     let decoded = if size > queue.payload_max {
         Err(format!("data of {size} bytes; payload_max is {}", queue.payload_max))
@@ -57,7 +56,7 @@ pub(super) async fn run(queue: Arc<Queue>, claim: Claim) {
             (job, end)
         }
     };
-    let finished = Finished { job, token, lease, end, started, debounce_id };
+    let finished = Finished { job, token, lease, end, started };
     // Holds the slot until the finisher has room: a Redis that does not take outcomes gets no new claims.
     let _ = queue.finished.send(finished).await;
     drop(slot);
@@ -82,7 +81,7 @@ fn unreadable(queue: &Queue, id: JobId) -> Arc<Job> {
 
 /// How long the job waited: since it was added, or since its first run was due. Retries count from nothing known.
 fn waited(job: &Job, now_ms: i64) -> Duration {
-    let since = job.opts.prev_millis.unwrap_or(job.timestamp);
+    let since = job.opts.prev_millis.or(job.opts.timestamp).unwrap_or(now_ms);
     Duration::from_millis((now_ms - since).max(0).cast_unsigned())
 }
 

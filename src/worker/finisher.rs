@@ -23,7 +23,6 @@ pub(super) struct Finished {
     pub lease: Lease,
     pub end: End,
     pub started: Instant,
-    pub debounce_id: Option<String>,
 }
 
 /// What is to be written.
@@ -203,7 +202,7 @@ fn completion<'a>(queue: &Queue, finished: &'a Finished) -> Completion<'a> {
         token: &finished.token,
         result,
         keep: finished.job.opts.remove_on_complete.unwrap_or(queue.keep_completed),
-        debounce_id: finished.debounce_id.as_deref(),
+        debounce_id: finished.job.opts.debounce_id.as_deref(),
     }
 }
 
@@ -237,7 +236,7 @@ fn failed_run<'a>(queue: &Queue, finished: &'a Finished, stacktrace: &'a str) ->
         } else {
             Keep::All
         },
-        debounce_id: finished.debounce_id.as_deref(),
+        debounce_id: finished.job.opts.debounce_id.as_deref(),
         lifo: job.opts.lifo,
         class,
         record: record.to_string().trim_start_matches('{').to_owned(),
@@ -270,7 +269,6 @@ fn give_up_deferring(queue: &Queue, finished: &Finished) {
         lease: finished.lease.again(),
         end: End::failed(&finished.job, Failure::new(ReasonClass::Error, message), &queue.options.strategies),
         started: finished.started,
-        debounce_id: finished.debounce_id.clone(),
     };
     let sender = queue.finished.clone();
     tokio::spawn(async move { sender.send(again).await.ok() });
