@@ -7,7 +7,8 @@ use bullock::job::outcome::Outcome;
 use redis::cmd;
 use serde_json::{Value, json};
 
-use crate::rig::{Answer, Db, Gate, Rig};
+use crate::rig::{Answer, Db, Gate, QUEUE, Rig};
+use crate::support::node::Node;
 use crate::support::wait;
 
 #[tokio::test]
@@ -28,19 +29,15 @@ async fn finished_resolves_by_the_event() {
         .await;
     // A job that is gone when it completes leaves no trace to be polled: the event is all that can resolve it.
     let id = rig.bull.add("x", json!({}), json!({"removeOnComplete": true})).await;
-    let db = rig.db.clone();
-    let (result, ()) = tokio::join!(rig.bull.finished(&id), async {
-        let channel = Db::key("completed");
-        wait::until("bull to listen", async || {
-            let (_, listeners): (String, u64) = db.ask(cmd("PUBSUB").arg("NUMSUB").arg(&channel)).await;
-            listeners > 0
-        })
-        .await;
-        gate.open(1);
-    });
-    assert_eq!(result, Ok(json!("hi")));
+    let mut node = Node::start("bull.mjs", &[&rig.redis.url(), QUEUE]);
+    assert_eq!(node.next().await, json!({"ready": true}));
+    node.send(&json!({"request": 1, "do": "finished", "id": id}));
+    assert_eq!(node.next().await, json!({ "waiting": id }));
+    gate.open(1);
+    assert_eq!(node.next().await, json!({"request": 1, "ok": "hi"}));
     assert_eq!(rig.db.ask::<u64>(cmd("EXISTS").arg(Db::key(&id))).await, 0);
     worker.stop().await;
+    node.finish().await;
     rig.bull.close().await;
 }
 
@@ -54,7 +51,8 @@ async fn results_of_all_kinds_reach_bull() {
         .handler("undefined", Answer(|| Outcome::Completed(None)), |_| {})
         .start()
         .await;
-    let results = json!(["text", "", "\"quoted\" \n é ☃", 0, 1.5, true, null, [], {}, {"a": {"b": [1, "2"]}}]);
+    let results =
+        json!(["text", "", "\"quoted\" \n é ☃", 0, 1.5, true, null, [], {}, {"a": {"b": [1, "2"]}}]);
     for result in results.as_array().unwrap() {
         let id = rig.bull.add("echo", json!({"result": result}), json!({})).await;
         assert_eq!(rig.bull.finished(&id).await, Ok(result.clone()), "finished of {result}");

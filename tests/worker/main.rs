@@ -16,6 +16,6 @@ mod retention;
 mod retry;
 mod rig;
 mod shutdown;
-mod writes;
 #[path = "../support/mod.rs"]
 mod support;
+mod writes;

@@ -346,7 +346,11 @@ impl Gate {
 pub(crate) struct Answer(pub fn() -> bullock::job::outcome::Outcome);
 
 impl Handler for Answer {
-    fn run(&self, _: Arc<Job>, _: Context) -> bullock::handler::BoxFuture<'static, bullock::job::outcome::Outcome> {
+    fn run(
+        &self,
+        _: Arc<Job>,
+        _: Context,
+    ) -> bullock::handler::BoxFuture<'static, bullock::job::outcome::Outcome> {
         let answer = self.0;
         Box::pin(async move { answer() })
     }
