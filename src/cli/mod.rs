@@ -26,9 +26,9 @@ use session::{Session, Shared};
 #[command(
     name = "bullock",
     version,
-    about,
-    after_help = "Exit codes: 0 done · 1 failed · 2 wrong usage · 3 not found · \
-    4 not authorised · 5 conflict · 6 cannot reach Redis · 7 timed out · 8 unsafe Redis · 78 no redis-server",
+    about = "The Rust worker for Bull queues",
+    after_help = "Exit codes:\n  0 done  1 failed  2 wrong usage  3 not found  4 not authorised  \
+    5 conflict  6 cannot reach Redis\n  7 timed out  8 unsafe Redis  78 no redis-server",
     subcommand_required = true,
     arg_required_else_help = true,
     disable_help_subcommand = true

@@ -112,6 +112,10 @@ impl Cell {
         Self { tone, ..self }
     }
 
+    fn is_filled(&self) -> bool {
+        !self.text.is_empty()
+    }
+
     fn program_text(&self) -> &str {
         self.raw.as_deref().unwrap_or(&self.text)
     }
@@ -252,8 +256,12 @@ impl Output {
     }
 
     fn table(&self, columns: &[Column], rows: &[Row]) -> String {
-        let shown: Vec<usize> =
-            (0..columns.len()).filter(|&at| self.is_wide() || !columns[at].wide).collect();
+        // A column that has nothing to say takes no room.
+        let is_used = |at: &usize| {
+            rows.is_empty() || rows.iter().any(|row| row.cells.get(*at).is_some_and(Cell::is_filled))
+        };
+        let is_wanted = |at: &usize| self.is_wide() || !columns[*at].wide;
+        let shown: Vec<usize> = (0..columns.len()).filter(is_wanted).filter(is_used).collect();
         let texts: Vec<Vec<String>> = rows
             .iter()
             .map(|row| {

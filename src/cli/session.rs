@@ -17,16 +17,16 @@ const HEADING: &str = "Shared options";
 /// Flags that every command takes.
 #[derive(Debug, Clone, Args)]
 pub struct Shared {
-    /// Redis to use [env: BULLOCK_REDIS_URL, else REDIS_URL] [default: redis://127.0.0.1:6379]
+    /// Redis to use [default: BULLOCK_REDIS_URL, REDIS_URL or redis://127.0.0.1:6379]
     // Read by hand: clap would print the value of the variable, password and all, in its help.
     #[arg(short = 'r', long, global = true, value_name = "URL", help_heading = HEADING)]
     pub redis_url: Option<String>,
     /// Prefix of the queues' keys
     #[arg(long, global = true, default_value = "bull", help_heading = HEADING)]
     pub prefix: String,
-    /// Form of the output [default: table on a terminal, tab-separated in a pipe]
+    /// table, wide, json, ndjson or csv [default: table on a terminal, tab-separated in a pipe]
     #[arg(short, long, global = true, value_enum, hide_possible_values = true, help_heading = HEADING,
-        value_name = "table|wide|json|ndjson|csv")]
+        value_name = "FORMAT")]
     pub output: Option<Format>,
     /// Same as --output json
     #[arg(long, global = true, conflicts_with = "output", help_heading = HEADING)]
@@ -37,7 +37,7 @@ pub struct Shared {
     /// Say more about what is done
     #[arg(short, long, global = true, help_heading = HEADING)]
     pub verbose: bool,
-    /// No colours [env: NO_COLOR]
+    /// No colours, as with NO_COLOR=1
     #[arg(long, global = true, help_heading = HEADING)]
     pub no_color: bool,
 }

@@ -17,7 +17,8 @@ use crate::store::{Store, StoreError};
 
 /// Arguments of `bullock job retry`.
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("which").required(true).args(["ids", "all_failed"]))]
+#[command(group = clap::ArgGroup::new("which").required(true).args(["ids", "all_failed"]),
+    override_usage = "bullock job retry [OPTIONS] <QUEUE> <ID>...\n       bullock job retry [OPTIONS] <QUEUE> --all-failed")]
 pub struct Retry {
     /// Name of the queue
     queue: String,

@@ -71,9 +71,14 @@ impl Record {
         self.state.map_or("stuck", State::as_str)
     }
 
-    /// Who runs it.
+    /// Who runs it; `Node` for a worker that gives no name.
     pub(super) fn worker(&self) -> Option<&str> {
-        self.mark.holder.as_ref().map(|holder| holder.worker().unwrap_or("a Node worker"))
+        self.mark.holder.as_ref().map(|holder| holder.worker().unwrap_or("Node"))
+    }
+
+    /// Who runs it, by name.
+    pub(super) fn worker_name(&self) -> Option<&str> {
+        self.mark.holder.as_ref()?.worker()
     }
 
     /// `lease held by w-3, 8 s left`.
@@ -83,7 +88,7 @@ impl Record {
             || "which never expires".to_owned(),
             |left| format!("{} s left", left.as_secs_f64().ceil()),
         );
-        Some(format!("lease held by {}, {left}", shown(self.worker()?)))
+        Some(format!("lease held by {}, {left}", shown(holder.worker().unwrap_or("a Node worker"))))
     }
 
     /// `active (lease held by w-3, 8 s left)`, as messages say where a job is.
@@ -132,7 +137,7 @@ impl Record {
             self.mark.holder.as_ref().and_then(|holder| holder.left).map(|left| left.as_millis() as u64);
         json["state"] = self.state_word().into();
         json["status"] = self.status_word().into();
-        json["worker"] = self.mark.holder.as_ref().and_then(|holder| holder.worker()).into();
+        json["worker"] = self.worker_name().into();
         json["leaseMs"] = lease.into();
         json["dueOn"] = self.mark.due_ms.into();
         json["reason"] = self.mark.reason.clone().into();

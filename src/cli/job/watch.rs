@@ -72,9 +72,9 @@ impl End {
         let place = format!("{queue}/{}", shown(id));
         match self {
             Self::Completed { .. } => Ok(ExitCode::SUCCESS),
-            Self::Failed { reason } => Err(CliError::new(Exit::Failed, "the job failed")
-                .at(place)
-                .found(reason.as_deref().unwrap_or("without a message"))),
+            Self::Failed { reason } => Err(CliError::new(Exit::Failed, "the job failed").at(place).found(
+                reason.as_deref().and_then(|reason| reason.lines().next()).unwrap_or("without a message"),
+            )),
             Self::Gone => Err(CliError::new(Exit::NotFound, "the job is gone")
                 .at(place)
                 .hint("it was removed, or ended with removeOnComplete or removeOnFail")),
@@ -239,7 +239,7 @@ fn line_of(record: &Record) -> Value {
     let view = &record.view;
     let mut line = json!({"id": view.id, "name": view.name, "state": record.state_word(),
         "status": record.status_word(), "progress": view.progress, "attemptsMade": view.attempts_made,
-        "worker": record.worker()});
+        "worker": record.worker_name()});
     match record.state {
         Some(State::Completed) => line["returnvalue"] = view.returnvalue.clone(),
         _ if view.failed_reason.is_some() => line["failedReason"] = view.failed_reason.clone().into(),
