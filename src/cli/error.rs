@@ -107,6 +107,28 @@ impl CliError {
                     .expected("the primary")
                     .hint("name the primary with --redis-url")
             }
+            StoreError::Unavailable(text) | StoreError::Protocol(text) if text.contains("WRONGTYPE") => {
+                Self::new(Exit::Conflict, "a key has another type than a Bull queue's").at(place).hint(
+                    "is the prefix or the queue another program's? See redis-cli TYPE; nothing was changed",
+                )
+            }
+            StoreError::Protocol(text) if text.contains("Parse error") => {
+                Self::new(Exit::Unreachable, "what answers there is not Redis")
+                    .at(place)
+                    .hint("check host and port; a server that speaks TLS only is reached with rediss://")
+            }
+            StoreError::Unavailable(text) | StoreError::Protocol(text) if text.contains("DB index") => {
+                Self::usage("this server has no such database").at(place).found(text)
+            }
+            StoreError::Unavailable(text) if is_server_code(&text) => {
+                Self::new(Exit::Unreachable, "Redis does not serve at the moment").at(place).found(text)
+            }
+            StoreError::Unavailable(text) if redis.is_tls() => {
+                Self::new(Exit::Unreachable, "cannot reach Redis over TLS")
+                    .at(place)
+                    .found(plain_cause(&text))
+                    .hint("a server without TLS is reached with redis://")
+            }
             StoreError::Unavailable(text) => Self::new(Exit::Unreachable, "cannot reach Redis")
                 .at(place)
                 .found(plain_cause(&text))
@@ -122,15 +144,21 @@ impl CliError {
             StoreError::Refused(text) if text.contains("NOPERM") || text.contains("permission") => {
                 Self::new(Exit::NotAuthorised, format!("Redis user \"{user}\" lacks a right (NOPERM)"))
                     .at(place)
-                    .found(&text)
-                    .hint(format!("ask for it with ACL SETUSER {user} …"))
+                    .found(text.trim_start_matches("NOPERM "))
+                    .hint(format!(
+                        "an administrator grants it with ACL SETUSER {user} {}",
+                        missing_right(&text)
+                    ))
             }
             StoreError::Refused(_) => Self::new(
                 Exit::NotAuthorised,
                 format!("wrong password for Redis user \"{user}\" (WRONGPASS)"),
             )
             .at(place)
-            .hint("check user and password in the URL; special characters must be percent-encoded"),
+            .hint(
+                "check user and password in the URL (a server without a password takes none); special \
+                         characters must be percent-encoded",
+            ),
             StoreError::WrongKey(text) => Self::new(Exit::Conflict, "a key of the queue has the wrong type")
                 .found(text)
                 .hint("see what stands there with redis-cli TYPE; nothing was changed"),
@@ -191,6 +219,22 @@ pub fn shown(text: &str) -> String {
 pub fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// The rule that would lift a refusal.
+fn missing_right(text: &str) -> String {
+    let command = text.split('\'').nth(1).filter(|_| text.contains("command"));
+    match command {
+        Some(command) => format!("+{command}"),
+        None if text.contains("channel") => "'&<prefix>:*'".to_owned(),
+        None => "'~<prefix>:*'".to_owned(),
+    }
+}
+
+/// Does the text begin with an error code of the server's, such as `LOADING`? Then it was reached.
+fn is_server_code(text: &str) -> bool {
+    let code = text.split(' ').next().unwrap_or("");
+    code.len() > 3 && code.bytes().all(|b| b.is_ascii_uppercase())
 }
 
 /// The cause without the operating system's numbers.

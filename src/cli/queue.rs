@@ -70,7 +70,7 @@ async fn list(session: &Session, limit: usize) -> Result<(), CliError> {
     let clients = client_names(&session.connection).await.map_err(|error| session.error(error))?;
     let stores = names.into_iter().map(|name| session.store(&name));
     let summaries: Vec<Summary> = futures_util::stream::iter(stores)
-        .map(|store| async move { summary(&store).await })
+        .map(|store| async move { summary(session, &store).await })
         .buffered(AT_ONCE)
         .try_filter_map(|summary| std::future::ready(Ok(summary)))
         .try_collect()
@@ -110,12 +110,15 @@ const COLUMNS: &[Column] = &[
 ];
 
 /// `None` = the keys only looked like a queue's, or it is gone meanwhile.
-async fn summary(store: &Store) -> Result<Option<Summary>, StoreError> {
+async fn summary(session: &Session, store: &Store) -> Result<Option<Summary>, StoreError> {
     let Some(dialect) = store.dialect().await? else { return Ok(None) };
     let (counts, paused) = match store.counts().await {
         Ok(found) => found,
-        // Keys of other types: another program's.
         Err(StoreError::Unavailable(text) | StoreError::Protocol(text)) if text.contains("WRONGTYPE") => {
+            session.out.note(&format!(
+                "note: {} is left out: its keys have other types than a queue's",
+                store.keys().queue
+            ));
             return Ok(None);
         }
         Err(error) => return Err(error),

@@ -42,6 +42,11 @@ impl RedisUrl {
         &self.shown
     }
 
+    /// Is it reached over TLS?
+    pub fn is_tls(&self) -> bool {
+        self.url.starts_with("rediss:")
+    }
+
     /// The user, `default` if none is named.
     pub fn user(&self) -> &str {
         &self.user
