@@ -25,11 +25,11 @@ impl Store {
     pub async fn depth(&self) -> Result<Depth, StoreError> {
         let (counts, paused) = self.counts().await?;
         let oldest_waiting =
-            if counts.waiting + counts.paused == 0 { None } else { self.oldest_waiting().await? };
+            if counts.waiting + counts.paused == 0 { None } else { self.oldest_age().await? };
         Ok(Depth { counts, paused, oldest_waiting })
     }
 
-    async fn oldest_waiting(&self) -> Result<Option<Duration>, StoreError> {
+    async fn oldest_age(&self) -> Result<Option<Duration>, StoreError> {
         let mut pipe = redis::pipe();
         for list in ["wait", "paused"] {
             for end in [0, -1] {
