@@ -192,7 +192,29 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use axum::http::{HeaderMap, HeaderValue, Method};
+
+    use super::{check_origin, matches};
+
+    #[test]
+    fn without_tokens_pages_of_other_sites_may_look_but_not_act() {
+        for (name, value, acts) in [
+            ("x", "", true),
+            ("origin", "http://localhost:7979", true),
+            ("origin", "https://evil.test", false),
+            ("origin", "null", false),
+            ("sec-fetch-site", "same-origin", true),
+            ("sec-fetch-site", "none", true),
+            ("sec-fetch-site", "same-site", false),
+            ("sec-fetch-site", "cross-site", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("host", HeaderValue::from_static("localhost:7979"));
+            headers.insert(name, HeaderValue::from_static(value));
+            assert_eq!(check_origin(&Method::POST, &headers).is_ok(), acts, "{name}: {value}");
+            assert!(check_origin(&Method::GET, &headers).is_ok(), "{name}: {value}");
+        }
+    }
 
     #[test]
     fn a_star_stands_for_any_text() {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Failures are remembered this long.
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 /// Failures of one address within the window after which it is refused, whatever it shows.
 pub(super) const PER_ADDRESS_MAX: usize = 10;
 /// Failures of all addresses within the window after which each that failed before is refused at once.

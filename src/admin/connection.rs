@@ -29,7 +29,7 @@ pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest time between two requests, and for a client to take an answer.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Longest time for one request, its body included. Above the sum of what its parts may take.
-const REQUEST_MAX: Duration = Duration::from_secs(60);
+const REQUEST_MAX: Duration = Duration::from_mins(1);
 /// Room for the head of a request, bytes.
 pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Most headers of a request.
@@ -60,6 +60,7 @@ pub(super) async fn serve(
         .timer(TokioTimer::new())
         .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES_MAX)
+        .max_header_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
         .keep_alive(true)
         .half_close(false);

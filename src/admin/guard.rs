@@ -17,8 +17,8 @@ use hyper_util::service::TowerToHyperService;
 use super::problem::{PROBLEM_JSON, Problem};
 use super::server::Shared;
 
-/// Longest time for the router to answer: a body (10 s) and the three tries of a write (5 s each) fit.
-const ANSWER_MAX: Duration = Duration::from_secs(30);
+/// Longest time for the router to answer: a body (10 s), two reads and three tries of a write (5 s each) fit.
+const ANSWER_MAX: Duration = Duration::from_secs(40);
 
 /// On every answer. None of them is a page, so nothing may be loaded, framed, guessed or passed on.
 const SECURITY_HEADERS: [(&str, &str); 5] = [
@@ -54,26 +54,30 @@ pub(super) async fn answer(
     let request_id = uuid::Uuid::new_v4().simple().to_string();
     let instance = shown_path(request.uri().path());
     let method = request.method().clone();
-    let response = match check(shared, &request) {
-        Err(problem) => problem.into_response(),
-        Ok(()) => {
-            request.extensions_mut().insert(Peer(peer));
-            let answer = AssertUnwindSafe(router.call(request)).catch_unwind();
-            match tokio::time::timeout(ANSWER_MAX, answer).await {
-                Ok(Ok(Ok(response))) => response,
-                Ok(Ok(Err(never))) => match never {},
-                Ok(Err(_panic)) => Problem::internal().into_response(),
-                Err(_late) => {
-                    let detail = "the request may or may not have been carried out";
-                    Problem::timeout(StatusCode::SERVICE_UNAVAILABLE, detail).into_response()
-                }
-            }
-        }
+    let response = if let Err(problem) = check(shared, &request) {
+        problem.into_response()
+    } else {
+        request.extensions_mut().insert(Peer(peer));
+        routed(router, request).await
     };
     let response = finish(response, &instance, &request_id);
     let status = response.status().as_u16();
     tracing::debug!(%method, path = instance, status, request_id, %peer, "answered");
     response
+}
+
+/// The router's answer: in time, and even if a handler panics.
+async fn routed(router: &TowerToHyperService<Router>, request: Request<Body>) -> Response {
+    let answer = AssertUnwindSafe(router.call(request)).catch_unwind();
+    match tokio::time::timeout(ANSWER_MAX, answer).await {
+        Ok(Ok(Ok(response))) => response,
+        Ok(Ok(Err(never))) => match never {},
+        Ok(Err(_panic)) => Problem::internal().into_response(),
+        Err(_late) => {
+            let detail = "the request may or may not have been carried out";
+            Problem::timeout(StatusCode::SERVICE_UNAVAILABLE, detail).into_response()
+        }
+    }
 }
 
 /// Refuses what no route should see.

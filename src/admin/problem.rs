@@ -17,10 +17,13 @@ const TYPE_BASE: &str = "urn:bullock:error:";
 /// How soon a client may ask again after Redis was away, seconds.
 const REDIS_RETRY_S: u64 = 1;
 
-/// One error answer.
+/// One error answer. Boxed, so that the good answers beside it stay small.
 #[derive(Debug, Clone)]
-pub(super) struct Problem {
-    pub status: StatusCode,
+pub(super) struct Problem(Box<Inner>);
+
+#[derive(Debug, Clone)]
+struct Inner {
+    status: StatusCode,
     kind: &'static str,
     title: &'static str,
     detail: Option<String>,
@@ -30,17 +33,17 @@ pub(super) struct Problem {
 
 impl Problem {
     fn new(status: StatusCode, kind: &'static str, title: &'static str) -> Self {
-        Self { status, kind, title, detail: None, members: Vec::new(), header: None }
+        Self(Box::new(Inner { status, kind, title, detail: None, members: Vec::new(), header: None }))
     }
 
     fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
+        self.0.detail = Some(detail.into());
         self
     }
 
     /// Adds a member of its own.
     pub(super) fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        self.members.push((name, value.into()));
+        self.0.members.push((name, value.into()));
         self
     }
 
@@ -60,7 +63,7 @@ impl Problem {
     pub(super) fn unauthorized() -> Self {
         let mut problem = Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid token is needed")
             .detail("send it as \"Authorization: Bearer <token>\"");
-        problem.header = Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+        problem.0.header = Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
         problem
     }
 
@@ -72,7 +75,7 @@ impl Problem {
         let mut problem =
             Self::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", "Too many failed attempts")
                 .detail(format!("try again in {seconds} s"));
-        problem.header = Some((RETRY_AFTER, seconds.into()));
+        problem.0.header = Some((RETRY_AFTER, seconds.into()));
         problem
     }
 
@@ -118,20 +121,21 @@ impl Problem {
     }
 
     pub(super) fn kind(&self) -> &'static str {
-        self.kind
+        self.0.kind
     }
 
     /// The body, with what only the request knows.
     pub(super) fn body(self, instance: &str, request_id: &str) -> Body {
+        let inner = *self.0;
         let mut members = Map::new();
-        members.insert("type".into(), format!("{TYPE_BASE}{}", self.kind).into());
-        members.insert("title".into(), self.title.into());
-        members.insert("status".into(), self.status.as_u16().into());
-        if let Some(detail) = self.detail {
+        members.insert("type".into(), format!("{TYPE_BASE}{}", inner.kind).into());
+        members.insert("title".into(), inner.title.into());
+        members.insert("status".into(), inner.status.as_u16().into());
+        if let Some(detail) = inner.detail {
             members.insert("detail".into(), detail.into());
         }
         members.insert("instance".into(), instance.into());
-        for (name, value) in self.members {
+        for (name, value) in inner.members {
             members.insert(name.into(), value);
         }
         members.insert("requestId".into(), request_id.into());
@@ -149,7 +153,7 @@ impl From<StoreError> for Problem {
         let mut problem =
             Self::new(StatusCode::SERVICE_UNAVAILABLE, "redis-unavailable", "Redis did not carry it out")
                 .detail("nothing is known to have been written; send the request again");
-        problem.header = Some((RETRY_AFTER, REDIS_RETRY_S.into()));
+        problem.0.header = Some((RETRY_AFTER, REDIS_RETRY_S.into()));
         problem
     }
 }
@@ -157,9 +161,9 @@ impl From<StoreError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(mut self) -> Response {
         let mut response = Response::new(Body::empty());
-        *response.status_mut() = self.status;
+        *response.status_mut() = self.0.status;
         response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
-        if let Some((name, value)) = self.header.take() {
+        if let Some((name, value)) = self.0.header.take() {
             debug_assert_ne!(name, ALLOW, "the router sets it");
             response.headers_mut().insert(name, value);
         }

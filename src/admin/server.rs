@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::auth::{TokenOptions, Tokens};
 use super::budget::Budget;
-use super::metrics::{Metrics, Outcome};
+use super::metrics::{Metrics, Outcome, open_files_max};
 use super::routes::metrics::Scrape;
 use super::{connection, routes};
 use crate::job::backoff::Strategies;
@@ -25,6 +25,8 @@ use crate::store::Store;
 
 /// Most connections at once. Further ones wait in the kernel's queue until one ends.
 pub const CONNECTIONS_MAX: usize = 1024;
+/// The part of the process' file descriptors that connections may take: the worker's own must never run out.
+const DESCRIPTORS_PART: f64 = 0.25;
 /// How long requests under way may go on after a stop.
 pub const STOP_GRACE: Duration = Duration::from_secs(3);
 /// Pause after a failed accept, such as when the process has no file descriptors left.
@@ -93,12 +95,12 @@ impl QueueOptions {
     pub fn new(store: Store) -> Self {
         Self {
             store,
-            heartbeat: Duration::from_secs(60),
+            heartbeat: Duration::from_mins(1),
             reply_kept: Duration::from_secs(15),
             metrics_points: 0,
             keep_completed: Keep::All,
             keep_failed: Keep::All,
-            retry_after_max: Duration::from_secs(3600),
+            retry_after_max: Duration::from_hours(1),
             strategies: Arc::default(),
         }
     }
@@ -243,6 +245,12 @@ fn allowed_hosts(address: SocketAddr, more: &[String]) -> Vec<String> {
     hosts
 }
 
+/// [`CONNECTIONS_MAX`], or fewer where the process may have few files open.
+fn connections_max() -> usize {
+    open_files_max()
+        .map_or(CONNECTIONS_MAX, |files| ((files * DESCRIPTORS_PART) as usize).clamp(1, CONNECTIONS_MAX))
+}
+
 async fn serve(
     listener: TcpListener,
     shared: Arc<Shared>,
@@ -250,7 +258,7 @@ async fn serve(
 ) -> Result<(), ServeError> {
     let listener = tokio::net::TcpListener::from_std(listener).map_err(ServeError::Thread)?;
     let router: Router = routes::router(&shared);
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let room = Arc::new(Semaphore::new(connections_max()));
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {

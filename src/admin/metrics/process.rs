@@ -56,7 +56,6 @@ impl Facts {
         let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
         let ticks = |field: usize| fields.get(field - 3)?.parse::<f64>().ok();
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
         let kernel = std::fs::read_to_string("/proc/stat").unwrap_or_default();
         let boot = number_after(&kernel, "btime ");
         Some(Self {
@@ -66,9 +65,14 @@ impl Facts {
             virtual_bytes: number_after(&status, "VmSize:").map(|kib| kib * 1024.0),
             threads: number_after(&status, "Threads:"),
             open_fds: std::fs::read_dir("/proc/self/fd").ok().map(|entries| entries.count() as f64),
-            max_fds: number_after(&limits, "Max open files"),
+            max_fds: open_files_max(),
         })
     }
+}
+
+/// How many files and sockets this process may have open.
+pub(in crate::admin) fn open_files_max() -> Option<f64> {
+    number_after(&std::fs::read_to_string("/proc/self/limits").ok()?, "Max open files")
 }
 
 /// The number that follows `label` at the beginning of a line.

@@ -16,19 +16,22 @@ pub const OTHER: &str = "_other";
 /// Room for [`NAMES_MAX`] at a load that keeps searches short. A power of two.
 const SLOTS: usize = 256;
 
+/// A name with what belongs to it, once it was met.
+type Entry<T> = OnceLock<(Box<str>, T)>;
+
 /// Entries are only ever added, so a search may stop at the first empty slot.
 pub(super) struct Slots<T> {
     /// Keyed at random: producers cannot choose names that meet in one slot.
     hasher: RandomState,
-    slots: Box<[OnceLock<(Box<str>, T)>]>,
+    entries: Box<[Entry<T>]>,
     taken: AtomicUsize,
     other: OnceLock<T>,
 }
 
 impl<T> Slots<T> {
     pub(super) fn new() -> Self {
-        let slots = (0..SLOTS).map(|_| OnceLock::new()).collect();
-        Self { hasher: RandomState::new(), slots, taken: AtomicUsize::new(0), other: OnceLock::new() }
+        let entries = (0..SLOTS).map(|_| OnceLock::new()).collect();
+        Self { hasher: RandomState::new(), entries, taken: AtomicUsize::new(0), other: OnceLock::new() }
     }
 
     /// The entry of `name`. `make` may be called by two threads at once for the same name: both must make handles to
@@ -39,7 +42,7 @@ impl<T> Slots<T> {
         }
         let mut at = self.hasher.hash_one(name) as usize % SLOTS;
         loop {
-            match self.slots[at].get() {
+            match self.entries[at].get() {
                 Some((known, entry)) if **known == *name => return entry,
                 Some(_) => at = (at + 1) % SLOTS,
                 None => {
@@ -47,7 +50,7 @@ impl<T> Slots<T> {
                     if self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_err() {
                         return self.other.get_or_init(|| make(OTHER));
                     }
-                    if self.slots[at].set((name.into(), make(name))).is_err() {
+                    if self.entries[at].set((name.into(), make(name))).is_err() {
                         // Another thread was faster here: give the room back and look at the slot again.
                         self.taken.fetch_sub(1, Ordering::Relaxed);
                     }

@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use futures_util::future::join_all;
 
-use super::Call;
+use super::{Call, within};
 use crate::admin::guard::OwnText;
 use crate::admin::problem::Problem;
 use crate::admin::server::Shared;
@@ -73,15 +73,7 @@ fn report(probe: &str, call: &Call, checks: &[Check]) -> Response {
 
 /// Asks by the connection of every queue: they may live on different servers.
 async fn redis_answers(shared: &Shared) -> bool {
-    let answers = shared.queues.values().map(|queue| async {
-        match tokio::time::timeout(REDIS_TIMEOUT, queue.store.time_ms()).await {
-            Ok(answer) => answer.is_ok(),
-            Err(_late) => {
-                // Giving up early hides the silence from the connection itself: have it open a new one.
-                queue.store.connection().reset().await;
-                false
-            }
-        }
-    });
-    join_all(answers).await.into_iter().all(|answered| answered)
+    let answers =
+        shared.queues.values().map(|queue| within(REDIS_TIMEOUT, &queue.store, queue.store.time_ms()));
+    join_all(answers).await.into_iter().all(|answer| answer.is_some())
 }

@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::Call;
+use super::{Call, within};
 use crate::admin::problem::Problem;
 use crate::admin::server::Shared;
 
@@ -42,14 +42,7 @@ async fn ask_redis(shared: &Shared) {
         return;
     }
     let depths = join_all(shared.queues.iter().map(|(name, queue)| async move {
-        let depth = match tokio::time::timeout(REDIS_TIMEOUT, queue.store.depth()).await {
-            Ok(depth) => depth.ok(),
-            Err(_late) => {
-                // Giving up early hides the silence from the connection itself: have it open a new one.
-                queue.store.connection().reset().await;
-                None
-            }
-        };
+        let depth = within(REDIS_TIMEOUT, &queue.store, queue.store.depth()).await;
         (Arc::clone(name), depth)
     }))
     .await;

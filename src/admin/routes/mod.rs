@@ -7,20 +7,22 @@ pub(super) mod metrics;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::RequestExt as _;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::RawPathParams;
-use axum::http::{Method, Request};
+use axum::http::{Method, Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
+use futures_util::future::BoxFuture;
 
 use super::auth::{self, Role};
 use super::guard::Peer;
 use super::problem::Problem;
 use super::server::Shared;
-use crate::handler::BoxFuture;
+use crate::store::{Store, StoreError};
 
 /// What it takes to call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +108,9 @@ async fn guarded(
             .await
             .map_err(|_| Problem::validation("a segment of the path is not UTF-8 once it is decoded"))?;
         for (segment, (_, text)) in segments.iter_mut().zip(&params) {
+            if text.is_empty() {
+                return Err(Problem::of_status(StatusCode::NOT_FOUND));
+            }
             text.clone_into(segment);
         }
     }
@@ -117,4 +122,20 @@ async fn guarded(
         auth::require(&shared, needed, queue, peer.0, method, request.headers())?;
     }
     (route.handler)(Call { shared, request, peer, queue, id }).await
+}
+
+/// Asks Redis for no longer than `limit`; `None` = no answer.
+async fn within<T>(
+    limit: Duration,
+    store: &Store,
+    asked: impl Future<Output = Result<T, StoreError>>,
+) -> Option<T> {
+    if let Ok(answer) = tokio::time::timeout(limit, asked).await {
+        return answer.ok();
+    }
+    // Giving up early hides the silence from the connection itself: have it open a new one. Not awaited, because
+    // another request may be opening one just now.
+    let connection = store.connection().clone();
+    tokio::spawn(async move { connection.reset().await });
+    None
 }
