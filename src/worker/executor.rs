@@ -43,7 +43,11 @@ pub(super) async fn run(queue: Arc<Queue>, claim: Claim) {
         bull::decode(&queue.store.keys().queue, id.clone(), fields).map_err(|error| error.to_string())
     };
     let (job, end) = match decoded {
-        Err(problem) => (unreadable(&queue, id), End::undecodable(problem)),
+        Err(problem) => {
+            let job = unreadable(&queue, id);
+            queue.observer.started(&job.queue, &job.name, Duration::ZERO);
+            (job, End::undecodable(problem))
+        }
         Ok(job) => {
             let job = Arc::new(job);
             queue.observer.started(&job.queue, &job.name, waited(&job, now_ms));
