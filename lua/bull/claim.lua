@@ -47,7 +47,7 @@ end
 
 local rest = redis.call('PTTL', X .. 'rest')
 if rest > 0 then return { now, rest, 0, 0 } end
-local wrong = expect_types({ wait, 'list', active, 'list', P .. 'stalled', 'set', P .. 'priority', 'zset',
+local wrong, there = expect_types({ wait, 'list', active, 'list', P .. 'stalled', 'set', P .. 'priority', 'zset',
   P .. 'failed', 'zset', P .. 'delayed', 'zset', X .. 'leases', 'set' })
 if wrong then return wrong end
 local ids = redis.call('LRANGE', wait, -wanted, -1)
@@ -101,8 +101,8 @@ for i = found, 1, -1 do -- the consumer end is the right one
 end
 if count > 0 then
   call('LPUSH', active, unpack(claimed))
-  call('SREM', P .. 'stalled', unpack(claimed))
-  call('ZREM', P .. 'priority', unpack(claimed))
+  if there[P .. 'stalled'] then call('SREM', P .. 'stalled', unpack(claimed)) end
+  if there[P .. 'priority'] then call('ZREM', P .. 'priority', unpack(claimed)) end
   call('SADD', X .. 'leases', unpack(claimed))
 end
 if found < wanted then

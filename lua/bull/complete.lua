@@ -21,7 +21,7 @@ local lane, request, keep_ms, points = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[
 local before = replay(lane, request)
 if before then return before end
 local completed = P .. 'completed'
-local wrong = expect_types({ P .. 'active', 'list', completed, 'zset', P .. 'stalled', 'set', X .. 'leases', 'set',
+local wrong, there = expect_types({ P .. 'active', 'list', completed, 'zset', P .. 'stalled', 'set', X .. 'leases', 'set', X .. 'leases:stalled', 'hash',
   P .. 'metrics:completed', 'hash', P .. 'metrics:completed:data', 'list' })
 if wrong then return wrong end
 
@@ -35,9 +35,9 @@ for i = 1, #codes do
 end
 if #mine == 0 then return codes end
 redis.call('DEL', unpack(mine_locks))
-redis.call('SREM', P .. 'stalled', unpack(mine))
+if there[P .. 'stalled'] then redis.call('SREM', P .. 'stalled', unpack(mine)) end
 redis.call('SREM', X .. 'leases', unpack(mine))
-redis.call('HDEL', X .. 'leases:stalled', unpack(mine))
+if there[X .. 'leases:stalled'] then redis.call('HDEL', X .. 'leases:stalled', unpack(mine)) end
 
 local added, done, ended, call = {}, 0, string.format('%.0f', now), redis.call
 local active = P .. 'active'

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::failure::{EXIT_CONFIG, Failure};
+use crate::admin::metrics::Metrics;
 use crate::config::{self, Config, HandlerKind, Target};
 use crate::handler::exec::{ExecHandler, ExecOptions};
 use crate::handler::http::{BodyMode, HttpHandler, HttpOptions};
@@ -39,6 +40,11 @@ pub(super) fn options(config: &Config) -> Options {
             .as_ref()
             .map(|admin| admin.public_url.clone().unwrap_or_else(|| format!("http://{}", admin.listen))),
     }
+}
+
+/// The metrics of the queues of the config.
+pub(super) fn metrics(config: &Config) -> Metrics {
+    Metrics::new(config.queues.values().map(|queue| (queue.name.as_str(), queue.concurrency)))
 }
 
 /// Opens every queue and builds every handler.

@@ -31,14 +31,14 @@ pub struct Bench {
     /// What to measure
     #[arg(value_enum)]
     pub operation: Operation,
-    /// Redis to use
-    #[arg(short = 'r', long, env = "BULLOCK_REDIS_URL", default_value = "redis://127.0.0.1:6379")]
+    /// From the shared flags.
+    #[arg(skip)]
     pub redis_url: String,
-    /// Prefix of the queue's keys
-    #[arg(long, default_value = "bull")]
+    /// From the shared flags.
+    #[arg(skip)]
     pub prefix: String,
     /// Queue to use
-    #[arg(short, long)]
+    #[arg(long)]
     pub queue: String,
     /// Layout of the queue
     #[arg(long, default_value = "bull", value_parser = ["bull"])]

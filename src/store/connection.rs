@@ -43,6 +43,19 @@ impl Connection {
         Ok(Self { shared: Arc::new(Shared { client, config, name, live: Mutex::new((0, None)) }) })
     }
 
+    /// Another connection to the same server, for a runtime or a duty of its own.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        let Shared { client, config, name, .. } = &*self.shared;
+        let shared = Shared {
+            client: client.clone(),
+            config: config.clone(),
+            name: name.clone(),
+            live: Mutex::new((0, None)),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
     /// Sends one command and awaits its reply.
     pub async fn send(&self, cmd: &Cmd) -> Result<Value, RedisError> {
         let (number, mut live) = self.live().await?;
