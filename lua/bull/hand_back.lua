@@ -26,6 +26,7 @@ local function too_often(id, most)
   redis.call('HINCRBY', record, 'deferrals', 1)
   return false
 end
+local given_back = false
 for i = 1, #codes do
   local at = FIRST + (i - 1) * STRIDE
   if codes[i] == 0 and too_often(ARGV[at], ARGV[at + 4]) then codes[i] = -8 end
@@ -35,6 +36,7 @@ for i = 1, #codes do
     redis.call('SREM', P .. 'stalled', id)
     redis.call('SREM', X .. 'leases', id)
     redis.call('HDEL', X .. 'leases:stalled', id)
+    given_back = true
     if redis.call('LREM', P .. 'active', -1, id) == 0 then
       codes[i] = -3
     elseif delay ~= '' then
@@ -51,6 +53,7 @@ for i = 1, #codes do
     end
   end
 end
-if rest > 0 then redis.call('SET', X .. 'rest', 1, 'PX', rest) end
+-- A stale run has no say in whether the queue rests.
+if rest > 0 and given_back then redis.call('SET', X .. 'rest', 1, 'PX', rest) end
 remember(lane, request, codes, keep_ms)
 return codes
