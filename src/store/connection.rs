@@ -103,6 +103,11 @@ impl Connection {
         }
     }
 
+    /// Opens the connection now instead of with its first command, so that its name can be seen.
+    pub async fn open(&self) -> Result<(), StoreError> {
+        Ok(self.live().await.map(|_| ())?)
+    }
+
     /// Drops the connection: the next command opens a new one.
     pub async fn reset(&self) {
         self.shared.live.lock().await.1 = None;
