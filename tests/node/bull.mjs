@@ -44,6 +44,7 @@ const requests = {
     queue.process('*', concurrency, async (job) => {
       say({ started: job.id });
       await new Promise((resolve) => setTimeout(resolve, runMs));
+      if (job.data.failsOnce && job.attemptsMade === 0) throw new Error('once');
       return { by: 'node' };
     }).catch((error) => console.error(error.message));
     return queue.isReady().then(() => true);

@@ -1,6 +1,6 @@
 //! One queue "q": a Redis of the test's own, npm bull on it, and workers of ours as the test wants them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -134,34 +134,12 @@ impl Db {
         })
         .await;
     }
+}
 
-    /// Every key with its whole content, apart from what tells nothing of jobs: the records of answered requests and
-    /// the guard of Bull's stalled check.
-    pub(crate) async fn dump(&self) -> BTreeMap<String, String> {
-        let keys: Vec<String> = self.ask(cmd("KEYS").arg("*")).await;
-        let mut dump = BTreeMap::new();
-        for key in keys {
-            if key.contains("::reply:") || key.ends_with(":stalled-check") {
-                continue;
-            }
-            let kind: String = self.ask(cmd("TYPE").arg(&key)).await;
-            let value: redis::Value = match kind.as_str() {
-                "string" => self.ask(cmd("GET").arg(&key)).await,
-                "list" => self.ask(cmd("LRANGE").arg(&key).arg(0).arg(-1)).await,
-                "set" => self.ask(cmd("SORT").arg(&key).arg("ALPHA")).await,
-                "zset" => self.ask(cmd("ZRANGE").arg(&key).arg(0).arg(-1).arg("WITHSCORES")).await,
-                "hash" => {
-                    let fields: BTreeMap<String, String> = self.ask(cmd("HGETALL").arg(&key)).await;
-                    dump.insert(key, format!("hash {fields:?}"));
-                    continue;
-                }
-                // It expired between the two looks.
-                _ => continue,
-            };
-            dump.insert(key, format!("{kind} {value:?}"));
-        }
-        dump
-    }
+/// The queue as our own commands see it.
+pub(crate) fn store(url: &str) -> Store {
+    let connection = Connection::new(url, None, RESPONSE_TIMEOUT).unwrap();
+    Store::new(connection, Keys::new("bull", QUEUE), Arc::new(Scripts::bull(None)))
 }
 
 /// A worker before its start.
@@ -234,10 +212,9 @@ impl Plan {
 
     /// Starts it and waits until it claims.
     pub(crate) async fn start(self) -> Running {
-        let keys = Keys::new("bull", QUEUE);
-        let name = keys.client_name(&self.options.name);
+        let store = store(&self.url);
+        let name = store.keys().client_name(&self.options.name);
         let connect = |name, timeout| Connection::new(&self.url, name, timeout).unwrap();
-        let store = Store::new(connect(None, RESPONSE_TIMEOUT), keys, Arc::new(Scripts::bull(None)));
         assert_eq!(store.open().await.unwrap(), Opened::Bull);
         let spec = QueueSpec {
             store,
