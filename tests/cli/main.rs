@@ -1,5 +1,7 @@
 //! The command line as a user has it: the real binary, a real Redis, npm `bull` on the other side.
 
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -120,7 +120,7 @@ pub(super) async fn run(session: &Session, args: Add) -> Result<ExitCode, CliErr
     }
 }
 
-/// Newer records than ours, or a BullMQ queue that appeared meanwhile.
+/// Newer records than ours, or a `BullMQ` queue that appeared meanwhile.
 async fn refuse_unknown_layout(session: &Session, store: &Store) -> Result<(), CliError> {
     let queue = store.keys().queue.to_string();
     match store.open().await.map_err(|error| session.error(error))? {
