@@ -37,6 +37,20 @@ mailbox:eu        0       0        0       0          1        1  no
 }
 
 #[tokio::test]
+async fn keys_that_only_end_like_a_queues_are_no_queues() {
+    let place = Place::start();
+    place.add(&["mail", "x"]).await;
+    place.redis(&["HSET", "bull:mail:metrics:completed", "count", "1"]).await;
+    let answer = place.run(&["queue", "ls"]).await;
+    assert_eq!((answer.stdout.lines().count(), answer.stderr.as_str()), (1, ""), "{answer:?}");
+    // Another program's keys are named once and do not end the list.
+    place.redis(&["SET", "bull:odd:wait", "text"]).await;
+    let answer = place.run(&["queue", "ls"]).await;
+    assert_eq!(answer.stdout.lines().count(), 1, "{answer:?}");
+    assert_eq!(answer.stderr, "note: odd is left out: its keys have other types than a queue's\n");
+}
+
+#[tokio::test]
 async fn pause_and_resume_hold_for_npm_bull_and_may_be_repeated() {
     let place = Place::start();
     let mut mail = BullQueue::open(&place.redis.url(), "mail").await;

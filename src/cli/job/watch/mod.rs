@@ -17,7 +17,7 @@ use crate::cli::time::{duration, parse_duration};
 use crate::job::state::State;
 use crate::store::Store;
 use crate::store::events::{Events, JobEvent};
-use view::{Bar, View};
+pub(super) use view::View;
 
 /// Time between two looks, for what no event tells.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -94,7 +94,7 @@ pub(super) async fn run(session: &Session, args: &Watch) -> Result<ExitCode, Cli
     if Record::read(&store, &args.id).await.map_err(failed)?.is_none() {
         return Err(no_job(&args.queue, &args.id));
     }
-    let mut view = if session.out.is_live() { View::Bar(Bar::new()) } else { View::Lines(None) };
+    let mut view = if session.out.is_live() { View::bar() } else { View::lines() };
     let end =
         follow(session, &store, &args.id, &mut events, args.timeout, |record| view.show(session, record))
             .await;

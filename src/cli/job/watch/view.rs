@@ -17,13 +17,24 @@ const RATE_AFTER: Duration = Duration::from_millis(500);
 const BAR_STEPS: u64 = 1000;
 
 /// What the watcher sees: a bar, or JSON lines, of which the last is remembered.
-pub(super) enum View {
+pub(in crate::cli::job) enum View {
+    /// For a terminal.
     Bar(Bar),
+    /// For programs.
     Lines(Option<Value>),
 }
 
 impl View {
-    pub(super) fn show(&mut self, session: &Session, record: &Record) -> Result<(), CliError> {
+    pub(in crate::cli::job) fn bar() -> Self {
+        Self::Bar(Bar::new())
+    }
+
+    pub(super) fn lines() -> Self {
+        Self::Lines(None)
+    }
+
+    /// Shows the newest look at the job.
+    pub(in crate::cli::job) fn show(&mut self, session: &Session, record: &Record) -> Result<(), CliError> {
         match self {
             Self::Bar(bar) => bar.draw(record),
             Self::Lines(last) => {
@@ -37,12 +48,14 @@ impl View {
         Ok(())
     }
 
-    pub(super) fn clear(&self) {
+    /// Takes the bar away.
+    pub(in crate::cli::job) fn clear(&self) {
         if let Self::Bar(bar) = self {
             bar.drawn.finish_and_clear();
         }
     }
 
+    /// The job ended well.
     pub(super) fn completed(
         &self,
         session: &Session,
@@ -54,7 +67,8 @@ impl View {
             (Self::Bar(_), _) => {
                 let ran = record.and_then(|record| record.ran_ms(now_ms()));
                 let took = ran.map_or_else(String::new, |ms| format!(" in {}", duration(ms)));
-                session.out.line(&format!("{id} completed{took}: {result}"))?;
+                let status = record.map_or_else(|| "completed".to_owned(), Record::status_word);
+                session.out.line(&format!("{id} {status}{took}: {result}"))?;
             }
             // Removed at its end: no look showed it.
             (Self::Lines(_), None) => {
@@ -80,14 +94,14 @@ fn line_of(record: &Record) -> Value {
 }
 
 /// The drawn bar, and where it began: rates are those of this watch.
-pub(super) struct Bar {
+pub(in crate::cli::job) struct Bar {
     drawn: ProgressBar,
     counted: bool,
     began: Option<(Instant, f64)>,
 }
 
 impl Bar {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         let bar = ProgressBar::new(BAR_STEPS);
         bar.set_style(style("{spinner} {prefix}  {msg}"));
         bar.enable_steady_tick(Duration::from_millis(125));
@@ -120,7 +134,7 @@ impl Bar {
         if let (Some(State::Delayed), Some(at)) = (record.state, record.mark.due_ms) {
             words.push(due(at, now_ms()));
         }
-        if view.attempts_made > 0 {
+        if view.attempts_made > 0 && !record.state.is_some_and(State::is_finished) {
             words.push(format!("attempt {}", record.attempts()));
         }
         self.drawn.set_message(words.join("  "));
@@ -135,7 +149,7 @@ impl Bar {
             return Vec::new();
         }
         let rate = (progress.done - first) / since.elapsed().as_secs_f64().max(f64::EPSILON);
-        if since.elapsed() < RATE_AFTER || rate <= 0.0 {
+        if since.elapsed() < RATE_AFTER || rate <= 0.0 || progress.done >= progress.total {
             return Vec::new();
         }
         let eta = ((progress.total - progress.done).max(0.0) / rate * 1000.0) as i64;
