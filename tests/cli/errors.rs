@@ -5,6 +5,7 @@ use std::process::Command;
 
 use super::support::bullock::{BINARY, cli};
 use super::support::process::free_port;
+use super::support::redis::Redis;
 use super::{Place, one_error};
 
 async fn refused(code: i32, url: &str) -> String {
@@ -121,4 +122,46 @@ async fn an_argument_that_is_not_utf_8_is_wrong_usage() {
     let output = run().expect("the binary starts");
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("invalid UTF-8"), "{output:?}");
+}
+
+#[tokio::test]
+async fn a_replica_and_a_full_memory_are_said_to_be_so() {
+    let place = Place::start();
+    let port = place.redis.port().to_string();
+    let replica = Place { redis: Redis::start_with(&["--replicaof", "127.0.0.1", &port]) };
+    let error = replica.fails(6, &["job", "add", "mail", "x"]).await;
+    assert!(
+        error.contains("connected to a read-only replica") && error.contains("expected the primary"),
+        "{error}"
+    );
+
+    place.redis(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    let error = place.fails(1, &["job", "add", "mail", "x"]).await;
+    assert!(error.contains("Redis is out of memory"), "{error}");
+    assert_eq!(place.keys().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_server_that_stands_still_is_given_up() {
+    let place = Place::start();
+    place.redis.freeze();
+    let error = place.fails(6, &["queue", "ls"]).await;
+    place.redis.thaw();
+    assert!(error.starts_with("error: cannot reach Redis (redis://127.0.0.1:"), "{error}");
+    assert!(error.contains("): timed out. hint: "), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_not_redis_is_said_to_be_so() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let answering = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ =
+                tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        }
+    });
+    let error = refused(6, &url).await;
+    answering.abort();
+    assert!(error.contains("what answers there is not Redis"), "{error}");
 }

@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthChar as _;
 
-use super::super::error::is_unprintable;
+use crate::cli::error::is_unprintable;
 
 /// A foreign text on one line, without anything that moves the cursor.
 pub(super) fn clean(text: &str) -> String {
