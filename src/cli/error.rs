@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::redis_url::RedisUrl;
 use crate::store::StoreError;
+use crate::worker::BuildError;
 
 /// Most characters of a foreign text in a message.
 const SHOWN_MAX: usize = 160;
@@ -158,6 +159,20 @@ impl CliError {
             StoreError::Protocol(text) => {
                 Self::new(Exit::Failed, "unexpected reply from Redis").at(place).found(text)
             }
+        }
+    }
+
+    /// What the error of a command that starts a worker means.
+    pub fn worker(error: anyhow::Error, redis: &RedisUrl) -> Self {
+        match error.downcast::<BuildError>() {
+            Ok(BuildError::Store(error)) => Self::store(error, redis),
+            Ok(error @ (BuildError::WrongDialect(_) | BuildError::NewerLayout(..))) => {
+                Self::new(Exit::Conflict, error.to_string())
+            }
+            Err(error) => match error.downcast::<StoreError>() {
+                Ok(error) => Self::store(error, redis),
+                Err(error) => Self::new(Exit::Failed, error.to_string()),
+            },
         }
     }
 

@@ -47,6 +47,9 @@ async fn a_server_that_is_not_there_is_named_in_one_line() {
     let error = refused(6, &url).await;
     assert!(error.starts_with("error: cannot reach Redis (redis://:***@127.0.0.1:"), "{error}");
     assert!(error.contains("): connection refused. hint: "), "{error}");
+    let bench = cli(&["bench", "drain", "-r", &url, "--queue", "mail", "-n", "1"], &[]).await;
+    assert_eq!(bench.code, 6, "{bench:?}");
+    assert_eq!(one_error(&bench), error);
 }
 
 #[tokio::test]
