@@ -182,6 +182,10 @@ pub async fn queues(connection: &Connection, prefix: &str) -> Result<Vec<String>
             if rest.starts_with(':') {
                 continue;
             }
+            // `<queue>:metrics:completed` is a part of the queue's metrics.
+            if rest.ends_with(":metrics:completed") || rest.ends_with(":metrics:failed") {
+                continue;
+            }
             if let Some(name) = [":id", ":meta", ":wait", ":failed", ":completed", ":delayed"]
                 .iter()
                 .find_map(|suffix| rest.strip_suffix(suffix))
