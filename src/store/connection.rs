@@ -36,6 +36,10 @@ struct Shared {
 impl Connection {
     /// A connection to `url` that opens with its first command. `response_timeout` must be longer than any block.
     pub fn new(url: &str, name: Option<String>, response_timeout: Duration) -> Result<Self, StoreError> {
+        if url.starts_with("rediss:") {
+            // Whoever installed one before has chosen; the redis crate itself picks none.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        }
         let client = Client::open(url)?;
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))

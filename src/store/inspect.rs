@@ -160,7 +160,10 @@ impl Store {
         Ok(list
             .lines()
             .filter_map(|line| line.split(' ').find_map(|part| part.strip_prefix("name=")))
-            .filter(|name| name.starts_with(wanted))
+            // Bull itself compares the beginning only, which takes the workers of "abcd" for those of "abc".
+            .filter(|name| {
+                name.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+            })
             .map(str::to_owned)
             .collect())
     }
