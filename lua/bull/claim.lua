@@ -49,7 +49,7 @@ end
 local rest = redis.call('PTTL', X .. 'rest')
 if rest > 0 then return { now, rest, 0, 0 } end
 local wrong, there = expect_types({ wait, 'list', active, 'list', P .. 'stalled', 'set', P .. 'priority', 'zset',
-  P .. 'failed', 'zset', P .. 'delayed', 'zset', X .. 'leases', 'set' })
+  P .. 'failed', 'zset', P .. 'completed', 'zset', P .. 'delayed', 'zset', X .. 'leases', 'set' })
 if wrong then return wrong end
 local ids = redis.call('LRANGE', wait, -wanted, -1)
 local found = #ids

@@ -107,6 +107,11 @@ impl Connection {
         }
     }
 
+    /// Opens the connection if it is not open. An error is met again by the next command.
+    pub async fn open(&self) {
+        let _ = self.live().await;
+    }
+
     /// Drops the connection: the next command opens a new one.
     pub async fn reset(&self) {
         self.shared.live.lock().await.1 = None;
