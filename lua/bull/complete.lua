@@ -22,7 +22,7 @@ local before = replay(lane, request)
 if before then return before end
 local completed = P .. 'completed'
 local wrong = expect_types({ P .. 'active', 'list', completed, 'zset', P .. 'stalled', 'set', X .. 'leases', 'set',
-  P .. 'metrics:completed', 'hash', P .. 'metrics:completed:data', 'list' })
+  X .. 'leases:stalled', 'hash', P .. 'failed', 'zset', P .. 'metrics:completed', 'hash', P .. 'metrics:completed:data', 'list' })
 if wrong then return wrong end
 
 local codes, keys, locks = refused_batch(FIRST, STRIDE, tonumber(ARGV[5]))
