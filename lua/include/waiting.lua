@@ -14,5 +14,6 @@ local function insert_by_priority(list, id, priority)
 end
 -- The priority that the hash holds; garbage counts as none.
 local function priority_of(id)
-  return number_of(redis.call('HGET', P .. id, 'priority'))
+  local stored = redis.pcall('HGET', P .. id, 'priority')
+  return type(stored) == 'string' and number_of(stored) or 0
 end

@@ -23,7 +23,8 @@ pub const NOW: i64 = 1_700_000_040_000;
 pub const LEASE_MS: u64 = 30_000;
 
 pub struct Ground {
-    pub redis: Redis,
+    /// Ends with the test.
+    _redis: Redis,
     pub con: MultiplexedConnection,
     pub store: Store,
     pub lane: Lane,
@@ -44,7 +45,7 @@ impl Ground {
         let redis = Redis::start();
         let con = redis.connection().await;
         let store = store(&redis, clock);
-        Ground { redis, con, store, lane: Lane::new("lane") }
+        Ground { _redis: redis, con, store, lane: Lane::new("lane") }
     }
 
     /// The same queue at another time.

@@ -1,6 +1,7 @@
 //! The Lua scripts by themselves, on a real Redis: their guards, and what holds for every one of them.
 
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+#![allow(unreachable_pub, reason = "the modules of one test program")]
 
 #[path = "../support/mod.rs"]
 mod support;
