@@ -15,7 +15,7 @@ use crate::ground::{LEASE_MS, NOW, claim, completion, failed, job, store};
 use crate::snapshot::{self, Snapshot, difference};
 use crate::support::redis::Redis;
 
-const CASES: u32 = 40;
+const CASES: u32 = 200;
 
 /// A job to add.
 #[derive(Debug, Clone)]
@@ -208,23 +208,38 @@ fn a_batch_equals_single_calls_in_sequence() {
             let (changes, heard) = runtime.block_on(async {
                 together.play(&case).await;
                 singly.play(&case).await;
-                let changes = difference(&together.state().await, &singly.state().await);
+                let states = [together.state().await, singly.state().await].map(|all| timeless(all, &case));
+                let changes = difference(&states[0], &states[1]);
                 (changes, (together.heard().await, singly.heard().await))
             });
             prop_assert!(changes.is_empty(), "together -> singly:\n{}", changes.join("\n"));
             // `drained` is said once when waiting runs dry, at the latest with the next claim.
-            let (a, b) = (told(&heard.0), told(&heard.1));
+            let (a, b) = (told(&heard.0, &case), told(&heard.1, &case));
             prop_assert_eq!(a, b);
             Ok(())
         })
         .unwrap();
 }
 
+/// The rate limiter reckons with a time to live, which no fixed clock stops: then only the ids count.
+fn timeless(mut all: Snapshot, case: &Case) -> Snapshot {
+    if case.limiter > 0
+        && let Some(delayed) = all.get_mut("bull:q:delayed")
+    {
+        for item in &mut delayed.items {
+            item.truncate(item.find('=').unwrap_or(item.len()));
+        }
+        delayed.items.sort();
+    }
+    all
+}
+
 /// Messages by channel, in order. Across channels a batch groups what single calls interleave.
-fn told(heard: &[(String, String)]) -> std::collections::BTreeMap<&str, Vec<&str>> {
-    let mut by_channel: std::collections::BTreeMap<&str, Vec<&str>> = std::collections::BTreeMap::new();
+fn told<'a>(heard: &'a [(String, String)], case: &Case) -> std::collections::BTreeMap<&'a str, Vec<&'a str>> {
+    let mut by_channel: std::collections::BTreeMap<&'a str, Vec<&'a str>> = std::collections::BTreeMap::new();
     for (channel, message) in heard.iter().filter(|(channel, _)| !channel.ends_with(":drained")) {
-        by_channel.entry(channel).or_default().push(message);
+        let timed = case.limiter > 0 && channel.ends_with(":delayed");
+        by_channel.entry(channel).or_default().push(if timed { "" } else { message });
     }
     by_channel
 }
