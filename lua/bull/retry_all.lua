@@ -1,7 +1,7 @@
 --- Puts the oldest failed jobs back to waiting.
 -- KEYS  P, X
--- ARGV  most jobs in this call
--- Reply how many were taken; fewer than asked for = none is left
+-- ARGV  most jobs to look at in this call, how many of the oldest to pass over
+-- Reply how many were looked at (fewer than asked for = none is left), how many were taken
 -- Kept  a job is in exactly one place; one that has no body to run stays failed
 -- Spec  docs/wire/bull-4.md 8.3 (queue.retryJobs)
 --- @include "keys"
@@ -10,8 +10,9 @@
 local failed = P .. 'failed'
 local wrong = expect_types({ failed, 'zset', P .. 'wait', 'list', P .. 'paused', 'list' })
 if wrong then return wrong end
-local ids = {}
-for _, id in ipairs(redis.call('ZRANGE', failed, 0, ARGV[1] - 1)) do
+local ids, looked = {}, 0
+for _, id in ipairs(redis.call('ZRANGE', failed, ARGV[2], ARGV[2] + ARGV[1] - 1)) do
+  looked = looked + 1
   if redis.call('TYPE', P .. id).ok == 'hash' and redis.call('HEXISTS', P .. id, 'data') == 1 then
     ids[#ids + 1] = id
     redis.call('HDEL', P .. id, 'finishedOn', 'processedOn', 'failedReason')
@@ -22,4 +23,4 @@ if #ids > 0 then
   redis.call('ZREM', failed, unpack(ids))
   redis.call('LPUSH', target_list(), unpack(ids))
 end
-return #ids
+return { looked, #ids }

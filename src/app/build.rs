@@ -61,6 +61,8 @@ pub(super) async fn queues(
         let line = format!("no such queue (--queues): \"{unknown}\"; expected one of the config's");
         return Err(Failure::new(EXIT_CONFIG, line));
     }
+    // One for all queues: the lease thread sends one call per queue and beat.
+    let lease_connection = Connection::new(url, None, RESPONSE_TIMEOUT).map_err(Failure::redis)?;
     for (name, queue) in &config.queues {
         if !only.is_empty() && !only.contains(name) {
             continue;
@@ -72,7 +74,7 @@ pub(super) async fn queues(
         specs.push(QueueSpec {
             store,
             blocking: Connection::new(url, Some(connection_name), BLOCK_DEADLINE).map_err(Failure::redis)?,
-            lease_connection: Connection::new(url, None, RESPONSE_TIMEOUT).map_err(Failure::redis)?,
+            lease_connection: lease_connection.clone(),
             redis_url: url.to_owned(),
             concurrency: queue.concurrency,
             limiter: queue.rate.as_ref().map(|rate| Limiter {

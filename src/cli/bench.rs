@@ -28,8 +28,8 @@ pub enum Operation {
 /// Arguments of `bullock bench`.
 #[derive(Debug, Args)]
 pub struct Bench {
-    /// What to measure
-    #[arg(value_enum)]
+    /// What to measure: drain (work jobs that wait), add, or latency (one job at a time)
+    #[arg(value_enum, hide_possible_values = true)]
     pub operation: Operation,
     /// From the shared flags.
     #[arg(skip)]

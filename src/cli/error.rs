@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::redis_url::RedisUrl;
 use crate::store::StoreError;
+use crate::worker::BuildError;
 
 /// Most characters of a foreign text in a message.
 const SHOWN_MAX: usize = 160;
@@ -40,7 +41,10 @@ impl From<Exit> for ExitCode {
 
 /// One line: `error: <what> (<where>): <value>; expected <x>. hint: <next step>`, of which only the first is a must.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CliError {
+pub struct CliError(Box<Parts>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Parts {
     exit: Exit,
     what: String,
     place: Option<String>,
@@ -54,7 +58,16 @@ pub struct CliError {
 impl CliError {
     /// An error that ends the command with `exit`.
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), place: None, value: None, expected: None, hint: None, unread: false }
+        let what = what.into();
+        Self(Box::new(Parts {
+            exit,
+            what,
+            place: None,
+            value: None,
+            expected: None,
+            hint: None,
+            unread: false,
+        }))
     }
 
     /// Wrong usage.
@@ -64,42 +77,45 @@ impl CliError {
 
     /// Where: a flag, a variable, a queue or a job.
     #[must_use]
-    pub fn at(self, place: impl Into<String>) -> Self {
-        Self { place: Some(place.into()), ..self }
+    pub fn at(mut self, place: impl Into<String>) -> Self {
+        self.0.place = Some(place.into());
+        self
     }
 
     /// What was found there; cut and escaped.
     #[must_use]
-    pub fn found(self, value: impl AsRef<str>) -> Self {
-        Self { value: Some(shown(value.as_ref())), ..self }
+    pub fn found(mut self, value: impl AsRef<str>) -> Self {
+        self.0.value = Some(shown(value.as_ref()));
+        self
     }
 
     /// What would have been right.
     #[must_use]
-    pub fn expected(self, expected: impl Into<String>) -> Self {
-        Self { expected: Some(expected.into()), ..self }
+    pub fn expected(mut self, expected: impl Into<String>) -> Self {
+        self.0.expected = Some(expected.into());
+        self
     }
 
     /// What to do next.
     #[must_use]
-    pub fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
     }
 
     /// The output's reader has gone: end quietly, and well.
     pub fn is_unread(&self) -> bool {
-        self.unread
+        self.0.unread
     }
 
     /// The code to end with.
     pub fn exit(&self) -> Exit {
-        self.exit
+        self.0.exit
     }
 
     /// What the store's error means for someone at a terminal.
     pub fn store(error: StoreError, redis: &RedisUrl) -> Self {
         let place = redis.shown().to_owned();
-        let user = redis.user();
         match error {
             StoreError::Unavailable(text) if text.starts_with("READONLY") => {
                 Self::new(Exit::Unreachable, "connected to a read-only replica")
@@ -136,29 +152,7 @@ impl CliError {
             StoreError::OutOfMemory(_) => Self::new(Exit::Failed, "Redis is out of memory")
                 .at(place)
                 .hint("raise maxmemory, or remove finished jobs"),
-            StoreError::Refused(text) if text.contains("NOAUTH") => {
-                Self::new(Exit::NotAuthorised, "Redis asks for a password (NOAUTH)").at(place).hint(
-                    "put it into the URL: redis://:PASSWORD@host:port, or redis://USER:PASSWORD@host:port",
-                )
-            }
-            StoreError::Refused(text) if text.contains("NOPERM") || text.contains("permission") => {
-                Self::new(Exit::NotAuthorised, format!("Redis user \"{user}\" lacks a right (NOPERM)"))
-                    .at(place)
-                    .found(text.trim_start_matches("NOPERM "))
-                    .hint(format!(
-                        "an administrator grants it with ACL SETUSER {user} {}",
-                        missing_right(&text)
-                    ))
-            }
-            StoreError::Refused(_) => Self::new(
-                Exit::NotAuthorised,
-                format!("wrong password for Redis user \"{user}\" (WRONGPASS)"),
-            )
-            .at(place)
-            .hint(
-                "check user and password in the URL (a server without a password takes none); special \
-                         characters must be percent-encoded",
-            ),
+            StoreError::Refused(text) => Self::refused(&text, redis),
             StoreError::WrongKey(text) => Self::new(Exit::Conflict, "a key of the queue has the wrong type")
                 .found(text)
                 .hint("see what stands there with redis-cli TYPE; nothing was changed"),
@@ -167,21 +161,66 @@ impl CliError {
             }
         }
     }
+
+    /// What the error of a command that starts a worker means.
+    pub fn worker(error: anyhow::Error, redis: &RedisUrl) -> Self {
+        match error.downcast::<BuildError>() {
+            Ok(BuildError::Store(error)) => Self::store(error, redis),
+            Ok(error @ (BuildError::WrongDialect(_) | BuildError::NewerLayout(..))) => {
+                Self::new(Exit::Conflict, error.to_string())
+            }
+            Err(error) => match error.downcast::<StoreError>() {
+                Ok(error) => Self::store(error, redis),
+                Err(error) => Self::new(Exit::Failed, error.to_string()),
+            },
+        }
+    }
+
+    /// Credentials and rights.
+    fn refused(text: &str, redis: &RedisUrl) -> Self {
+        let (place, user) = (redis.shown(), redis.user());
+        match text {
+            text if text.contains("NOAUTH") => {
+                Self::new(Exit::NotAuthorised, "Redis asks for a password (NOAUTH)").at(place).hint(
+                    "put it into the URL: redis://:PASSWORD@host:port, or redis://USER:PASSWORD@host:port",
+                )
+            }
+            text if text.contains("NOPERM") || text.contains("permission") => {
+                Self::new(Exit::NotAuthorised, format!("Redis user \"{user}\" lacks a right (NOPERM)"))
+                    .at(place)
+                    .found(text.trim_start_matches("NOPERM "))
+                    .hint(format!(
+                        "an administrator grants it with ACL SETUSER {user} {}",
+                        missing_right(text)
+                    ))
+            }
+            _ => Self::new(
+                Exit::NotAuthorised,
+                format!("wrong password for Redis user \"{user}\" (WRONGPASS)"),
+            )
+            .at(place)
+            .hint(
+                "check user and password in the URL (a server without a password takes none); special \
+                         characters must be percent-encoded",
+            ),
+        }
+    }
 }
 
 impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", self.what)?;
-        if let Some(place) = &self.place {
+        let parts = &self.0;
+        write!(f, "error: {}", parts.what)?;
+        if let Some(place) = &parts.place {
             write!(f, " ({place})")?;
         }
-        if let Some(value) = &self.value {
+        if let Some(value) = &parts.value {
             write!(f, ": {value}")?;
         }
-        if let Some(expected) = &self.expected {
+        if let Some(expected) = &parts.expected {
             write!(f, "; expected {expected}")?;
         }
-        if let Some(hint) = &self.hint {
+        if let Some(hint) = &parts.hint {
             write!(f, ". hint: {hint}")?;
         }
         Ok(())
@@ -193,8 +232,9 @@ impl std::error::Error for CliError {}
 /// A write to standard output failed.
 impl From<std::io::Error> for CliError {
     fn from(error: std::io::Error) -> Self {
-        let unread = error.kind() == std::io::ErrorKind::BrokenPipe;
-        Self { unread, ..Self::new(Exit::Failed, "cannot write the output").found(error.to_string()) }
+        let mut ours = Self::new(Exit::Failed, "cannot write the output").found(error.to_string());
+        ours.0.unread = error.kind() == std::io::ErrorKind::BrokenPipe;
+        ours
     }
 }
 

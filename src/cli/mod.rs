@@ -85,13 +85,8 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
             redis.as_str().clone_into(&mut args.redis_url);
             args.prefix = shared.prefix;
             on_runtime(async {
-                match bench::run(&args).await {
-                    Ok(()) => Ok(ExitCode::SUCCESS),
-                    Err(error) => Err(match error.downcast() {
-                        Ok(error) => CliError::store(error, &redis),
-                        Err(error) => CliError::new(Exit::Failed, error.to_string()),
-                    }),
-                }
+                bench::run(&args).await.map_err(|error| CliError::worker(error, &redis))?;
+                Ok(ExitCode::SUCCESS)
             })
         }
     }

@@ -16,6 +16,8 @@ const HEADING: &str = "Shared options";
 
 /// Flags that every command takes.
 #[derive(Debug, Clone, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "flags of the command line")]
+#[allow(clippy::doc_markdown, rustdoc::bare_urls, reason = "these comments are help texts")]
 pub struct Shared {
     /// Redis to use [default: BULLOCK_REDIS_URL, REDIS_URL or redis://127.0.0.1:6379]
     // Read by hand: clap would print the value of the variable, password and all, in its help.

@@ -52,9 +52,10 @@ pub fn iso(ms: i64) -> String {
 
 /// For people: this machine's zone.
 pub fn local(ms: i64) -> String {
-    DateTime::<Utc>::from_timestamp_millis(ms)
-        .map(|time| time.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string())
-        .unwrap_or_else(|| ms.to_string())
+    DateTime::<Utc>::from_timestamp_millis(ms).map_or_else(
+        || ms.to_string(),
+        |time| time.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string(),
+    )
 }
 
 /// Reads `250ms`, `5s`, `1.5h`, `2d`: a number and its unit.

@@ -1,6 +1,6 @@
 //! A person's acts on jobs and queues.
 
-use super::{Store, StoreError, array, integer, text};
+use super::{Store, StoreError, array, convert, integer, text};
 use crate::job::JobId;
 
 /// States whose jobs [`Store::clean`] deletes.
@@ -86,14 +86,16 @@ impl Store {
     /// Puts up to `most` of the oldest failed jobs back to waiting; answers how many.
     pub async fn retry_all(&self, most: usize) -> Result<usize, StoreError> {
         let script = &self.scripts.retry_all;
-        let mut done = 0;
+        let (mut done, mut passed_over) = (0, 0);
         while done < most {
             let wanted = (most - done).min(super::BATCH_MAX);
             let mut call = script.call(&self.keys);
-            call.arg(wanted);
-            let got = integer(&script.run(&self.connection, &call).await?)? as usize;
-            done += got;
-            if got < wanted {
+            call.arg(wanted).arg(passed_over);
+            let (looked, taken): (usize, usize) = convert(script.run(&self.connection, &call).await?)?;
+            done += taken;
+            // Those that have no body to run stay where they are.
+            passed_over += looked - taken;
+            if looked < wanted {
                 break;
             }
         }

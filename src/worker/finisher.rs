@@ -290,7 +290,7 @@ fn note(queue: &Queue, finished: &Finished, ended: Ended) {
         }
         _ => {
             tracing::info!(queue = &*job.queue, job_id = %job.id, job_name = &*job.name, attempt = job.attempt(), duration_s,
-            outcome, "ended")
+                outcome, "ended");
         }
     }
 }

@@ -111,10 +111,7 @@ impl Act {
             (Self::Retry, Some(State::Failed))
             | (Self::Promote, Some(State::Delayed))
             | (Self::Remove, _) => None,
-            (Self::Retry, Some(State::Waiting | State::Paused)) => {
-                Some(format!("job {id} is waiting already"))
-            }
-            (Self::Promote, Some(State::Waiting | State::Paused)) => {
+            (Self::Retry | Self::Promote, Some(State::Waiting | State::Paused)) => {
                 Some(format!("job {id} is waiting already"))
             }
             (Self::Retry, Some(State::Delayed)) => {
@@ -202,7 +199,7 @@ fn report(session: &Session, act: Act, queue: &str, outcomes: &[Outcome]) -> Res
     for Outcome { id, done } in outcomes {
         match done {
             Ok(what) if !session.out.is_json() => {
-                session.out.answer(&format!("job {id} {what}"), id, &json!(null))?
+                session.out.answer(&format!("job {id} {what}"), id, &json!(null))?;
             }
             Ok(_) => {}
             Err((code, why)) => {

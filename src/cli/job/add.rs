@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::opts::{self, NAME_BYTES_MAX};
-use super::watch::{self, End};
+use super::watch::{self, End, View};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::session::Session;
 use crate::cli::time::parse_duration;
@@ -120,7 +120,7 @@ pub(super) async fn run(session: &Session, args: Add) -> Result<ExitCode, CliErr
     }
 }
 
-/// Newer records than ours, or a BullMQ queue that appeared meanwhile.
+/// Newer records than ours, or a `BullMQ` queue that appeared meanwhile.
 async fn refuse_unknown_layout(session: &Session, store: &Store) -> Result<(), CliError> {
     let queue = store.keys().queue.to_string();
     match store.open().await.map_err(|error| session.error(error))? {
@@ -159,7 +159,13 @@ async fn wait(
     } else {
         format!("added {id}, waiting for its end")
     });
-    let end = watch::follow(session, store, id, &mut events, args.timeout, |_| Ok(())).await?;
+    let mut bar = session.out.is_live().then(View::bar);
+    let changed = |record: &_| bar.as_mut().map_or(Ok(()), |bar| bar.show(session, record));
+    let end = watch::follow(session, store, id, &mut events, args.timeout, changed).await;
+    if let Some(bar) = &bar {
+        bar.clear();
+    }
+    let end = end?;
     if let End::Completed { result, record } = &end {
         match record {
             Some(record) if session.out.is_json() => session.out.json_line(&record.json())?,

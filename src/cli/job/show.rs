@@ -25,7 +25,10 @@ pub(super) async fn run(session: &Session, args: &One) -> Result<(), CliError> {
     let Some(record) = Record::read(&store, &args.id).await.map_err(failed)? else {
         return Err(no_job(&args.queue, &args.id));
     };
-    let attempts = attempts(&store.record(&args.id).await.map_err(failed)?);
+    let beside = store.record(&args.id).await.map_err(failed)?;
+    let beside_of =
+        |name: &str| beside.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone());
+    let attempts = attempts(&beside);
     let (_, logged) = store.logs(&args.id, 0, 1).await.map_err(failed)?;
     let from = (logged as usize).saturating_sub(LOG_TAIL);
     let (log, _) = store.logs(&args.id, from, LOG_TAIL).await.map_err(failed)?;
@@ -40,13 +43,19 @@ pub(super) async fn run(session: &Session, args: &One) -> Result<(), CliError> {
     let mut parts = head(session, args, &record, now);
     parts.extend(timeline(&record, now));
     let block = |title: &'static str, text: String| Part::Block(title, lines(&text, session.out.is_wide()));
+    if let Some(crashes) = beside_of("crashes") {
+        parts.push(Part::Field("crashes", crashes, Tone::Bad));
+    }
     if let Some(reason) = &record.view.failed_reason {
         parts.push(block("error", reason.clone()));
     }
     if !attempts.is_empty() {
         parts.push(Part::Block("failed attempts", attempts.iter().map(Attempt::line).collect()));
     }
-    parts.push(block("data", pretty(&record.view.data)));
+    match beside_of("raw:data") {
+        Some(raw) if record.view.data.is_null() => parts.push(block("data, as it came", raw)),
+        _ => parts.push(block("data", pretty(&record.view.data))),
+    }
     parts.push(block("options", record.view.opts.to_string()));
     if !record.view.returnvalue.is_null() {
         parts.push(block("result", pretty(&record.view.returnvalue)));

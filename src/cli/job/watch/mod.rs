@@ -1,21 +1,23 @@
 //! `bullock job watch`: one job to its end, by its events; a look once a second is the guard.
 
+mod view;
+
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
-use super::record::{Progress, Record, due};
+use super::record::Record;
 use super::{no_job, queue_of};
 use crate::cli::error::{CliError, Exit, shown};
 use crate::cli::session::Session;
-use crate::cli::time::{duration, now_ms, parse_duration};
+use crate::cli::time::{duration, parse_duration};
 use crate::job::state::State;
 use crate::store::Store;
 use crate::store::events::{Events, JobEvent};
+pub(super) use view::View;
 
 /// Time between two looks, for what no event tells.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -23,10 +25,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const LATE_EVENT: Duration = Duration::from_millis(300);
 /// Redis may be away for so long before the watch is given up.
 const AWAY_MAX: Duration = Duration::from_secs(30);
-/// Shortest time after which a rate means something.
-const RATE_AFTER: Duration = Duration::from_millis(500);
-/// Steps of the drawn bar.
-const BAR_STEPS: u64 = 1000;
 
 /// Arguments of `bullock job watch`.
 #[derive(Debug, Args)]
@@ -48,7 +46,7 @@ pub(super) enum End {
         /// What it returned; null = nothing.
         result: Value,
         /// `None` = it was removed at its end.
-        record: Option<Record>,
+        record: Option<Box<Record>>,
     },
     /// The job failed for good.
     Failed {
@@ -96,14 +94,14 @@ pub(super) async fn run(session: &Session, args: &Watch) -> Result<ExitCode, Cli
     if Record::read(&store, &args.id).await.map_err(failed)?.is_none() {
         return Err(no_job(&args.queue, &args.id));
     }
-    let mut view = if session.out.is_live() { View::Bar(Bar::new()) } else { View::Lines(None) };
+    let mut view = if session.out.is_live() { View::bar() } else { View::lines() };
     let end =
         follow(session, &store, &args.id, &mut events, args.timeout, |record| view.show(session, record))
             .await;
     view.clear();
     let end = end?;
     if let End::Completed { result, record } = &end {
-        view.completed(session, &args.id, result, record.as_ref())?;
+        view.completed(session, &args.id, result, record.as_deref())?;
     }
     end.exit(&args.queue, &args.id)
 }
@@ -158,9 +156,10 @@ pub(super) async fn follow(
 
 fn end_of(record: &Record) -> Option<End> {
     match record.state {
-        Some(State::Completed) => {
-            Some(End::Completed { result: record.view.returnvalue.clone(), record: Some(record.clone()) })
-        }
+        Some(State::Completed) => Some(End::Completed {
+            result: record.view.returnvalue.clone(),
+            record: Some(Box::new(record.clone())),
+        }),
         Some(State::Failed) => Some(End::Failed { reason: record.view.failed_reason.clone() }),
         _ => None,
     }
@@ -183,139 +182,4 @@ async fn how_it_went(said: Option<JobEvent>, id: &str, events: &mut Events) -> E
             Err(_) => return End::Gone,
         }
     }
-}
-
-/// What the watcher sees: a bar, or JSON lines, of which the last is remembered.
-enum View {
-    Bar(Bar),
-    Lines(Option<Value>),
-}
-
-impl View {
-    fn show(&mut self, session: &Session, record: &Record) -> Result<(), CliError> {
-        match self {
-            Self::Bar(bar) => bar.draw(record),
-            Self::Lines(last) => {
-                let line = line_of(record);
-                if last.as_ref() != Some(&line) {
-                    session.out.json_line(&line)?;
-                    *last = Some(line);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn clear(&self) {
-        if let Self::Bar(bar) = self {
-            bar.bar.finish_and_clear();
-        }
-    }
-
-    fn completed(
-        &self,
-        session: &Session,
-        id: &str,
-        result: &Value,
-        record: Option<&Record>,
-    ) -> Result<(), CliError> {
-        match (self, record) {
-            (Self::Bar(_), _) => {
-                let ran = record.and_then(|record| record.ran_ms(now_ms()));
-                let took = ran.map_or_else(String::new, |ms| format!(" in {}", duration(ms)));
-                session.out.line(&format!("{id} completed{took}: {result}"))?;
-            }
-            // Removed at its end: no look showed it.
-            (Self::Lines(_), None) => {
-                session.out.json_line(&json!({"id": id, "status": "completed", "returnvalue": result}))?;
-            }
-            (Self::Lines(_), Some(_)) => {}
-        }
-        Ok(())
-    }
-}
-
-fn line_of(record: &Record) -> Value {
-    let view = &record.view;
-    let mut line = json!({"id": view.id, "name": view.name, "state": record.state_word(),
-        "status": record.status_word(), "progress": view.progress, "attemptsMade": view.attempts_made,
-        "worker": record.worker_name()});
-    match record.state {
-        Some(State::Completed) => line["returnvalue"] = view.returnvalue.clone(),
-        _ if view.failed_reason.is_some() => line["failedReason"] = view.failed_reason.clone().into(),
-        _ => {}
-    }
-    line
-}
-
-/// The drawn bar, and where it began: rates are those of this watch.
-struct Bar {
-    bar: ProgressBar,
-    counted: bool,
-    began: Option<(Instant, f64)>,
-}
-
-impl Bar {
-    fn new() -> Self {
-        let bar = ProgressBar::new(BAR_STEPS);
-        bar.set_style(style("{spinner} {prefix}  {msg}"));
-        bar.enable_steady_tick(Duration::from_millis(125));
-        Self { bar, counted: false, began: None }
-    }
-
-    fn draw(&mut self, record: &Record) {
-        let view = &record.view;
-        self.bar.set_prefix(format!("{} {}", shown(&view.name), shown(&view.id)));
-        let mut words = Vec::new();
-        if let Some(progress) = Progress::read(&view.progress) {
-            if !self.counted {
-                self.counted = true;
-                self.bar.set_style(style("{prefix}  {bar:24}  {msg}"));
-            }
-            self.bar.set_position((progress.share() * BAR_STEPS as f64) as u64);
-            words.push(progress.text());
-            if progress.failed > 0 {
-                words.push(format!("{} failed", progress.failed));
-            }
-            words.extend(self.pace(progress));
-        }
-        if record.state != Some(State::Active) {
-            words.push(record.status_word());
-        } else if let Some(worker) = record.worker() {
-            words.push(format!("on {}", shown(worker)));
-        } else {
-            words.push("stalled: its worker is gone".into());
-        }
-        if let (Some(State::Delayed), Some(at)) = (record.state, record.mark.due_ms) {
-            words.push(due(at, now_ms()));
-        }
-        if view.attempts_made > 0 {
-            words.push(format!("attempt {}", record.attempts()));
-        }
-        self.bar.set_message(words.join("  "));
-    }
-
-    /// `102/s` and `ETA 1s`, once there is something to divide.
-    fn pace(&mut self, progress: Progress) -> Vec<String> {
-        let (since, first) = *self.began.get_or_insert_with(|| (Instant::now(), progress.done));
-        if progress.done < first {
-            // A new attempt began anew.
-            self.began = None;
-            return Vec::new();
-        }
-        let rate = (progress.done - first) / since.elapsed().as_secs_f64().max(f64::EPSILON);
-        if since.elapsed() < RATE_AFTER || rate <= 0.0 {
-            return Vec::new();
-        }
-        let eta = ((progress.total - progress.done).max(0.0) / rate * 1000.0) as i64;
-        let eta = format!("ETA {}", duration((eta + 999) / 1000 * 1000));
-        if progress.percent { vec![eta] } else { vec![format!("{rate:.0}/s"), eta] }
-    }
-}
-
-/// A template of this file; one that does not parse falls back to the plain bar.
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template)
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .progress_chars("██░")
 }
