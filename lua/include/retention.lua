@@ -14,7 +14,9 @@ local function trim_finished(set, keep_count, keep_age_s, now)
   if keep_age_s then
     drop(redis.call('ZRANGEBYSCORE', set, '-inf', now - keep_age_s * 1000, 'LIMIT', 0, 1000))
   end
-  local surplus = keep_count and redis.call('ZCARD', set) - keep_count or 0
-  -- Not for 0: an index of -1 is the last of the set.
-  if surplus > 0 then drop(redis.call('ZRANGE', set, 0, math.min(1000, surplus) - 1)) end
+  if keep_count then
+    -- Never below nothing: a negative index counts from the other end.
+    local over = redis.call('ZCARD', set) - keep_count
+    if over >= 1 then drop(redis.call('ZRANGE', set, 0, math.min(1000, over) - 1)) end
+  end
 end
