@@ -21,7 +21,7 @@ fn queue(n: usize) -> String {
     format!("q{n}")
 }
 
-fn config(redis: &Redis, backend: &Backend, queues: impl Iterator<Item = usize>) -> String {
+fn config(redis: &Redis, backend: &Backend, queues: std::ops::RangeInclusive<usize>) -> String {
     let mut config = format!("[redis]\nurl = \"{}\"\n", redis.url());
     for n in queues {
         let (name, url) = (queue(n), &backend.url);
@@ -38,7 +38,7 @@ async fn jobs_of_killed_workers_are_run_again_by_a_healthy_one_within_seventeen_
     let mut db = redis.connection().await;
     let mut victims = Vec::new();
     for n in 0..KILLS {
-        victims.push(Bullock::run(&config(&redis, &backend, n..n + 1)).await);
+        victims.push(Bullock::run(&config(&redis, &backend, n..=n)).await);
     }
     let producer = bullock::Queue::open(&redis.url(), "bull", &queue(0)).unwrap();
     let mut ids = vec![bull.add("x", json!({}), json!({})).await];
@@ -53,7 +53,7 @@ async fn jobs_of_killed_workers_are_run_again_by_a_healthy_one_within_seventeen_
     for n in 0..KILLS {
         backend.has_runs(&queue(n), 1, PROMISED).await;
     }
-    let peer = Bullock::run(&config(&redis, &backend, 0..KILLS)).await;
+    let peer = Bullock::run(&config(&redis, &backend, 0..=KILLS - 1)).await;
     // At different times after the last renewal, which come every 5 s.
     let mut runs = tokio::task::JoinSet::new();
     for (n, victim) in victims.into_iter().enumerate() {
@@ -97,7 +97,7 @@ async fn a_job_of_our_killed_worker_is_taken_over_by_a_node_worker() {
     let options = json!({"settings": {"stalledInterval": 300}});
     let mut bull = BullQueue::open_with(&redis.url(), "q0", &options).await;
     bull.listen().await;
-    let short = format!("{}[worker]\nlease = \"1s\"\nrenew = \"300ms\"\n", config(&redis, &backend, 0..1));
+    let short = format!("{}[worker]\nlease = \"1s\"\nrenew = \"300ms\"\n", config(&redis, &backend, 0..=0));
     let victim = Bullock::run(&short).await;
     let id = bull.add("x", json!({}), json!({})).await;
     backend.has_runs("q0", 1, PROMISED).await;
@@ -116,7 +116,7 @@ async fn a_job_of_our_killed_worker_is_taken_over_by_a_node_worker() {
 async fn a_terminated_worker_gives_its_job_back_unspent_and_exits_with_zero() {
     let (redis, backend) = (Redis::start(), Backend::start().await);
     let mut bull = BullQueue::open(&redis.url(), "q0").await;
-    let short = format!("{}[worker]\nshutdown_grace = \"100ms\"\n", config(&redis, &backend, 0..1));
+    let short = format!("{}[worker]\nshutdown_grace = \"100ms\"\n", config(&redis, &backend, 0..=0));
     let first = Bullock::run(&short).await;
     let id = bull.add("x", json!({}), json!({})).await;
     backend.has_runs("q0", 1, PROMISED).await;
@@ -136,7 +136,7 @@ async fn a_terminated_worker_gives_its_job_back_unspent_and_exits_with_zero() {
 async fn a_second_signal_hastens_the_end() {
     let (redis, backend) = (Redis::start(), Backend::start().await);
     let mut bull = BullQueue::open(&redis.url(), "q0").await;
-    let long = format!("{}[worker]\nshutdown_grace = \"1h\"\n", config(&redis, &backend, 0..1));
+    let long = format!("{}[worker]\nshutdown_grace = \"1h\"\n", config(&redis, &backend, 0..=0));
     let worker = Bullock::run(&long).await;
     let id = bull.add("x", json!({}), json!({})).await;
     backend.has_runs("q0", 1, PROMISED).await;
@@ -146,5 +146,32 @@ async fn a_second_signal_hastens_the_end() {
     let ended = worker.stop().await;
     assert_eq!(ended.code, Some(0), "{}", ended.output);
     assert_eq!(bull.job(&id, "getState").await, "waiting");
+    bull.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_is_started_again_takes_back_what_it_was_killed_with() {
+    let (redis, backend) = (Redis::start(), Backend::start().await);
+    let mut bull = BullQueue::open(&redis.url(), "q0").await;
+    let mut short =
+        config(&redis, &backend, 0..=0).replace("[queues.q0]\n", "[queues.q0]\nconcurrency = 30\n");
+    short.push_str("[worker]\nname = \"the-same\"\nlease = \"1s\"\nrenew = \"300ms\"\n");
+    let first = Bullock::run(&short).await;
+    let jobs: Vec<Value> = (0..30).map(|n| json!({"name": "x", "data": {"n": n}, "opts": {}})).collect();
+    bull.call("addBulk", json!([jobs])).await.unwrap();
+    backend.has_runs("q0", 30, PROMISED).await;
+    first.crash().await;
+    let second = Bullock::run(&short).await;
+    let runs = backend.has_runs("q0", 60, PROMISED).await;
+    let mut db = redis.connection().await;
+    wait::until("all to be completed", || {
+        let mut db = db.clone();
+        async move { db.zcard::<_, usize>("bull:q0:completed").await.unwrap() == 30 }
+    })
+    .await;
+    assert!(runs.iter().all(|run| run.attempt == 1), "a crash is no attempt");
+    let left: usize = db.llen("bull:q0:active").await.unwrap();
+    assert_eq!((left, backend.runs().len()), (0, 60));
+    assert_eq!(second.stop().await.code, Some(0));
     bull.close().await;
 }

@@ -43,7 +43,8 @@ async fn two_workers_share_a_queue_and_run_each_job_once_in_no_more_slots_than_t
     let mut ids = add_bulk(&mut rig.bull, json!(jobs)).await;
     rig.db.sorted_has("completed", ids.len()).await;
     let mut started = seen.all();
-    (started.sort(), ids.sort());
+    started.sort();
+    ids.sort();
     assert_eq!(started, ids);
     for crowd in &crowds {
         let most = crowd.most.load(Ordering::SeqCst);

@@ -79,8 +79,8 @@ fn too_late(rig: &Rig, gate: &Gate) -> Plan {
                 "completes" => {}
                 "fails" => return Err(JobError::retry("no")),
                 "fails for good" => return Err(JobError::permanent("no")),
-                "defers" => return Err(JobError::defer(Duration::from_secs(60), "later")),
-                "throttles" => return Err(JobError::throttle(Duration::from_secs(60), "later")),
+                "defers" => return Err(JobError::defer(Duration::from_mins(1), "later")),
+                "throttles" => return Err(JobError::throttle(Duration::from_mins(1), "later")),
                 "tells progress" => ctx.progress(&50).await?,
                 "logs" => ctx.log("a line").await?,
                 "updates data" => ctx.update_data(&json!({"changed": true})).await?,
@@ -177,7 +177,7 @@ async fn a_job_whose_lock_vanished_is_run_again_and_counted_as_a_crash_not_as_an
         .on("x", move |job, ctx| {
             let notes = notes.clone();
             async move {
-                notes.note(job.attempt());
+                notes.note(&job.attempt());
                 if notes.len() == 1 {
                     ctx.cancelled.cancelled().await;
                 }
@@ -358,5 +358,71 @@ async fn a_job_of_a_dead_node_worker_is_taken_back_by_bulls_own_two_passes() {
     for worker in workers {
         worker.stop().await;
     }
+    rig.bull.close().await;
+}
+
+#[tokio::test]
+async fn a_job_taken_back_while_the_queue_is_paused_waits_with_the_paused_ones() {
+    let mut rig = Rig::start().await;
+    let seen = Seen::default();
+    let notes = seen.clone();
+    let worker = rig
+        .plan()
+        .lease(600)
+        .on("x", move |_, ctx| {
+            let notes = notes.clone();
+            async move {
+                notes.note("run");
+                if notes.len() == 1 {
+                    ctx.cancelled.cancelled().await;
+                }
+                Ok::<_, Infallible>(())
+            }
+        })
+        .start()
+        .await;
+    let id = rig.bull.add("x", json!({}), json!({})).await;
+    seen.has(1).await;
+    rig.bull.call("pause", json!([])).await.unwrap();
+    let _: () = rig.db.ask(cmd("DEL").arg(Db::key(&format!("{id}:lock")))).await;
+    rig.db.list_has("paused", 1).await;
+    assert_eq!(rig.bull.job(&id, "getState").await, "paused");
+    rig.bull.call("resume", json!([])).await.unwrap();
+    rig.bull.finished(&id).await.unwrap();
+    assert_eq!(seen.len(), 2);
+    worker.stop().await;
+    rig.bull.close().await;
+}
+
+#[tokio::test]
+async fn a_handler_is_told_to_stop_while_redis_cannot_be_asked_before_another_worker_could_take_its_job() {
+    let mut rig = Rig::start().await;
+    let seen = Seen::default();
+    let notes = seen.clone();
+    let worker = rig
+        .plan()
+        .lease(600)
+        .on("x", move |_, ctx| {
+            let notes = notes.clone();
+            async move {
+                notes.note("run");
+                if notes.len() == 1 {
+                    ctx.cancelled.cancelled().await;
+                    notes.note("told");
+                }
+                Ok::<_, Infallible>(notes.len())
+            }
+        })
+        .start()
+        .await;
+    let id = rig.bull.add("x", json!({}), json!({})).await;
+    seen.has(1).await;
+    rig.redis.freeze();
+    // Redis answers nobody: our own clock decides.
+    seen.has(2).await;
+    rig.redis.thaw();
+    assert_eq!(rig.bull.finished(&id).await, Ok(json!(3)));
+    assert_eq!(seen.all(), ["run", "told", "run"]);
+    worker.stop().await;
     rig.bull.close().await;
 }

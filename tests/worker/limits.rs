@@ -88,9 +88,9 @@ async fn a_handler_without_progress_is_stopped_and_one_with_progress_is_not() {
         .handler("hang", hang, |limits| limits.no_progress = Some(limit))
         .start()
         .await;
-    let hung = rig.bull.add("hang", json!({}), json!({})).await;
-    assert_eq!(rig.bull.finished(&hung).await, Err("no progress for 400ms".into()));
-    assert_eq!(rig.db.record(&hung, "reason").await.as_deref(), Some("no_progress"));
+    let silent = rig.bull.add("hang", json!({}), json!({})).await;
+    assert_eq!(rig.bull.finished(&silent).await, Err("no progress for 400ms".into()));
+    assert_eq!(rig.db.record(&silent, "reason").await.as_deref(), Some("no_progress"));
     let busy = rig.bull.add("busy", json!({}), json!({})).await;
     assert_eq!(rig.bull.finished(&busy).await, Ok(json!("worked")));
     worker.stop().await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::rig::{Db, Gate, QUEUE, Rig};
 use crate::support::http;
-use crate::support::node::Node;
+use crate::support::node::{BullQueue, Node};
 use crate::support::wait::{self, DEADLINE};
 
 /// What `getWorkers` lists, once it lists anything.
@@ -140,4 +140,50 @@ async fn a_nest_application_adds_a_job_and_hears_of_its_end() {
     nest.finish().await;
     worker.stop().await;
     rig.bull.close().await;
+}
+
+#[tokio::test]
+async fn bull_reads_the_metrics_that_we_count() {
+    let mut rig = Rig::start().await;
+    let mut plan = rig
+        .plan()
+        .on("good", |_, _| async move { Ok::<_, Infallible>(()) })
+        .on("bad", |_, _| async move { Err::<(), _>("no") });
+    plan.metrics_points = 10;
+    let worker = plan.start().await;
+    for (name, many) in [("good", 3), ("bad", 2)] {
+        for _ in 0..many {
+            let id = rig.bull.add(name, json!({}), json!({})).await;
+            let _ = rig.bull.finished(&id).await;
+        }
+    }
+    for (kind, many) in [("completed", 3), ("failed", 2)] {
+        let metrics = rig.bull.call("getMetrics", json!([kind])).await.unwrap();
+        assert_eq!(metrics["meta"]["count"], many, "{kind}: {metrics}");
+    }
+    worker.stop().await;
+    rig.bull.close().await;
+}
+
+#[tokio::test]
+async fn queues_with_colons_tags_and_prefixes_of_their_own_are_worked_under_their_names() {
+    let redis = crate::support::redis::Redis::start();
+    for (prefix, queue) in
+        [("bull", "woo:customers"), ("{shop-1}", "orders"), ("my:app", "{eu}:sync.daily-2")]
+    {
+        let mut bull = BullQueue::open_with(&redis.url(), queue, &json!({"prefix": prefix})).await;
+        let worker = bullock::Worker::builder(redis.url(), queue)
+            .prefix(prefix)
+            .handler("x", |job: bullock::Job<Value>, _: bullock::Context| async move {
+                Ok::<_, Infallible>(job.queue.to_string())
+            })
+            .start()
+            .await
+            .unwrap();
+        let id = bull.add("x", json!({}), json!({"delay": 5})).await;
+        assert_eq!(bull.finished(&id).await, Ok(json!(queue)), "{prefix} {queue}");
+        worker.stop();
+        assert!(worker.join().await.clean);
+        bull.close().await;
+    }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::rig::{Db, Rig, Seen, add_bulk};
 
-fn named(n: usize, opts: Value) -> Value {
+fn named(n: i64, opts: &Value) -> Value {
     json!({"name": "x", "data": {"n": n}, "opts": opts})
 }
 
@@ -20,13 +20,13 @@ async fn jobs_of_one_slot_run_in_the_order_that_bull_would_run_them_in() {
     let notes = seen.clone();
     rig.bull.call("pause", json!([])).await.unwrap();
     let jobs = json!([
-        named(1, json!({})),
-        named(2, json!({"priority": 5})),
-        named(3, json!({"priority": 1})),
-        named(4, json!({})),
-        named(5, json!({"priority": 5})),
-        named(6, json!({"priority": 3})),
-        named(7, json!({"priority": 1})),
+        named(1, &json!({})),
+        named(2, &json!({"priority": 5})),
+        named(3, &json!({"priority": 1})),
+        named(4, &json!({})),
+        named(5, &json!({"priority": 5})),
+        named(6, &json!({"priority": 3})),
+        named(7, &json!({"priority": 1})),
     ]);
     add_bulk(&mut rig.bull, jobs).await;
     let worker = rig
@@ -44,7 +44,7 @@ async fn jobs_of_one_slot_run_in_the_order_that_bull_would_run_them_in() {
     assert_eq!(rig.db.sorted("priority").await, [""; 0]);
 
     rig.bull.call("pause", json!([])).await.unwrap();
-    let jobs = json!([named(1, json!({})), named(2, json!({})), named(3, json!({"lifo": true}))]);
+    let jobs = json!([named(1, &json!({})), named(2, &json!({})), named(3, &json!({"lifo": true}))]);
     add_bulk(&mut rig.bull, jobs).await;
     rig.bull.call("resume", json!([])).await.unwrap();
     seen.has(10).await;
@@ -58,13 +58,13 @@ async fn a_delayed_job_never_starts_early_by_the_clock_of_redis() {
     let mut rig = Rig::start().await;
     let worker =
         rig.plan().concurrency(16).on("x", |_, _| async move { Ok::<_, Infallible>(()) }).start().await;
-    let jobs: Vec<Value> = (0..60).map(|n| named(n, json!({"delay": 1 + n * 7}))).collect();
+    let jobs: Vec<Value> = (0..60).map(|n| named(n, &json!({"delay": 1 + n * 7}))).collect();
     let ids = add_bulk(&mut rig.bull, json!(jobs)).await;
     rig.db.sorted_has("completed", ids.len()).await;
     let mut latest = 0;
-    for (n, id) in ids.iter().enumerate() {
+    for (n, id) in (0..).zip(&ids) {
         // Producer and Redis share this machine's clock; `delay` in the hash is 0 once the job was promoted.
-        let due = rig.db.number(id, "timestamp").await + 1 + n as i64 * 7;
+        let due = rig.db.number(id, "timestamp").await + 1 + n * 7;
         let late = rig.db.number(id, "processedOn").await - due;
         assert!(late >= 0, "job {id} started {} ms early", -late);
         latest = latest.max(late);

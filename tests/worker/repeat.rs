@@ -12,7 +12,7 @@ use crate::support::wait;
 fn noting(rig: &Rig, seen: &Seen) -> Plan {
     let notes = seen.clone();
     rig.plan().on("x", move |job, _| {
-        notes.note(job.opts.prev_millis.unwrap_or_default());
+        notes.note(&job.opts.prev_millis.unwrap_or_default());
         async move { Ok::<_, Infallible>(job.data) }
     })
 }
@@ -101,7 +101,7 @@ async fn a_failing_occurrence_does_not_end_the_chain() {
     let worker = rig
         .plan()
         .on("x", move |job, _| {
-            notes.note(job.opts.prev_millis.unwrap_or_default());
+            notes.note(&job.opts.prev_millis.unwrap_or_default());
             async move { Err::<(), _>("no") }
         })
         .start()

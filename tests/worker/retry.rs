@@ -71,10 +71,10 @@ async fn a_retried_job_never_starts_before_its_backoff_is_over() {
         .collect();
     let ids = add_bulk(&mut rig.bull, json!(jobs)).await;
     rig.db.sorted_has("failed", ids.len()).await;
-    for (n, id) in ids.iter().enumerate() {
+    for (n, id) in (0..).zip(&ids) {
         let first: Value = serde_json::from_str(&rig.db.record(id, "attempt:1").await.unwrap()).unwrap();
         let waited = rig.db.number(id, "processedOn").await - first["at"].as_i64().unwrap();
-        let backoff = 20 + 15 * n as i64;
+        let backoff = 20 + 15 * n;
         assert!(waited >= backoff, "job {id} waited {waited} ms of {backoff}");
     }
     worker.stop().await;
@@ -93,7 +93,7 @@ async fn without_a_backoff_the_job_goes_to_the_end_of_the_line_and_keeps_its_tra
         .on("x", {
             let notes = notes.clone();
             move |job, _| {
-                notes.note(format!("x{}", job.attempt()));
+                notes.note(&format!("x{}", job.attempt()));
                 async move { Err::<(), _>(format!("attempt {}", job.attempt())) }
             }
         })
@@ -127,7 +127,7 @@ async fn a_lifo_job_is_retried_next_and_a_priority_job_by_its_priority() {
     let worker = rig
         .plan()
         .on("x", move |job, _| {
-            notes.note(job.data["is"].as_str().unwrap());
+            notes.note(&job.data["is"].as_str().unwrap());
             async move { if job.attempt() < job.opts.attempts { Err("again") } else { Ok(()) } }
         })
         .start()

@@ -148,6 +148,7 @@ pub(crate) struct Plan {
     pub options: Options,
     pub concurrency: usize,
     pub limiter: Option<Limiter>,
+    pub metrics_points: u64,
     pub keep_completed: Keep,
     pub keep_failed: Keep,
     handlers: HashMap<String, HandlerSpec>,
@@ -162,6 +163,7 @@ impl Plan {
             options,
             concurrency: 1,
             limiter: None,
+            metrics_points: 0,
             keep_completed: Keep::All,
             keep_failed: Keep::All,
             handlers: HashMap::new(),
@@ -223,7 +225,7 @@ impl Plan {
             redis_url: self.url.clone(),
             concurrency: self.concurrency,
             limiter: self.limiter,
-            metrics_points: 0,
+            metrics_points: self.metrics_points,
             keep_completed: self.keep_completed,
             keep_failed: self.keep_failed,
             payload_max: PAYLOAD_BYTES_MAX,
@@ -283,7 +285,7 @@ impl Observer for Record {
 pub(crate) struct Seen(Arc<Mutex<Vec<String>>>);
 
 impl Seen {
-    pub(crate) fn note(&self, what: impl ToString) {
+    pub(crate) fn note(&self, what: &(impl std::fmt::Display + ?Sized)) {
         self.0.lock().unwrap().push(what.to_string());
     }
 

@@ -103,7 +103,7 @@ async fn handed_back_jobs_with_a_priority_stand_where_their_priority_puts_them()
 async fn asking_twice_ends_the_grace() {
     let mut rig = Rig::start().await;
     let (seen, gate) = (Seen::default(), Gate::closed());
-    let long = |options: &mut bullock::worker::Options| options.shutdown_grace = Duration::from_secs(3600);
+    let long = |options: &mut bullock::worker::Options| options.shutdown_grace = Duration::from_hours(1);
     let worker = waiting(rig.plan().options(long), &seen, &gate).start().await;
     let id = rig.bull.add("x", json!({}), json!({})).await;
     seen.has(1).await;

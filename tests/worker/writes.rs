@@ -70,7 +70,7 @@ async fn the_next_attempt_gets_data_progress_and_checkpoint_of_the_last_one() {
                 let raw = |value: &Option<Box<serde_json::value::RawValue>>| {
                     value.as_ref().map_or("none".to_owned(), |value| value.get().to_owned())
                 };
-                notes.note(format!("{} {} {}", job.data, raw(&job.progress), raw(&job.checkpoint)));
+                notes.note(&format!("{} {} {}", job.data, raw(&job.progress), raw(&job.checkpoint)));
                 ctx.update_data(&json!({"page": 7})).await?;
                 ctx.progress(&30).await?;
                 ctx.checkpoint(&json!({"cursor": "c"})).await?;
