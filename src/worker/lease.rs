@@ -193,8 +193,11 @@ impl Thread {
     pub(super) fn runs(&self) -> Runs {
         Runs(Arc::clone(&self.queues))
     }
+}
 
-    pub(super) fn stop(&self) {
+/// Ends with its owner: also when a program drops its runtime without stopping the worker.
+impl Drop for Thread {
+    fn drop(&mut self) {
         self.stop.cancel();
     }
 }

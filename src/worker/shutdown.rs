@@ -66,6 +66,6 @@ pub(super) async fn supervise(stop: Stop, mut tasks: JoinSet<()>, lease_thread: 
         clean &= ended.is_ok();
     }
     timer.abort();
-    lease_thread.stop();
+    drop(lease_thread);
     Stopped { clean }
 }
