@@ -113,11 +113,21 @@ impl Redis {
 
     /// Kills the server and starts it again on the same port: empty, unless its arguments made it keep things.
     pub fn crash_and_restart(&mut self) {
+        self.crash();
+        self.restart();
+    }
+
+    /// Kills the server.
+    pub fn crash(&mut self) {
         self.process.signal(Signal::SIGKILL);
         let limit = Instant::now() + START_LIMIT;
         while self.process.ended().is_none() && Instant::now() < limit {
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    /// Starts the killed server again on its port.
+    pub fn restart(&mut self) {
         let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
         self.process = spawn(&self.dir, self.port, &arguments)
             .unwrap_or_else(|| panic!("port {} was taken meanwhile:\n{}", self.port, log(&self.dir)));

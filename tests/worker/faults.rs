@@ -108,6 +108,29 @@ async fn a_redis_that_is_killed_and_comes_back_with_its_log_costs_nothing() {
 }
 
 #[tokio::test]
+async fn outcomes_of_runs_that_end_while_redis_is_down_are_written_when_it_is_back() {
+    let redis = Redis::start_with(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let mut rig = Rig::on(redis, &json!({})).await;
+    let seen = Seen::default();
+    let ids = add_bulk(&mut rig.bull, jobs(40)).await;
+    let worker = counted(rig.plan().concurrency(8), &seen, 300).start().await;
+    seen.has(8).await;
+    rig.redis.crash();
+    // All eight handlers end in this time.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(worker.record.ends().len(), 0);
+    rig.redis.restart();
+    let back = Instant::now();
+    seen.has(9).await;
+    println!("after 3 s without a server work goes on {:?} after it is back", back.elapsed());
+    rig.db = crate::rig::Db(rig.redis.connection().await);
+    rig.db.sorted_has("completed", ids.len()).await;
+    all_once(&mut rig, &ids, &seen).await;
+    worker.stop().await;
+    rig.bull.close().await;
+}
+
+#[tokio::test]
 async fn a_worker_outlives_a_redis_that_is_frozen_and_goes_on() {
     let mut rig = Rig::start().await;
     let seen = Seen::default();
@@ -125,7 +148,7 @@ async fn a_worker_outlives_a_redis_that_is_frozen_and_goes_on() {
 }
 
 #[tokio::test]
-async fn a_worker_started_before_its_redis_server_works_once_it_is_there() {
+async fn a_redis_that_comes_back_empty_is_worked_at_once() {
     let mut rig = Rig::start().await;
     let worker = rig.plan().on("x", |_, _| async move { Ok::<_, Infallible>(1) }).start().await;
     // Without persistence the server comes back empty: no scripts, no keys.

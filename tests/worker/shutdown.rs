@@ -1,6 +1,7 @@
 //! Stopping: no more claims, handlers may finish, the rest goes back unspent.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bullock::handler::native;
@@ -9,6 +10,8 @@ use bullock::{Context, Job};
 use serde_json::{Value, json};
 
 use crate::rig::{Gate, Plan, Rig, Seen, add_bulk};
+use crate::support::redis::Redis;
+use crate::support::wait::DEADLINE;
 
 /// Handlers that note their job and wait: for the gate, or for being told if it stays shut.
 fn waiting(plan: Plan, seen: &Seen, gate: &Gate) -> Plan {
@@ -165,4 +168,22 @@ async fn jobs_that_wait_for_their_handlers_turn_go_back_at_once() {
     assert!(worker.worker.join().await.clean);
     assert_eq!((seen.len(), rig.db.sorted("completed").await.len()), (1, 1));
     rig.bull.close().await;
+}
+
+#[test]
+fn a_program_that_drops_its_runtime_without_a_stop_keeps_no_thread_of_the_worker() {
+    let redis = Redis::start();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    // All duties hold the observer, the lease thread too.
+    let observer = runtime.block_on(async {
+        let plan = Plan::new(redis.url()).on("x", |_, _| async move { Ok::<_, Infallible>(()) });
+        Arc::downgrade(&plan.start().await.record)
+    });
+    assert!(observer.upgrade().is_some());
+    drop(runtime);
+    let dropped = Instant::now();
+    while observer.upgrade().is_some() {
+        assert!(dropped.elapsed() < DEADLINE, "something of the worker goes on");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
