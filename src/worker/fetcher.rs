@@ -19,6 +19,10 @@ pub(super) async fn run(queue: Arc<Queue>, blocking: Connection) {
     let mut fetcher = Fetcher { worker, lane, busy: false, trouble: Trouble::default(), queue, blocking };
     let mut runs = tokio::task::JoinSet::new();
     let stop = fetcher.queue.stop.clone();
+    // Named connections are how Node sees workers: one that is busy from its start must be seen too. An error here is
+    // met again, and told, where the connection is used.
+    let named = fetcher.blocking.clone();
+    tokio::spawn(async move { named.open().await.ok() });
     while !stop.is_asked() {
         tokio::select! {
             () = stop.asked() => break,
