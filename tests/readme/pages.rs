@@ -25,15 +25,15 @@ sync = { exec = ["sh", "-c", '''echo '{"progress":{"total":500,"processed":120}}
 /// What happened before the page is read. The jobs' ids are those that the pages use.
 const SCENE: &str = r#"
 $ bullock run &
-$ bullock job add emails welcome --job-id 10 --wait
-$ bullock job add emails charge --job-id 41 --attempts 2
-$ bullock job add emails charge --job-id 42
-$ bullock job add emails sync --job-id 20
-$ bullock job add emails welcome --job-id 30 --delay 1h
-$ until redis-cli -p 6379 zscore bull:emails:failed 43 | grep -q . ; do sleep 0.02; done
-$ until redis-cli -p 6379 zscore bull:emails:failed 42 | grep -q . ; do sleep 0.02; done
-$ until redis-cli -p 6379 zscore bull:emails:failed 41 | grep -q . ; do sleep 0.02; done
-$ until redis-cli -p 6379 hget bull::x:emails::job:20 checkpoint | grep -q . ; do sleep 0.02; done
+$ bullock job add emails welcome --job-id welcome-10 --wait
+$ bullock job add emails charge --job-id charge-41 --attempts 2
+$ bullock job add emails charge --job-id charge-42
+$ bullock job add emails sync --job-id sync-20
+$ bullock job add emails welcome --job-id welcome-30 --delay 1h
+$ until redis-cli -p 6379 zscore bull:emails:failed charge-43 | grep -q . ; do sleep 0.02; done
+$ until redis-cli -p 6379 zscore bull:emails:failed charge-42 | grep -q . ; do sleep 0.02; done
+$ until redis-cli -p 6379 zscore bull:emails:failed charge-41 | grep -q . ; do sleep 0.02; done
+$ until redis-cli -p 6379 hget bull::x:emails::job:sync-20 checkpoint | grep -q . ; do sleep 0.02; done
 "#;
 
 fn block(language: &str, text: &str) -> Block {
@@ -59,9 +59,12 @@ async fn follow(page: &str) {
     let mut connection = redis.connection().await;
     // A job whose data another program has spoilt.
     let _: () = redis::pipe()
-        .hset_multiple("bull:emails:43", &[("name", "charge"), ("data", "{\"amount\":"), ("opts", "{}")])
-        .hset("bull:emails:43", "timestamp", 1)
-        .lpush("bull:emails:wait", "43")
+        .hset_multiple(
+            "bull:emails:charge-43",
+            &[("name", "charge"), ("data", "{\"amount\":"), ("opts", "{}")],
+        )
+        .hset("bull:emails:charge-43", "timestamp", 1)
+        .lpush("bull:emails:wait", "charge-43")
         .query_async(&mut connection)
         .await
         .unwrap();
