@@ -54,7 +54,7 @@ fn every_block_of_the_readme_has_somebody_who_runs_it() {
 #[tokio::test]
 async fn the_readmes_app_works_as_shown() {
     let blocks = blocks::of(&blocks::page("README.md"));
-    let reader = Reader::new();
+    let reader = Reader::new().await;
     for block in of_language(&blocks, "toml") {
         load("README.md", &block);
         reader.save(&block);

@@ -54,7 +54,7 @@ async fn follow(page: &str) {
     if consoles.is_empty() {
         return;
     }
-    let reader = Reader::new();
+    let reader = Reader::new().await;
     let redis = reader.redis();
     let mut connection = redis.connection().await;
     // A job whose data another program has spoilt.
@@ -98,7 +98,7 @@ async fn the_configs_of_the_page_on_options_load() {
 async fn the_backend_of_the_page_on_handlers_does_its_jobs() {
     const PAGE: &str = "docs/handlers.md";
     let blocks = blocks::of(&blocks::page(PAGE));
-    let reader = Reader::new();
+    let reader = Reader::new().await;
     for block in &blocks {
         match block.language.as_str() {
             "toml" => {
@@ -116,7 +116,7 @@ async fn the_backend_of_the_page_on_handlers_does_its_jobs() {
 #[tokio::test]
 async fn every_key_of_ours_in_a_worked_queue_is_on_the_page_on_keys() {
     let page = blocks::page("docs/redis-keys.md");
-    let reader = Reader::new();
+    let reader = Reader::new().await;
     reader.save(&block("toml", CONFIG));
     let url = reader.redis().url();
     let look = async {
