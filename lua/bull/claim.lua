@@ -30,7 +30,8 @@ local function describe(id, fields)
   fields[6] = id
   if fields[4] or fields[5] then
     local more = call('HMGET', P .. id, 'stacktrace', 'progress', 'stalledCounter')
-    fields[7], fields[8], fields[9] = more[1], more[2], call('HGET', X .. 'job:' .. id, 'checkpoint')
+    local checkpoint = redis.pcall('HGET', X .. 'job:' .. id, 'checkpoint')
+    fields[7], fields[8], fields[9] = more[1], more[2], type(checkpoint) == 'string' and checkpoint
     if more[3] then call('HSET', X .. 'leases:stalled', id, more[3]) end
   end
   return fields
@@ -49,10 +50,13 @@ end
 local rest = redis.call('PTTL', X .. 'rest')
 if rest > 0 then return { now, rest, 0, 0 } end
 local wrong, there = expect_types({ wait, 'list', active, 'list', P .. 'stalled', 'set', P .. 'priority', 'zset',
-  P .. 'failed', 'zset', P .. 'completed', 'zset', P .. 'delayed', 'zset', X .. 'leases', 'set' })
+  P .. 'failed', 'zset', P .. 'completed', 'zset', P .. 'delayed', 'zset', X .. 'leases', 'set',
+  X .. 'leases:stalled', 'hash', X .. 'fence', 'string' })
 if wrong then return wrong end
 local ids = redis.call('LRANGE', wait, -wanted, -1)
 local found = #ids
+wrong = limit_max > 0 and limiter_misfit(ids, grouped)
+if wrong then return wrong end
 if found == 0 then
   if ARGV[5] == '1' then redis.call('PUBLISH', P .. 'drained', '') end
   return { now, 0, 0, tonumber(ARGV[5]) }
@@ -84,6 +88,8 @@ for i = found, 1, -1 do -- the consumer end is the right one
   local fields = read(key)
   if not fields[2] then
     refuse(id, fields)
+  elseif limit_max > 0 and call('EXISTS', key .. ':lock') == 1 and runs_already(id) then
+    -- One run is enough, and what runs must not be put to sleep.
   elseif limit_max == 0 or not put_to_sleep(id, limit_max, limit_ms, grouped, now) then
     local token = ARGV[FIRST_TOKEN + count + 1]
     local lock = key .. ':lock'
@@ -95,6 +101,10 @@ for i = found, 1, -1 do -- the consumer end is the right one
       claimed[count] = id
       call('PUBLISH', channel .. token, id)
       call('HSET', key, 'processedOn', started)
+      if fields[5] then -- it ran before: an id that is used or listed again has not ended
+        call('ZREM', P .. 'completed', id)
+        call('ZREM', P .. 'failed', id)
+      end
       reply[count + 4] = describe(id, fields)
     end
   end

@@ -11,7 +11,7 @@
 local state, cut, limit, from = ARGV[1], now - tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local set, PAGE = P .. state, 1000
 local is_zset = state == 'completed' or state == 'failed' or state == 'delayed'
-local wrong = expect_types({ set, is_zset and 'zset' or 'list', P .. 'limiter:index', 'hash', P .. 'priority', 'zset' })
+local wrong = expect_types(REMOVAL)
 if wrong then return wrong end
 
 -- One page, oldest first. Deleting shifts what follows, so the next page starts behind what was kept.

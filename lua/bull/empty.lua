@@ -7,8 +7,7 @@
 --- @include "keys"
 --- @include "types"
 --- @include "remove"
-local wrong = expect_types({ P .. 'wait', 'list', P .. 'paused', 'list', P .. 'delayed', 'zset', P .. 'active', 'list',
-  P .. 'priority', 'zset', P .. 'limiter:index', 'hash' })
+local wrong = expect_types(REMOVAL)
 if wrong then return wrong end
 local budget, done = tonumber(ARGV[1]), 0
 local function drop(ids)

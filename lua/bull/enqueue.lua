@@ -11,6 +11,7 @@
 --- @include "add"
 local wrong = expect_types({ P .. 'id', 'string', P .. 'wait', 'list', P .. 'paused', 'list',
   P .. 'delayed', 'zset', P .. 'priority', 'zset' })
+wrong = wrong or refuse_adds(2, 11)
 if wrong then return wrong end
 local token, reply = ARGV[1], { now }
 for at = 2, #ARGV, 11 do

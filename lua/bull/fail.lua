@@ -25,13 +25,12 @@ if before then return before end
 local failed = P .. 'failed'
 local wrong = expect_types({ P .. 'active', 'list', failed, 'zset', P .. 'stalled', 'set', P .. 'delayed', 'zset',
   P .. 'wait', 'list', P .. 'paused', 'list', P .. 'priority', 'zset', X .. 'leases', 'set',
-  P .. 'metrics:failed', 'hash', P .. 'metrics:failed:data', 'list' })
+  X .. 'leases:stalled', 'hash', P .. 'metrics:failed', 'hash', P .. 'metrics:failed:data', 'list' })
 if wrong then return wrong end
 local ATTEMPT_RECORDS_MAX = 20
 
 local function record_attempt(id, made, class, attempt, fate)
-  local record = X .. 'job:' .. id
-  if redis.call('TYPE', record).ok == 'string' then redis.call('DEL', record) end
+  local record = own_record(id)
   redis.call('HSET', record, 'attempt:' .. made, '{"at":' .. string.format('%.0f', now) .. ',' .. attempt)
   redis.call('HDEL', record, 'attempt:' .. (tonumber(made) - ATTEMPT_RECORDS_MAX))
   if fate == 'bury' then redis.call('HSET', record, 'reason', class, 'buried_at', now) end
@@ -39,9 +38,9 @@ end
 
 -- Bytes that nobody can decode leave the hash, so that Node's getters go on working; they are kept beside it.
 local function set_aside_undecodable(id)
-  local raw = redis.call('HMGET', P .. id, 'data', 'opts')
-  if raw[1] then redis.call('HSET', X .. 'job:' .. id, 'raw:data', raw[1]) end
-  if raw[2] then redis.call('HSET', X .. 'job:' .. id, 'raw:opts', raw[2]) end
+  local raw, record = redis.call('HMGET', P .. id, 'data', 'opts'), own_record(id)
+  if raw[1] then redis.call('HSET', record, 'raw:data', raw[1]) end
+  if raw[2] then redis.call('HSET', record, 'raw:opts', raw[2]) end
   redis.call('HDEL', P .. id, 'data', 'opts')
 end
 
@@ -74,11 +73,12 @@ local function again(at, id, fate)
 end
 
 local codes, keys, locks = refused_batch(FIRST, STRIDE)
-local buried = 0
+local buried, held = 0, 0
 for i = 1, #codes do
   if codes[i] == 0 then
     local at = FIRST + (i - 1) * STRIDE
     local id, fate = ARGV[at], ARGV[at + 2]
+    held = held + 1
     redis.call('DEL', locks[i])
     redis.call('SREM', P .. 'stalled', id)
     redis.call('SREM', X .. 'leases', id)
@@ -100,6 +100,7 @@ for i = 1, #codes do
     end
   end
 end
+if held == 0 then return codes end
 count_metrics('failed', buried, points, now)
 remember(lane, request, codes, keep_ms)
 return codes

@@ -11,27 +11,30 @@
 --- @include "once"
 --- @include "fence_batch"
 --- @include "waiting"
+--- @include "record"
 local FIRST, STRIDE = 5, 5
 local lane, request, keep_ms, rest = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local before = replay(lane, request)
 if before then return before end
 local wrong = expect_types({ P .. 'active', 'list', P .. 'stalled', 'set', P .. 'delayed', 'zset', P .. 'wait', 'list',
-  P .. 'paused', 'list', P .. 'priority', 'zset', X .. 'leases', 'set' })
+  P .. 'paused', 'list', P .. 'priority', 'zset', X .. 'leases', 'set', X .. 'leases:stalled', 'hash' })
 if wrong then return wrong end
 local codes, _, locks = refused_batch(FIRST, STRIDE)
+-- Only read here: counting comes after the DEL of the lock, or a full memory would refuse it.
 local function too_often(id, most)
   if most == '' then return false end
-  local record = X .. 'job:' .. id
-  if tonumber(redis.call('HGET', record, 'deferrals') or 0) >= tonumber(most) then return true end
-  redis.call('HINCRBY', record, 'deferrals', 1)
-  return false
+  local deferrals = redis.pcall('HGET', X .. 'job:' .. id, 'deferrals')
+  return type(deferrals) == 'string' and number_of(deferrals) >= tonumber(most)
 end
+local held = 0
 for i = 1, #codes do
   local at = FIRST + (i - 1) * STRIDE
   if codes[i] == 0 and too_often(ARGV[at], ARGV[at + 4]) then codes[i] = -8 end
   if codes[i] == 0 then
     local id, delay = ARGV[at], ARGV[at + 2]
+    held = held + 1
     redis.call('DEL', locks[i])
+    if ARGV[at + 4] ~= '' then count_up(own_record(id), 'deferrals') end
     redis.call('SREM', P .. 'stalled', id)
     redis.call('SREM', X .. 'leases', id)
     redis.call('HDEL', X .. 'leases:stalled', id)
@@ -51,6 +54,7 @@ for i = 1, #codes do
     end
   end
 end
+if held == 0 then return codes end
 if rest > 0 then redis.call('SET', X .. 'rest', 1, 'PX', rest) end
 remember(lane, request, codes, keep_ms)
 return codes

@@ -7,8 +7,7 @@
 --- @include "keys"
 --- @include "types"
 --- @include "remove"
-local wrong = expect_types({ P .. 'wait', 'list', P .. 'paused', 'list', P .. 'active', 'list', P .. 'delayed', 'zset',
-  P .. 'completed', 'zset', P .. 'failed', 'zset', P .. 'priority', 'zset', P .. 'limiter:index', 'hash' })
+local wrong = expect_types(REMOVAL)
 if wrong then return wrong end
 if redis.call('EXISTS', P .. 'meta-paused') == 0 then return -1 end
 if ARGV[1] ~= '1' and redis.call('LLEN', P .. 'active') > 0 then return -2 end

@@ -35,7 +35,7 @@ if #ids > 0 then
       bury(id, fields.err and 'undecodable' or 'body_missing', 'the delayed job has no body', now)
     else
       if running then redis.call('LREM', P .. 'active', 0, id) end
-      local priority = tonumber(fields[4] or 0) or 0
+      local priority = number_of(fields[4])
       if priority ~= 0 then
         insert_by_priority(list, id, priority)
       else

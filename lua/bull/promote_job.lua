@@ -8,11 +8,12 @@
 --- @include "types"
 --- @include "waiting"
 local token, id = ARGV[1], ARGV[2]
-local wrong = expect_types({ P .. 'delayed', 'zset', P .. 'wait', 'list', P .. 'paused', 'list', P .. id, 'hash' })
+local wrong = expect_types({ P .. 'delayed', 'zset', P .. 'wait', 'list', P .. 'paused', 'list', P .. 'priority', 'zset',
+  P .. id, 'hash' })
 if wrong then return wrong end
 if redis.call('ZREM', P .. 'delayed', id) == 0 then return -1 end
 local list, priority = target_list(), priority_of(id)
 if priority ~= 0 then insert_by_priority(list, id, priority) else redis.call('LPUSH', list, id) end
 redis.call('PUBLISH', P .. 'waiting@' .. token, id)
-redis.call('HSET', P .. id, 'delay', 0)
+if redis.call('EXISTS', P .. id) == 1 then redis.call('HSET', P .. id, 'delay', 0) end
 return 0

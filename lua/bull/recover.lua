@@ -38,7 +38,7 @@ local function take_back(id)
     call('RPUSH', target_list(), id)
     call('PUBLISH', P .. 'stalled@', id)
     local n = #reply
-    reply[n + 1], reply[n + 2] = id, call('HINCRBY', X .. 'job:' .. id, 'crashes', 1)
+    reply[n + 1], reply[n + 2] = id, count_up(own_record(id), 'crashes')
   end
 end
 for _, id in ipairs(call('SMEMBERS', leases)) do

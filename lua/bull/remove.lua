@@ -7,8 +7,7 @@
 --- @include "keys"
 --- @include "types"
 --- @include "remove"
-local wrong = expect_types({ P .. 'active', 'list', P .. 'wait', 'list', P .. 'paused', 'list', P .. 'delayed', 'zset',
-  P .. 'completed', 'zset', P .. 'failed', 'zset', P .. 'priority', 'zset', P .. 'limiter:index', 'hash' })
+local wrong = expect_types(REMOVAL)
 if wrong then return wrong end
 local reply = {}
 for i = 2, #ARGV do
@@ -16,7 +15,7 @@ for i = 2, #ARGV do
   local kind = redis.call('TYPE', P .. id).ok
   if redis.call('EXISTS', P .. id .. ':lock') == 1 then
     reply[i - 1] = 0
-  elseif kind == 'hash' then
+  elseif kind == 'hash' and not is_own_key(id) then
     remove_job(id, ARGV[1] == '1')
     reply[i - 1] = 1
   else

@@ -16,5 +16,6 @@ for i = 1, #locks do
     lost[#lost + 1] = i
   end
 end
-if #held > 0 then redis.call('SREM', P .. 'stalled', unpack(held)) end
+-- A `stalled` of another type halts the queue, but costs no run its lease.
+if #held > 0 then redis.pcall('SREM', P .. 'stalled', unpack(held)) end
 return lost

@@ -12,6 +12,7 @@
 --- @include "add"
 local wrong = expect_types({ P .. 'repeat', 'zset', P .. 'id', 'string', P .. 'wait', 'list', P .. 'paused', 'list',
   P .. 'delayed', 'zset', P .. 'priority', 'zset' })
+wrong = wrong or refuse_adds(5, 11)
 if wrong then return wrong end
 if ARGV[2] == '1' and not redis.call('ZSCORE', P .. 'repeat', ARGV[3]) then return {} end
 redis.call('ZADD', P .. 'repeat', ARGV[4], ARGV[3])

@@ -10,7 +10,8 @@
 --- @include "target"
 local token, id = ARGV[1], ARGV[2]
 local key = P .. id
-local wrong = expect_types({ key, 'hash', P .. 'failed', 'zset', P .. 'wait', 'list', P .. 'paused', 'list' })
+local record = X .. 'job:' .. id
+local wrong = expect_types({ key, 'hash', record, 'hash', P .. 'failed', 'zset', P .. 'wait', 'list', P .. 'paused', 'list' })
 if wrong then return wrong end
 if redis.call('EXISTS', key) == 0 then return 0 end
 if redis.call('EXISTS', key .. ':lock') == 1 then return -1 end
@@ -19,7 +20,7 @@ if redis.call('HEXISTS', key, 'data') == 0 then return -3 end
 redis.call('HDEL', key, 'finishedOn', 'processedOn', 'failedReason')
 redis.call('HSET', key, 'retriedOn', now)
 redis.call('ZREM', P .. 'failed', id)
-redis.call('HDEL', X .. 'job:' .. id, 'crashes', 'reason', 'buried_at')
+redis.call('HDEL', record, 'crashes', 'reason', 'buried_at')
 redis.call(ARGV[3] == '1' and 'RPUSH' or 'LPUSH', target_list(), id)
 redis.call('PUBLISH', P .. 'waiting@' .. token, id)
 return 1

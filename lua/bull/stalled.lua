@@ -11,6 +11,7 @@
 --- @include "target"
 --- @include "debounce"
 --- @include "retention"
+--- @include "number"
 --- @include "bury"
 local guard, marked, active = P .. 'stalled-check', P .. 'stalled', P .. 'active'
 local wrong = expect_types({ guard, 'string', marked, 'set', active, 'list', P .. 'wait', 'list', P .. 'paused', 'list',
@@ -24,10 +25,10 @@ local function keep_rule(opts)
   local ok, decoded = pcall(cjson.decode, opts or '{}')
   local rule = ok and type(decoded) == 'table' and decoded.removeOnFail
   if rule == true then return 0 end
-  if type(rule) == 'number' and rule >= 0 then return rule end
+  if type(rule) == 'number' and rule >= 0 and rule < math.huge then return math.floor(rule) end
   if type(rule) == 'table' then
-    local count, age = tonumber(rule.count), tonumber(rule.age)
-    return count and count > 0 and count or nil, age
+    local count, age = math.floor(number_of(rule.count)), tonumber(rule.age)
+    return count > 0 and count or nil, age and age == age and age or nil
   end
 end
 
@@ -55,7 +56,7 @@ local function take_back(id)
     bury(id, 'body_missing', 'the data of the job is missing', now)
   else
     -- A counter that is no number starts anew: HINCRBY on it would stop the pass for everybody.
-    local stalls = math.floor(tonumber(fields[4] or 0) or 0) + 1
+    local stalls = math.floor(number_of(fields[4])) + 1
     redis.call('HSET', P .. id, 'stalledCounter', stalls)
     if stalls > tonumber(ARGV[2]) then return give_up(id, fields[2], fields[3]) end
     redis.call('RPUSH', target_list(), id)

@@ -1,8 +1,14 @@
+--- @include "own_key"
+--- @include "record"
 -- Puts an id that cannot be run into the dead-letter set, visible to every Bull tool, with the reason. The caller has
 -- taken it out of its list. Bytes that no reader could decode move to `X job:<id>`, so that getters of Node dashboards
 -- go on working and no retry can run a handler on garbage: a hash without data and opts is never run.
 local function bury(id, class, reason, now)
-  local key, record = P .. id, X .. 'job:' .. id
+  local key, record = P .. id, own_record(id)
+  if is_own_key(id) then -- no job, and its key is not ours to touch: only the note is left
+    redis.call('HSET', record, 'reason', class, 'buried_at', now)
+    return
+  end
   local found = redis.call('TYPE', key).ok
   if found ~= 'hash' and found ~= 'none' then
     redis.call('RENAME', key, X .. 'broken:' .. id)

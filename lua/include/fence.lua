@@ -3,7 +3,7 @@
 local function refused(id, token)
   local kind = redis.call('TYPE', P .. id).ok
   if kind ~= 'hash' then return -1 end
-  local holder = redis.call('GET', P .. id .. ':lock')
+  local holder = redis.call('MGET', P .. id .. ':lock')[1] -- a lock of another type counts as none
   if holder == token then return nil end
   return holder and -6 or -2
 end

@@ -1,8 +1,9 @@
+--- @include "own_key"
 -- Takes a job out of every list and set, and deletes what belongs to it (docs/wire/bull-4.md 12.1).
 local function forget_limiter(id)
   local sleeping = redis.call('HGET', P .. 'limiter:index', id)
   if sleeping then
-    redis.call('SREM', sleeping, id)
+    redis.pcall('SREM', sleeping, id)
     redis.call('HDEL', P .. 'limiter:index', id)
   end
 end
@@ -15,10 +16,15 @@ local function remove_job(id, with_debounce)
   redis.call('ZREM', P .. 'failed', id)
   redis.call('ZREM', P .. 'priority', id)
   redis.call('SREM', X .. 'leases', id)
-  if with_debounce then
-    local deid = redis.call('HGET', P .. id, 'deid')
-    if deid then redis.call('DEL', P .. 'de:' .. deid) end
+  if with_debounce and not is_own_key(id) then
+    local deid = redis.pcall('HGET', P .. id, 'deid')
+    if type(deid) == 'string' then redis.call('DEL', P .. 'de:' .. deid) end
   end
   forget_limiter(id)
-  redis.call('DEL', P .. id, P .. id .. ':logs', X .. 'job:' .. id)
+  if is_own_key(id) then return end -- listed, but no job
+  redis.call('DEL', P .. id, P .. id .. ':logs', X .. 'job:' .. id, X .. 'broken:' .. id)
 end
+-- What it writes to; check before the first removal.
+local REMOVAL = { P .. 'active', 'list', P .. 'wait', 'list', P .. 'paused', 'list', P .. 'delayed', 'zset',
+  P .. 'completed', 'zset', P .. 'failed', 'zset', P .. 'priority', 'zset', P .. 'limiter:index', 'hash',
+  X .. 'leases', 'set' }

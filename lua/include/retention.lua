@@ -15,6 +15,8 @@ local function trim_finished(set, keep_count, keep_age_s, now)
     drop(redis.call('ZRANGEBYSCORE', set, '-inf', now - keep_age_s * 1000, 'LIMIT', 0, 1000))
   end
   if keep_count then
-    drop(redis.call('ZRANGE', set, 0, math.min(999, redis.call('ZCARD', set) - keep_count - 1)))
+    -- Never below nothing: a negative index counts from the other end.
+    local over = redis.call('ZCARD', set) - keep_count
+    if over >= 1 then drop(redis.call('ZRANGE', set, 0, math.min(1000, over) - 1)) end
   end
 end

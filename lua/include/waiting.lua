@@ -1,4 +1,5 @@
 --- @include "target"
+--- @include "number"
 -- Bull's priority insertion (docs/wire/bull-4.md 4.3): the right end of the list is taken to hold the members of
 -- `priority` in order; the new id goes just left of all with a priority up to its own.
 local function insert_by_priority(list, id, priority)
@@ -13,5 +14,6 @@ local function insert_by_priority(list, id, priority)
 end
 -- The priority that the hash holds; garbage counts as none.
 local function priority_of(id)
-  return tonumber(redis.call('HGET', P .. id, 'priority') or 0) or 0
+  local stored = redis.pcall('HGET', P .. id, 'priority')
+  return type(stored) == 'string' and number_of(stored) or 0
 end

@@ -70,7 +70,8 @@ impl Data {
 impl<T> Job<T> {
     /// The number of the attempt that is running: 1 for the first.
     pub fn attempt(&self) -> u32 {
-        self.attempts_made + 1
+        // The count comes from Redis, where anything may stand.
+        self.attempts_made.saturating_add(1)
     }
 
     /// The same job with other data.

@@ -34,6 +34,8 @@ impl From<RedisError> for StoreError {
         let text = describe(&error);
         match (error.kind(), error.code()) {
             (_, Some("WRONGKEY")) => Self::WrongKey(error.detail().unwrap_or_default().to_owned()),
+            // A command of ours outside of scripts, or a key that no script expects to be anything else.
+            (_, Some("WRONGTYPE")) => Self::WrongKey(text),
             (_, Some("OOM")) => Self::OutOfMemory(text),
             (ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm), _)
             | (_, Some("NOAUTH" | "WRONGPASS" | "NOPERM")) => Self::Refused(text),

@@ -1,0 +1,20 @@
+//! The Lua scripts by themselves, on a real Redis: their guards, and what holds for every one of them.
+
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+#![allow(unreachable_pub, reason = "the modules of one test program")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod batches;
+mod clock;
+mod codes;
+mod fencing;
+mod ground;
+mod machine;
+mod many;
+mod memory;
+mod numbers;
+mod snapshot;
+mod twice;
+mod wrong_types;
