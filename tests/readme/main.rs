@@ -2,6 +2,8 @@
 //!
 //! A block with a language tag that nothing runs fails the test. Blocks without a tag are pictures.
 
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -11,7 +11,7 @@ use crate::{load, of_language};
 const KNOWN: &[&str] = &["console", "toml", "js", "yaml"];
 
 /// The worker of the scene: `charge` fails, `sync` goes on and on, `welcome` works.
-const CONFIG: &str = r##"# bullock.toml
+const CONFIG: &str = r#"# bullock.toml
 [redis]
 url = "${REDIS_URL}"
 [queues.emails]
@@ -20,10 +20,10 @@ concurrency = 10
 welcome = { exec = ["echo", '{"log":"hello"}'] }
 charge = { exec = ["sh", "-c", "echo card declined >&2; exit 1"] }
 sync = { exec = ["sh", "-c", '''echo '{"progress":{"total":500,"processed":120}}'; echo '{"checkpoint":{"page":3}}'; sleep 600'''] }
-"##;
+"#;
 
 /// What happened before the page is read. The jobs' ids are those that the pages use.
-const SCENE: &str = r#"
+const SCENE: &str = r"
 $ bullock run &
 $ bullock job add emails welcome --job-id welcome-10 --wait
 $ bullock job add emails charge --job-id charge-41 --attempts 2
@@ -34,7 +34,7 @@ $ until redis-cli -p 6379 zscore bull:emails:failed charge-43 | grep -q . ; do s
 $ until redis-cli -p 6379 zscore bull:emails:failed charge-42 | grep -q . ; do sleep 0.02; done
 $ until redis-cli -p 6379 zscore bull:emails:failed charge-41 | grep -q . ; do sleep 0.02; done
 $ until redis-cli -p 6379 hget bull::x:emails::job:sync-20 checkpoint | grep -q . ; do sleep 0.02; done
-"#;
+";
 
 fn block(language: &str, text: &str) -> Block {
     Block { language: language.into(), line: 0, text: text.trim_start().into() }
@@ -58,14 +58,14 @@ async fn follow(page: &str) {
     let redis = reader.redis();
     let mut connection = redis.connection().await;
     // A job whose data another program has spoilt.
-    let _: () = redis::pipe()
+    redis::pipe()
         .hset_multiple(
             "bull:emails:charge-43",
             &[("name", "charge"), ("data", "{\"amount\":"), ("opts", "{}")],
         )
         .hset("bull:emails:charge-43", "timestamp", 1)
         .lpush("bull:emails:wait", "charge-43")
-        .query_async(&mut connection)
+        .query_async::<()>(&mut connection)
         .await
         .unwrap();
     reader.save(&block("toml", CONFIG));

@@ -16,7 +16,7 @@ use crate::support::process::free_port;
 use crate::support::redis::Redis;
 
 /// A safety net for all commands of a page together.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 /// Separates the output of two commands.
 const MARK: &str = "\u{1}";
 
@@ -48,11 +48,6 @@ impl Reader {
     /// The reader's Redis.
     pub(crate) fn redis(&self) -> &Redis {
         &self.redis
-    }
-
-    /// Where the reader's files are.
-    pub(crate) fn dir(&self) -> &Path {
-        self.dir.path()
     }
 
     /// The text of a page with this reader's ports.
@@ -137,10 +132,10 @@ impl Reader {
         let done = tokio::time::timeout(LIMIT, stdout.read_to_string(&mut output)).await;
         drop(stdin);
         let status = shell.wait().await.unwrap();
-        match done {
-            Ok(read) => drop(read.unwrap()),
-            Err(_late) => panic!("the commands did not end in {LIMIT:?}:\n{output}\n{}", self.logs()),
-        }
+        let Ok(read) = done else {
+            panic!("the commands did not end in {LIMIT:?}:\n{output}\n{}", self.logs());
+        };
+        read.unwrap();
         (status.to_string(), output)
     }
 
