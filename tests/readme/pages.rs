@@ -19,7 +19,7 @@ concurrency = 10
 [queues.emails.handlers]
 welcome = { exec = ["echo", '{"log":"hello"}'] }
 charge = { exec = ["sh", "-c", "echo card declined >&2; exit 1"] }
-sync = { exec = ["sh", "-c", '''echo '{"progress":{"total":500,"processed":120}}'; echo '{"checkpoint":{"page":3}}'; sleep 600'''] }
+sync = { exec = ["sh", "-c", '''echo '{"progress":{"total":500,"processed":120}}'; echo '{"checkpoint":{"page":3}}'; while kill -0 $PPID; do sleep 0.1; done'''] }
 "#;
 
 /// What happened before the page is read. The jobs' ids are those that the pages use.
