@@ -27,20 +27,11 @@ const SECTIONS: &[(&str, &str)] = &[
 /// Where the sections stand on the page: what belongs to another one comes after it.
 const ORDER: &[usize] = &[0, 2, 1, 3, 4, 5, 7, 6];
 
+/// The first section that an option belongs to, and its name there.
 fn section_of(path: &str) -> Option<(usize, &str)> {
-    let own = |(index, (prefix, _)): (usize, &(&str, &str))| {
+    SECTIONS.iter().enumerate().find_map(|(index, (prefix, _))| {
         path.strip_prefix(prefix)?.strip_prefix('.').map(|name| (index, name))
-    };
-    SECTIONS
-        .iter()
-        .enumerate()
-        .filter_map(|section| {
-            own(section).map(|(index, rest)| {
-                let at = path.len() - rest.len();
-                (index, &path[at..])
-            })
-        })
-        .next()
+    })
 }
 
 fn tables() -> String {

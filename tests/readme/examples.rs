@@ -6,10 +6,10 @@ use crate::blocks;
 use crate::support::node::BullQueue;
 use crate::support::redis::Redis;
 
-#[allow(dead_code, reason = "its main is for people")]
+#[allow(dead_code, unreachable_pub, reason = "a program of its own, whose main is for people")]
 #[path = "../../examples/producer.rs"]
 mod producer;
-#[allow(dead_code, reason = "its main is for people")]
+#[allow(dead_code, unreachable_pub, reason = "a program of its own, whose main is for people")]
 #[path = "../../examples/worker.rs"]
 mod worker;
 

@@ -2,6 +2,8 @@
 //!
 //! A block with a language tag that nothing runs fails the test. Blocks without a tag are pictures.
 
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -54,7 +56,7 @@ fn every_block_of_the_readme_has_somebody_who_runs_it() {
 #[tokio::test]
 async fn the_readmes_app_works_as_shown() {
     let blocks = blocks::of(&blocks::page("README.md"));
-    let reader = Reader::new();
+    let reader = Reader::new().await;
     for block in of_language(&blocks, "toml") {
         load("README.md", &block);
         reader.save(&block);
@@ -72,4 +74,24 @@ async fn the_readmes_app_works_as_shown() {
         assert!(used, "README.md line {}: no command runs {name}", block.line);
     }
     reader.type_in("README.md", &app).await;
+}
+
+#[test]
+fn every_link_to_a_file_of_the_repository_leads_to_one() {
+    let pages = ["README.md", "examples/express/README.md", "docs/handlers.md", "docs/config.md"];
+    let pages = pages.into_iter().chain([
+        "docs/redis-keys.md",
+        "docs/dead-letters.md",
+        "docs/compatibility.md",
+        "docs/wire/bull-4.md",
+    ]);
+    for page in pages {
+        let text = blocks::page(page);
+        let directory = blocks::root().join(page).parent().unwrap().to_owned();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = link.split('#').next().unwrap();
+            let elsewhere = link.contains("://") || file.is_empty();
+            assert!(elsewhere || directory.join(file).exists(), "{page}: there is no {link}");
+        }
+    }
 }

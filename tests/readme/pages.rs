@@ -11,7 +11,7 @@ use crate::{load, of_language};
 const KNOWN: &[&str] = &["console", "toml", "js", "yaml"];
 
 /// The worker of the scene: `charge` fails, `sync` goes on and on, `welcome` works.
-const CONFIG: &str = r##"# bullock.toml
+const CONFIG: &str = r#"# bullock.toml
 [redis]
 url = "${REDIS_URL}"
 [queues.emails]
@@ -19,22 +19,22 @@ concurrency = 10
 [queues.emails.handlers]
 welcome = { exec = ["echo", '{"log":"hello"}'] }
 charge = { exec = ["sh", "-c", "echo card declined >&2; exit 1"] }
-sync = { exec = ["sh", "-c", '''echo '{"progress":{"total":500,"processed":120}}'; echo '{"checkpoint":{"page":3}}'; sleep 600'''] }
-"##;
+sync = { exec = ["sh", "-c", '''echo '{"progress":{"total":500,"processed":120}}'; echo '{"checkpoint":{"page":3}}'; while kill -0 $PPID; do sleep 0.1; done'''] }
+"#;
 
 /// What happened before the page is read. The jobs' ids are those that the pages use.
-const SCENE: &str = r#"
+const SCENE: &str = r"
 $ bullock run &
-$ bullock job add emails welcome --job-id 10 --wait
-$ bullock job add emails charge --job-id 41 --attempts 2
-$ bullock job add emails charge --job-id 42
-$ bullock job add emails sync --job-id 20
-$ bullock job add emails welcome --job-id 30 --delay 1h
-$ until redis-cli -p 6379 zscore bull:emails:failed 43 | grep -q . ; do sleep 0.02; done
-$ until redis-cli -p 6379 zscore bull:emails:failed 42 | grep -q . ; do sleep 0.02; done
-$ until redis-cli -p 6379 zscore bull:emails:failed 41 | grep -q . ; do sleep 0.02; done
-$ until redis-cli -p 6379 hget bull::x:emails::job:20 checkpoint | grep -q . ; do sleep 0.02; done
-"#;
+$ bullock job add emails welcome --job-id welcome-10 --wait
+$ bullock job add emails charge --job-id charge-41 --attempts 2
+$ bullock job add emails charge --job-id charge-42
+$ bullock job add emails sync --job-id sync-20
+$ bullock job add emails welcome --job-id welcome-30 --delay 1h
+$ until redis-cli -p 6379 zscore bull:emails:failed charge-43 | grep -q . ; do sleep 0.02; done
+$ until redis-cli -p 6379 zscore bull:emails:failed charge-42 | grep -q . ; do sleep 0.02; done
+$ until redis-cli -p 6379 zscore bull:emails:failed charge-41 | grep -q . ; do sleep 0.02; done
+$ until redis-cli -p 6379 hget bull::x:emails::job:sync-20 checkpoint | grep -q . ; do sleep 0.02; done
+";
 
 fn block(language: &str, text: &str) -> Block {
     Block { language: language.into(), line: 0, text: text.trim_start().into() }
@@ -54,15 +54,18 @@ async fn follow(page: &str) {
     if consoles.is_empty() {
         return;
     }
-    let reader = Reader::new();
+    let reader = Reader::new().await;
     let redis = reader.redis();
     let mut connection = redis.connection().await;
     // A job whose data another program has spoilt.
-    let _: () = redis::pipe()
-        .hset_multiple("bull:emails:43", &[("name", "charge"), ("data", "{\"amount\":"), ("opts", "{}")])
-        .hset("bull:emails:43", "timestamp", 1)
-        .lpush("bull:emails:wait", "43")
-        .query_async(&mut connection)
+    redis::pipe()
+        .hset_multiple(
+            "bull:emails:charge-43",
+            &[("name", "charge"), ("data", "{\"amount\":"), ("opts", "{}")],
+        )
+        .hset("bull:emails:charge-43", "timestamp", 1)
+        .lpush("bull:emails:wait", "charge-43")
+        .query_async::<()>(&mut connection)
         .await
         .unwrap();
     reader.save(&block("toml", CONFIG));
@@ -95,7 +98,7 @@ async fn the_configs_of_the_page_on_options_load() {
 async fn the_backend_of_the_page_on_handlers_does_its_jobs() {
     const PAGE: &str = "docs/handlers.md";
     let blocks = blocks::of(&blocks::page(PAGE));
-    let reader = Reader::new();
+    let reader = Reader::new().await;
     for block in &blocks {
         match block.language.as_str() {
             "toml" => {
@@ -113,7 +116,7 @@ async fn the_backend_of_the_page_on_handlers_does_its_jobs() {
 #[tokio::test]
 async fn every_key_of_ours_in_a_worked_queue_is_on_the_page_on_keys() {
     let page = blocks::page("docs/redis-keys.md");
-    let reader = Reader::new();
+    let reader = Reader::new().await;
     reader.save(&block("toml", CONFIG));
     let url = reader.redis().url();
     let look = async {

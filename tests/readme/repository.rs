@@ -3,8 +3,9 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::blocks::{self, alike};
+use crate::blocks::{self, Block, alike};
 use crate::is_of_the_repository;
+use crate::shell::BINARY_IS_IN_USE;
 use crate::support::bullock::BINARY;
 use crate::support::process::{Output, Process};
 
@@ -15,7 +16,8 @@ const LIMIT: Duration = Duration::from_mins(5);
 async fn the_readmes_own_two_commands_work() {
     let blocks = blocks::of(&blocks::page("README.md"));
     let consoles = blocks.iter().filter(|block| block.language == "console" && is_of_the_repository(block));
-    let commands: Vec<_> = consoles.flat_map(|block| block.commands()).collect();
+    let commands: Vec<_> = consoles.flat_map(Block::commands).collect();
+    let _alone = BINARY_IS_IN_USE.write().await;
     for (command, shown) in &commands {
         let mut words = command.split(' ');
         let script = blocks::root().join(words.next().unwrap());

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
+use tokio::sync::{RwLock, RwLockReadGuard};
 
 use crate::blocks::{self, Block, alike};
 use crate::support::bullock::BINARY;
@@ -15,9 +16,12 @@ use crate::support::process::free_port;
 use crate::support::redis::Redis;
 
 /// A safety net for all commands of a page together.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 /// Separates the output of two commands.
 const MARK: &str = "\u{1}";
+
+/// Held for reading by whoever runs the binary, for writing while `cargo build` may put another in its place.
+pub(crate) static BINARY_IS_IN_USE: RwLock<()> = RwLock::const_new(());
 
 /// A directory of a reader who follows a page: its files, and a Redis, a backend's port and an admin port of their own
 /// in place of those that the page names.
@@ -25,28 +29,25 @@ pub(crate) struct Reader {
     redis: Redis,
     dir: TempDir,
     ports: [(&'static str, u16); 3],
+    _in_use: RwLockReadGuard<'static, ()>,
 }
 
 impl Reader {
     /// An empty directory and an empty Redis.
-    pub(crate) fn new() -> Reader {
+    pub(crate) async fn new() -> Reader {
+        let in_use = BINARY_IS_IN_USE.read().await;
         let redis = Redis::start();
         let dir = tempfile::tempdir().unwrap();
         let modules = blocks::root().join("examples/express/node_modules");
         assert!(modules.join("bull").is_dir(), "npm packages are not installed. Run: script/setup");
         std::os::unix::fs::symlink(modules, dir.path().join("node_modules")).unwrap();
         let ports = [("6379", redis.port()), ("3000", free_port()), ("7979", free_port())];
-        Reader { redis, dir, ports }
+        Reader { redis, dir, ports, _in_use: in_use }
     }
 
     /// The reader's Redis.
     pub(crate) fn redis(&self) -> &Redis {
         &self.redis
-    }
-
-    /// Where the reader's files are.
-    pub(crate) fn dir(&self) -> &Path {
-        self.dir.path()
     }
 
     /// The text of a page with this reader's ports.
@@ -131,10 +132,10 @@ impl Reader {
         let done = tokio::time::timeout(LIMIT, stdout.read_to_string(&mut output)).await;
         drop(stdin);
         let status = shell.wait().await.unwrap();
-        match done {
-            Ok(read) => drop(read.unwrap()),
-            Err(_late) => panic!("the commands did not end in {LIMIT:?}:\n{output}\n{}", self.logs()),
-        }
+        let Ok(read) = done else {
+            panic!("the commands did not end in {LIMIT:?}:\n{output}\n{}", self.logs());
+        };
+        read.unwrap();
         (status.to_string(), output)
     }
 
