@@ -2,8 +2,10 @@
 //!
 //! Owns: the order. Must never know: what any of the parts does. Called by `cli`.
 
+mod admin;
 mod build;
 mod failure;
+mod observer;
 mod server;
 mod signals;
 
@@ -16,7 +18,7 @@ use crate::embedded;
 use crate::http::Clients;
 use crate::store::connection::RESPONSE_TIMEOUT;
 use crate::store::{Connection, Scripts};
-use crate::worker::{NoObserver, Worker};
+use crate::worker::Worker;
 
 /// What a caller may choose beside the config.
 #[derive(Debug, Default)]
@@ -61,12 +63,19 @@ async fn work(config: &Config, url: &str, only: &[String], fail_fast: bool) -> R
         build::queues(config, url, &connection, &Arc::new(Scripts::bull(None)), only, &Clients::default())
             .await?;
 
-    // 4. Work.
+    // 4. The admin server is bound first, so that a port in use is known before any job is touched; then work.
     let options = build::options(config);
-    let worker = Worker::start(&options, specs, &(Arc::new(NoObserver) as _)).map_err(Failure::redis)?;
+    let metrics = build::metrics(config);
+    let front = admin::Front::bind(config, &specs, &options, metrics.clone())?;
+    let worker = Worker::start(&options, specs, &(Arc::new(observer::Counts(metrics)) as _))
+        .map_err(Failure::redis)?;
     signals::stop_on_signal(worker.stop_handle());
+    let front = front.map(|front| front.serve(&worker));
 
-    // 5. Until told to stop: no more claims, handlers finish or are handed back.
+    // 5. Until told to stop: no more claims, handlers finish or are handed back; callbacks are taken to the end.
     let stopped = worker.join().await;
+    if let Some(front) = front {
+        front.stop().await;
+    }
     if stopped.clean { Ok(()) } else { Err(Failure::new(1, "a duty of the worker ended early; see the log")) }
 }

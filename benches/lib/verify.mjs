@@ -40,8 +40,8 @@ export function verifyPublished(commands, n) {
 /** As many waiting jobs as were added, with the fields that producers write. */
 export async function verifyAdded(redis, base, n) {
   const waiting = await redis.lrange(`${base}wait`, 0, -1);
-  check('distinct waiting jobs', new Set(waiting.filter((id) => /^\d+$/.test(id))).size, n);
-  for (const id of spots(n)) {
+  check('distinct waiting jobs', new Set(waiting.filter((id) => id)).size, n);
+  for (const id of spots(n).map((at) => waiting[at - 1])) {
     const job = await redis.hgetall(`${base}${id}`);
     if (typeof JSON.parse(job.data) !== 'object' || job.name === undefined || !(Number(job.timestamp) > 0)) throw new Error(`job ${id} is not what a producer writes: ${JSON.stringify(job)}`);
   }

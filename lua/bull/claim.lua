@@ -3,8 +3,8 @@
 -- ARGV  lane, request, lease ms, wanted, busy 0|1 (something was claimed since the last `drained`),
 --       limiter max (0 = none), limiter duration ms, limiter grouped 0|1; then `wanted` tokens
 -- Reply now, rest ms (0, or how long the queue rests), fence of the first job, drained 0|1,
---       then for each token in turn one job: {name, data, opts, attemptsMade, processedOn, stalledCounter, id, stacktrace,
---       progress, checkpoint}, the last three only where there may be any; or {} = this token holds nothing any more
+--       then for each token in turn one job: {name, data, opts, attemptsMade, processedOn, id, stacktrace, progress,
+--       checkpoint}, the last three only where there may be any; or {} = this token holds nothing any more
 -- Lease the lock's own time to live; `X leases` names the locks that are ours
 -- Kept  begins with a write that is refused when memory is out, so that claiming stops before anything else; every id
 --       taken from `wait` is in `active` with a lock, asleep in `delayed`, or in `failed`; a job that runs is not
@@ -23,15 +23,16 @@ local FIRST_TOKEN = 8
 
 local call = redis.call
 local function read(key)
-  return redis.pcall('HMGET', key, 'name', 'data', 'opts', 'attemptsMade', 'processedOn', 'stalledCounter')
+  return redis.pcall('HMGET', key, 'name', 'data', 'opts', 'attemptsMade', 'processedOn')
 end
 -- Adds the rest of a job that ran or failed before: read only for those, into the same reply.
 local function describe(id, fields)
-  fields[7] = id
+  fields[6] = id
   if fields[4] or fields[5] then
-    local more = call('HMGET', P .. id, 'stacktrace', 'progress')
+    local more = call('HMGET', P .. id, 'stacktrace', 'progress', 'stalledCounter')
     local checkpoint = redis.pcall('HGET', X .. 'job:' .. id, 'checkpoint')
-    fields[8], fields[9], fields[10] = more[1], more[2], type(checkpoint) == 'string' and checkpoint
+    fields[7], fields[8], fields[9] = more[1], more[2], type(checkpoint) == 'string' and checkpoint
+    if more[3] then call('HSET', X .. 'leases:stalled', id, more[3]) end
   end
   return fields
 end
@@ -48,9 +49,9 @@ end
 
 local rest = redis.call('PTTL', X .. 'rest')
 if rest > 0 then return { now, rest, 0, 0 } end
-local wrong = expect_types({ wait, 'list', active, 'list', P .. 'stalled', 'set', P .. 'priority', 'zset',
-  P .. 'failed', 'zset', P .. 'delayed', 'zset', X .. 'leases', 'set', X .. 'leases:stalled', 'hash',
-  X .. 'fence', 'string' })
+local wrong, there = expect_types({ wait, 'list', active, 'list', P .. 'stalled', 'set', P .. 'priority', 'zset',
+  P .. 'failed', 'zset', P .. 'completed', 'zset', P .. 'delayed', 'zset', X .. 'leases', 'set',
+  X .. 'leases:stalled', 'hash', X .. 'fence', 'string' })
 if wrong then return wrong end
 local ids = redis.call('LRANGE', wait, -wanted, -1)
 local found = #ids
@@ -101,18 +102,17 @@ for i = found, 1, -1 do -- the consumer end is the right one
       call('PUBLISH', channel .. token, id)
       call('HSET', key, 'processedOn', started)
       if fields[5] then -- it ran before: an id that is used or listed again has not ended
-        redis.pcall('ZREM', P .. 'completed', id)
-        call('ZREM', P .. 'failed', id)
+        if there[P .. 'completed'] then call('ZREM', P .. 'completed', id) end
+        if there[P .. 'failed'] then call('ZREM', P .. 'failed', id) end
       end
-      if fields[6] then call('HSET', X .. 'leases:stalled', id, fields[6]) end
       reply[count + 4] = describe(id, fields)
     end
   end
 end
 if count > 0 then
   call('LPUSH', active, unpack(claimed))
-  call('SREM', P .. 'stalled', unpack(claimed))
-  call('ZREM', P .. 'priority', unpack(claimed))
+  if there[P .. 'stalled'] then call('SREM', P .. 'stalled', unpack(claimed)) end
+  if there[P .. 'priority'] then call('ZREM', P .. 'priority', unpack(claimed)) end
   call('SADD', X .. 'leases', unpack(claimed))
 end
 if found < wanted then

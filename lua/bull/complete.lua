@@ -12,6 +12,7 @@
 --- @include "types"
 --- @include "once"
 --- @include "fence_batch"
+--- @include "leave_active"
 --- @include "debounce"
 --- @include "retention"
 --- @include "metrics"
@@ -21,8 +22,9 @@ local lane, request, keep_ms, points = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[
 local before = replay(lane, request)
 if before then return before end
 local completed = P .. 'completed'
-local wrong = expect_types({ P .. 'active', 'list', completed, 'zset', P .. 'stalled', 'set', X .. 'leases', 'set',
-  X .. 'leases:stalled', 'hash', P .. 'failed', 'zset', P .. 'metrics:completed', 'hash', P .. 'metrics:completed:data', 'list' })
+local wrong, there = expect_types({ P .. 'active', 'list', completed, 'zset', P .. 'stalled', 'set',
+  X .. 'leases', 'set', X .. 'leases:stalled', 'hash', P .. 'failed', 'zset',
+  P .. 'metrics:completed', 'hash', P .. 'metrics:completed:data', 'list' })
 if wrong then return wrong end
 
 local codes, keys, locks = refused_batch(FIRST, STRIDE, tonumber(ARGV[5]))
@@ -35,12 +37,12 @@ for i = 1, #codes do
 end
 if #mine == 0 then return codes end
 redis.call('DEL', unpack(mine_locks))
-redis.call('SREM', P .. 'stalled', unpack(mine))
+if there[P .. 'stalled'] then redis.call('SREM', P .. 'stalled', unpack(mine)) end
 redis.call('SREM', X .. 'leases', unpack(mine))
-redis.call('HDEL', X .. 'leases:stalled', unpack(mine))
+if there[X .. 'leases:stalled'] then redis.call('HDEL', X .. 'leases:stalled', unpack(mine)) end
 
 local added, done, ended, call = {}, 0, string.format('%.0f', now), redis.call
-local active = P .. 'active'
+local was_active = leave_active(mine)
 local function flush()
   if #added > 0 then call('ZADD', completed, unpack(added)) end
   added = {}
@@ -68,7 +70,7 @@ for i = 1, #codes do
   if codes[i] == 0 then
     local at = FIRST + (i - 1) * STRIDE
     local id, result, rules = ARGV[at], ARGV[at + 2], tonumber(ARGV[at + 4])
-    if call('LREM', active, -1, id) == 0 then
+    if not was_active[id] then
       codes[i] = -3
     else
       done = done + 1

@@ -20,14 +20,19 @@ local function forget(id)
   call('SREM', leases, id)
   call('HDEL', X .. 'leases:stalled', id)
 end
+-- Is Bull's stall counter what it was at claim? Noted there for jobs that ran before; a retry by hand hides that a job ran.
+local function as_claimed(id, stalls, retried)
+  local noted = call('HGET', X .. 'leases:stalled', id)
+  return stalls == noted or (not noted and retried)
+end
 -- The lock is gone: is the job still where its worker left it?
 local function take_back(id)
   if not call('LPOS', P .. 'active', id) then return end
-  local fields = redis.pcall('HMGET', P .. id, 'data', 'stalledCounter')
+  local fields = redis.pcall('HMGET', P .. id, 'data', 'stalledCounter', 'retriedOn')
   if fields.err or not fields[1] then
     call('LREM', P .. 'active', -1, id)
     bury(id, fields.err and 'undecodable' or 'body_missing', 'the data of the job vanished while it ran', now)
-  elseif fields[2] == (call('HGET', X .. 'leases:stalled', id) or false) then
+  elseif as_claimed(id, fields[2], fields[3]) then
     call('LREM', P .. 'active', -1, id)
     call('SREM', P .. 'stalled', id)
     call('RPUSH', target_list(), id)

@@ -1,1 +1,25 @@
-//! (in work)
+//! What the outside sees of a worker process: health, metrics, and the callbacks of handlers.
+//!
+//! ```text
+//!  socket ─▶ connection ─▶ guard ─────────▶ routes ──▶ store ──▶ Redis
+//!            time-outs      every request:   the table    callbacks are decided by the scripts,
+//!                           Host, ids,       path × role  never by what this process remembers
+//!                           headers, errors
+//! ```
+//!
+//! Owns: the listener, who may ask for what, the form of answers and errors. Must never know: the worker, the config
+//! file. Called by `app`, which joins the worker's observer to [`Metrics`] and tells [`Readiness`].
+
+pub mod auth;
+mod body;
+mod budget;
+mod connection;
+mod guard;
+pub mod metrics;
+mod problem;
+pub mod routes;
+pub mod server;
+
+pub use auth::{Role, TokenOptions};
+pub use metrics::Metrics;
+pub use server::{CallbackEnd, QueueOptions, Readiness, ServeError, Server, ServerOptions};

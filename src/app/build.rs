@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::failure::{EXIT_CONFIG, Failure};
+use crate::admin::metrics::Metrics;
 use crate::config::{self, Config, HandlerKind, Target};
 use crate::handler::exec::{ExecHandler, ExecOptions};
 use crate::handler::http::{BodyMode, HttpHandler, HttpOptions};
@@ -41,6 +42,11 @@ pub(super) fn options(config: &Config) -> Options {
     }
 }
 
+/// The metrics of the queues of the config.
+pub(super) fn metrics(config: &Config) -> Metrics {
+    Metrics::new(config.queues.values().map(|queue| (queue.name.as_str(), queue.concurrency)))
+}
+
 /// Opens every queue and builds every handler.
 pub(super) async fn queues(
     config: &Config,
@@ -55,6 +61,8 @@ pub(super) async fn queues(
         let line = format!("no such queue (--queues): \"{unknown}\"; expected one of the config's");
         return Err(Failure::new(EXIT_CONFIG, line));
     }
+    // One for all queues: the lease thread sends one call per queue and beat.
+    let lease_connection = Connection::new(url, None, RESPONSE_TIMEOUT).map_err(Failure::redis)?;
     for (name, queue) in &config.queues {
         if !only.is_empty() && !only.contains(name) {
             continue;
@@ -66,7 +74,7 @@ pub(super) async fn queues(
         specs.push(QueueSpec {
             store,
             blocking: Connection::new(url, Some(connection_name), BLOCK_DEADLINE).map_err(Failure::redis)?,
-            lease_connection: Connection::new(url, None, RESPONSE_TIMEOUT).map_err(Failure::redis)?,
+            lease_connection: lease_connection.clone(),
             redis_url: url.to_owned(),
             concurrency: queue.concurrency,
             limiter: queue.rate.as_ref().map(|rate| Limiter {

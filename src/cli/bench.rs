@@ -28,17 +28,17 @@ pub enum Operation {
 /// Arguments of `bullock bench`.
 #[derive(Debug, Args)]
 pub struct Bench {
-    /// What to measure
-    #[arg(value_enum)]
+    /// What to measure: drain (work jobs that wait), add, or latency (one job at a time)
+    #[arg(value_enum, hide_possible_values = true)]
     pub operation: Operation,
-    /// Redis to use
-    #[arg(short = 'r', long, env = "BULLOCK_REDIS_URL", default_value = "redis://127.0.0.1:6379")]
+    /// From the shared flags.
+    #[arg(skip)]
     pub redis_url: String,
-    /// Prefix of the queue's keys
-    #[arg(long, default_value = "bull")]
+    /// From the shared flags.
+    #[arg(skip)]
     pub prefix: String,
     /// Queue to use
-    #[arg(short, long)]
+    #[arg(long)]
     pub queue: String,
     /// Layout of the queue
     #[arg(long, default_value = "bull", value_parser = ["bull"])]

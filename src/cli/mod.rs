@@ -1,14 +1,42 @@
 //! The commands.
+//!
+//! Owns: arguments, what is printed, exit codes. Must never know: Redis commands (`store`), key names (`wire`). One
+//! file for each command; [`session`] is where those that speak to Redis begin, [`error`] how all of them end.
 
 pub mod bench;
+pub mod completions;
+pub mod error;
+pub mod job;
+pub mod output;
+pub mod queue;
+pub mod redis_url;
 pub mod run;
+pub mod session;
+pub mod time;
+
+use std::io::Write as _;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// The Rust worker for Bull queues.
+use error::{CliError, Exit};
+use session::{Session, Shared};
+
+/// The Rust worker for Bull queues
 #[derive(Debug, Parser)]
-#[command(name = "bullock", version, about)]
+#[command(
+    name = "bullock",
+    version,
+    about = "The Rust worker for Bull queues",
+    after_help = "Exit codes:\n  0 done  1 failed  2 wrong usage  3 not found  4 not authorised  \
+    5 conflict  6 cannot reach Redis\n  7 timed out  8 unsafe Redis  78 no redis-server",
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
 pub struct Cli {
+    #[command(flatten)]
+    shared: Shared,
     #[command(subcommand)]
     command: Command,
 }
@@ -17,37 +45,58 @@ pub struct Cli {
 enum Command {
     /// Work the queues of the config until told to stop
     Run(run::Run),
+    /// List, pause and resume queues
+    #[command(subcommand)]
+    Queue(queue::Queue),
+    /// Add, list, watch, retry and remove jobs
+    #[command(subcommand)]
+    Job(job::Job),
     /// Measure this worker on a queue that anyone filled
     Bench(bench::Bench),
+    /// Print a completion script for a shell
+    Completions(completions::Completions),
 }
 
 /// Runs the command line and answers its exit code.
-pub fn main() -> std::process::ExitCode {
+pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) if error.is_unread() => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
-            return std::process::ExitCode::FAILURE;
-        }
-    };
-    let result = match cli.command {
-        Command::Run(args) => {
-            return match runtime.block_on(run::run(args)) {
-                Ok(()) => std::process::ExitCode::SUCCESS,
-                Err(failure) => {
-                    eprintln!("error: {failure}");
-                    std::process::ExitCode::from(failure.exit)
-                }
-            };
-        }
-        Command::Bench(args) => runtime.block_on(async move { bench::run(&args).await }),
-    };
-    match result {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            std::process::ExitCode::FAILURE
+            // A closed standard error leaves nobody to tell.
+            let _ = writeln!(std::io::stderr(), "{error}");
+            error.exit().into()
         }
     }
+}
+
+fn run(cli: Cli) -> Result<ExitCode, CliError> {
+    let Cli { shared, command } = cli;
+    match command {
+        Command::Run(args) => on_runtime(async { Ok(run::run(&shared, args).await) }),
+        Command::Completions(args) => completions::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Queue(command) => on_runtime(async {
+            queue::run(&Session::new(&shared)?, command).await.map(|()| ExitCode::SUCCESS)
+        }),
+        Command::Job(command) => on_runtime(async { job::run(&Session::new(&shared)?, command).await }),
+        Command::Bench(mut args) => {
+            let redis = shared.redis()?;
+            redis.as_str().clone_into(&mut args.redis_url);
+            args.prefix = shared.prefix;
+            on_runtime(async {
+                bench::run(&args).await.map_err(|error| CliError::worker(error, &redis))?;
+                Ok(ExitCode::SUCCESS)
+            })
+        }
+    }
+}
+
+/// Runs an async command to its end.
+fn on_runtime<T>(command: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::new(Exit::Failed, "cannot start").found(error.to_string()))?;
+    runtime.block_on(command)
 }

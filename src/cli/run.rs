@@ -1,9 +1,11 @@
 //! `bullock run`: the worker.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Args;
 
+use super::session::Shared;
 use crate::app::{self, Failure, Launch};
 use crate::config::{Config, Flag, LogFormat, Need, Sources};
 use crate::telemetry;
@@ -14,9 +16,6 @@ pub struct Run {
     /// The config file; ./bullock.toml unless given
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Redis to use, over what the config says
-    #[arg(short = 'r', long, value_name = "URL")]
-    pub redis_url: Option<String>,
     /// Work these queues only
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub queues: Vec<String>,
@@ -28,11 +27,22 @@ pub struct Run {
     pub fail_fast: bool,
 }
 
-/// Reads the config, starts the logs, and works until told to stop.
-pub async fn run(args: Run) -> Result<(), Failure> {
+/// Works until told to stop, and answers the exit code.
+pub async fn run(shared: &Shared, args: Run) -> ExitCode {
+    match work(shared, args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            failure.exit.into()
+        }
+    }
+}
+
+/// Reads the config, starts the logs, and works.
+async fn work(shared: &Shared, args: Run) -> Result<(), Failure> {
     let mut flags = Vec::new();
-    if let Some(url) = args.redis_url {
-        flags.push(Flag { name: "--redis-url".into(), key: "redis.url", value: url });
+    if let Some(url) = &shared.redis_url {
+        flags.push(Flag { name: "--redis-url".into(), key: "redis.url", value: url.clone() });
     }
     if args.no_admin {
         flags.push(Flag { name: "--no-admin".into(), key: "admin.listen", value: String::new() });

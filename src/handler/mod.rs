@@ -32,6 +32,11 @@ pub trait Handler: Send + Sync + 'static {
     /// Runs one attempt of one job.
     fn run(&self, job: Arc<Job<Data>>, ctx: Context) -> BoxFuture<'static, Outcome>;
 
+    /// Is what stands behind it there and does it know us? False shows in the metrics; it stops nothing.
+    fn is_healthy(&self) -> bool {
+        true
+    }
+
     /// A short name for logs and metrics, such as `http 127.0.0.1:3000` or `exec node`.
     fn label(&self) -> &str;
 }
@@ -174,7 +179,11 @@ fn raw(value: &impl serde::Serialize) -> Box<RawValue> {
 
 /// When a run last showed life, shared by the handler, which says so, and the executor, which keeps the limits.
 #[derive(Debug, Clone)]
-pub struct Pulse(Arc<std::sync::Mutex<PulseTimes>>);
+pub struct Pulse {
+    times: Arc<std::sync::Mutex<PulseTimes>>,
+    /// The HTTP status that the backend answered with; 0 = none yet.
+    status: Arc<std::sync::atomic::AtomicU16>,
+}
 
 /// The two times that limits are measured from.
 #[derive(Debug, Clone, Copy)]
@@ -188,7 +197,10 @@ pub struct PulseTimes {
 impl Default for Pulse {
     fn default() -> Self {
         let now = std::time::Instant::now();
-        Self(Arc::new(std::sync::Mutex::new(PulseTimes { beat: now, progress: now })))
+        Self {
+            times: Arc::new(std::sync::Mutex::new(PulseTimes { beat: now, progress: now })),
+            status: Arc::default(),
+        }
     }
 }
 
@@ -204,6 +216,17 @@ impl Pulse {
         *self.times() = PulseTimes { beat: now, progress: now };
     }
 
+    /// The backend answered with this HTTP status.
+    pub fn answered(&self, status: u16) {
+        self.status.store(status, std::sync::atomic::Ordering::Relaxed);
+        self.beat();
+    }
+
+    /// The HTTP status that the backend answered with, if there is a backend and it did.
+    pub fn status(&self) -> Option<u16> {
+        Some(self.status.load(std::sync::atomic::Ordering::Relaxed)).filter(|status| *status > 0)
+    }
+
     /// Both times.
     pub fn read(&self) -> PulseTimes {
         *self.times()
@@ -211,6 +234,6 @@ impl Pulse {
 
     fn times(&self) -> std::sync::MutexGuard<'_, PulseTimes> {
         // A poisoned lock only means that a panic happened between two plain stores.
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.times.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -86,7 +86,7 @@ fn read_claimed(reply: Value) -> Result<Claimed, StoreError> {
         }
         let mut next = || fields.next().and_then(bytes);
         let (name, data, opts, attempts_made) = (next(), next(), next(), next());
-        let (_processed_on, _stalled) = (next(), next());
+        let _processed_on = next();
         let id = next().ok_or_else(|| StoreError::Protocol("a claimed job without an id".into()))?;
         let (stacktrace, progress, checkpoint) = (next(), next(), next());
         jobs.push(ClaimedJob {

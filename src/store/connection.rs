@@ -36,11 +36,28 @@ struct Shared {
 impl Connection {
     /// A connection to `url` that opens with its first command. `response_timeout` must be longer than any block.
     pub fn new(url: &str, name: Option<String>, response_timeout: Duration) -> Result<Self, StoreError> {
+        if url.starts_with("rediss:") {
+            // Whoever installed one before has chosen; the redis crate itself picks none.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        }
         let client = Client::open(url)?;
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(response_timeout));
         Ok(Self { shared: Arc::new(Shared { client, config, name, live: Mutex::new((0, None)) }) })
+    }
+
+    /// Another connection to the same server, for a runtime or a duty of its own.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        let Shared { client, config, name, .. } = &*self.shared;
+        let shared = Shared {
+            client: client.clone(),
+            config: config.clone(),
+            name: name.clone(),
+            live: Mutex::new((0, None)),
+        };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Sends one command and awaits its reply.
@@ -88,6 +105,11 @@ impl Connection {
                 Err(error.into())
             }
         }
+    }
+
+    /// Opens the connection if it is not open. An error is met again by the next command.
+    pub async fn open(&self) {
+        let _ = self.live().await;
     }
 
     /// Drops the connection: the next command opens a new one.

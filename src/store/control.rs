@@ -91,10 +91,11 @@ impl Store {
             let wanted = (most - done).min(super::BATCH_MAX);
             let mut call = script.call(&self.keys);
             call.arg(wanted).arg(passed_over);
-            let (taken, left): (usize, usize) = convert(script.run(&self.connection, &call).await?)?;
+            let (looked, taken): (usize, usize) = convert(script.run(&self.connection, &call).await?)?;
             done += taken;
-            passed_over += left;
-            if taken + left < wanted {
+            // Those that cannot run stay where they are.
+            passed_over += looked - taken;
+            if looked < wanted {
                 break;
             }
         }

@@ -160,7 +160,10 @@ impl Store {
         Ok(list
             .lines()
             .filter_map(|line| line.split(' ').find_map(|part| part.strip_prefix("name=")))
-            .filter(|name| name.starts_with(wanted))
+            // Bull itself compares the beginning only, which takes the workers of "abcd" for those of "abc".
+            .filter(|name| {
+                name.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+            })
             .map(str::to_owned)
             .collect())
     }
@@ -180,6 +183,10 @@ pub async fn queues(connection: &Connection, prefix: &str) -> Result<Vec<String>
             };
             // An empty segment is ours (`::x:`) or another program's.
             if rest.starts_with(':') {
+                continue;
+            }
+            // `<queue>:metrics:completed` is a part of the queue's metrics.
+            if rest.ends_with(":metrics:completed") || rest.ends_with(":metrics:failed") {
                 continue;
             }
             if let Some(name) = [":id", ":meta", ":wait", ":failed", ":completed", ":delayed"]

@@ -3,13 +3,17 @@
 //! Owns: connections, scripts, the requests and replies of scripts. Must never know: when things happen
 //! (`worker`), what a job does (`handler`), what a person sees. Called by `worker`, `admin`, `app` and `cli`.
 
+pub mod callback;
 pub mod claim;
 pub mod connection;
 pub mod control;
+pub mod depth;
 pub mod enqueue;
 pub mod error;
+pub mod events;
 pub mod finish;
 pub mod inspect;
+pub mod look;
 pub mod queue;
 pub mod recover;
 pub mod renew;

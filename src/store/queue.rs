@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 use super::connection::RESPONSE_TIMEOUT;
 use super::enqueue::Enqueued;
 use super::{Connection, Scripts, Store, StoreError};
+use crate::job::cron::Zone;
+use crate::job::repeat;
 use crate::wire::{Keys, NewJob};
 
 /// A queue to add jobs to.
@@ -58,7 +60,27 @@ impl Queue {
         added.pop().ok_or_else(|| StoreError::Protocol("enqueue answered nothing".into()))
     }
 
-    /// Adds many jobs in order, in as few calls as possible: (name, data, opts) each.
+    async fn add_repeatable(&self, name: &str, data: &Value, opts: &Value) -> Result<Enqueued, StoreError> {
+        let now_ms = self.store.time_ms().await?;
+        let next = repeat::first(name, None, opts, now_ms, Zone::Local)
+            .map_err(|error| StoreError::Refused(error.to_string()))?
+            .ok_or_else(|| StoreError::Refused("repeat: its limit or endDate leaves no occurrence".into()))?;
+        let data = NewJob::bull(name, data, Map::new()).data;
+        let job = NewJob::occurrence(name, &data, &next);
+        // Sent again after a lost reply it finds the occurrence, whose id is made of its due time.
+        for last in [false, true] {
+            match self.store.repeat(&self.token, false, &next.key, next.due_text(), &job).await {
+                Ok(Some(added)) => return Ok(added),
+                Err(StoreError::Unavailable(_)) if !last => {}
+                Err(error) => return Err(error),
+                Ok(None) => break,
+            }
+        }
+        Err(StoreError::Protocol("repeat answered nothing".into()))
+    }
+
+    /// Adds many jobs in order, in as few calls as possible: (name, data, opts) each. As in Bull, `repeat` is not
+    /// honoured here: such a job runs once.
     pub async fn add_bulk(&self, jobs: Vec<(String, Value, Value)>) -> Result<Vec<Enqueued>, StoreError> {
         let jobs: Vec<NewJob> =
             jobs.into_iter().map(|(name, data, opts)| encode(&name, &data, opts)).collect();

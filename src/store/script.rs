@@ -17,6 +17,7 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("fence", include_str!("../../lua/include/fence.lua")),
     ("fence_batch", include_str!("../../lua/include/fence_batch.lua")),
     ("keys", include_str!("../../lua/include/keys.lua")),
+    ("leave_active", include_str!("../../lua/include/leave_active.lua")),
     ("limiter", include_str!("../../lua/include/limiter.lua")),
     ("metrics", include_str!("../../lua/include/metrics.lua")),
     ("now", include_str!("../../lua/include/now.lua")),

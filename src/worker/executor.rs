@@ -43,7 +43,11 @@ pub(super) async fn run(queue: Arc<Queue>, claim: Claim) {
         bull::decode(&queue.store.keys().queue, id.clone(), fields).map_err(|error| error.to_string())
     };
     let (job, end) = match decoded {
-        Err(problem) => (unreadable(&queue, id), End::undecodable(problem)),
+        Err(problem) => {
+            let job = unreadable(&queue, id);
+            queue.observer.started(&job.queue, &job.name, Duration::ZERO);
+            (job, End::undecodable(problem))
+        }
         Ok(job) => {
             let job = Arc::new(job);
             queue.observer.started(&job.queue, &job.name, waited(&job, now_ms));
@@ -97,6 +101,7 @@ struct Run<'a> {
 /// Why a run was stopped from outside.
 enum Stopped {
     LeaseLost,
+    Elsewhere,
     HandBack,
     Limit(Failure),
 }
@@ -158,8 +163,10 @@ impl Run<'_> {
             biased;
             outcome = &mut work => {
                 writer.flush().await;
+                self.tell_answer(spec, &pulse, limits.begun, outcome.as_ref().ok());
                 return self.end(outcome.unwrap_or_else(|panic| Outcome::Failed(panicked(&*panic))), spec);
             }
+            () = self.lease.ended.cancelled() => Stopped::Elsewhere,
             () = self.lease.lost.cancelled() => Stopped::LeaseLost,
             () = cancelled.cancelled() => Stopped::LeaseLost,
             () = self.queue.stop.grace_over() => Stopped::HandBack,
@@ -169,10 +176,29 @@ impl Run<'_> {
         let last = tokio::time::timeout(STOP_NOTICE, &mut work).await;
         match (stopped, last) {
             (Stopped::LeaseLost, _) => End::LeaseLost,
+            (Stopped::Elsewhere, _) => End::Elsewhere,
             (Stopped::Limit(failure), _) => self.failed(failure),
             (Stopped::HandBack, Ok(Ok(Outcome::Completed(result)))) => End::Completed(result),
             (Stopped::HandBack, _) => End::hand_back(),
         }
+    }
+
+    /// Tells how the handler answered: by HTTP status where there is one.
+    fn tell_answer(&self, spec: &HandlerSpec, pulse: &Pulse, begun: Instant, outcome: Option<&Outcome>) {
+        let class = match (pulse.status(), outcome) {
+            (Some(100..=199), _) => "1xx",
+            (Some(200..=299), _) | (None, Some(Outcome::Completed(_) | Outcome::EndedElsewhere)) => "2xx",
+            (Some(300..=399), _) => "3xx",
+            (Some(400..=499), _) => "4xx",
+            (Some(_), _) => "5xx",
+            (None, _) => "error",
+        };
+        self.queue.observer.handler_answered(
+            spec.handler.label(),
+            class,
+            spec.handler.is_healthy(),
+            begun.elapsed(),
+        );
     }
 
     fn info(&self, limits: &Limits) -> RunInfo {

@@ -17,6 +17,8 @@ pub(super) async fn run(queue: Arc<Queue>, blocking: Connection) {
     let worker = token::clean_name(&queue.options.name);
     let lane = Lane::new(format!("{}:claim", token::make(&worker, 1).remove(0)));
     let mut fetcher = Fetcher { worker, lane, busy: false, trouble: Trouble::default(), queue, blocking };
+    // Opened now and not with the first idle wait: a worker that is busy from the start must be seen by Node too.
+    fetcher.blocking.open().await;
     let mut runs = tokio::task::JoinSet::new();
     let stop = fetcher.queue.stop.clone();
     while !stop.is_asked() {

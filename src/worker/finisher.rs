@@ -81,6 +81,7 @@ pub(super) async fn run(queue: Arc<Queue>, mut outcomes: mpsc::Receiver<Finished
                 End::HandBack { .. } => handed_back.push(finished),
                 End::LeaseLost => note(&queue, &finished, Ended::LeaseLost),
                 End::Elsewhere => {
+                    queue.observer.released(&finished.job.queue);
                     tracing::info!(queue = &*finished.job.queue, job_id = %finished.job.id, "ended by its callback");
                 }
             }
@@ -289,7 +290,7 @@ fn note(queue: &Queue, finished: &Finished, ended: Ended) {
         }
         _ => {
             tracing::info!(queue = &*job.queue, job_id = %job.id, job_name = &*job.name, attempt = job.attempt(), duration_s,
-            outcome, "ended")
+                outcome, "ended");
         }
     }
 }

@@ -29,6 +29,8 @@ struct Held {
     /// When Redis will have given the job away, by our own monotonic clock: counted from before the request was sent.
     until: Instant,
     lost: CancellationToken,
+    /// Fires when somebody else ended the run with its token (a callback).
+    ended: CancellationToken,
 }
 
 /// The guard of one run's lease.
@@ -37,6 +39,8 @@ pub(super) struct Lease {
     key: u64,
     /// Fires when the lease is lost.
     pub lost: CancellationToken,
+    /// Fires when somebody else ended the run with its token.
+    pub ended: CancellationToken,
 }
 
 impl Leases {
@@ -49,9 +53,17 @@ impl Leases {
         lease: Duration,
     ) -> Lease {
         let key = self.next_key.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let lost = CancellationToken::new();
-        self.lock().insert(key, Held { id, token, until: sent + lease, lost: lost.clone() });
-        Lease { leases: Arc::clone(self), key, lost }
+        let (lost, ended) = (CancellationToken::new(), CancellationToken::new());
+        self.lock()
+            .insert(key, Held { id, token, until: sent + lease, lost: lost.clone(), ended: ended.clone() });
+        Lease { leases: Arc::clone(self), key, lost, ended }
+    }
+
+    /// Tells the run with this token that it has been ended by somebody else.
+    pub(super) fn ended_elsewhere(&self, token: &str) {
+        if let Some(held) = self.lock().values().find(|held| &*held.token == token) {
+            held.ended.cancel();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Held>> {
@@ -110,12 +122,13 @@ impl Lease {
                 id: entry.id.clone(),
                 token: Arc::clone(&entry.token),
                 lost: entry.lost.clone(),
+                ended: entry.ended.clone(),
                 ..*entry
             };
             held.insert(key, copy);
         }
         drop(held);
-        Self { leases: Arc::clone(&self.leases), key, lost: self.lost.clone() }
+        Self { leases: Arc::clone(&self.leases), key, lost: self.lost.clone(), ended: self.ended.clone() }
     }
 
     /// How long Redis still keeps the job for this run, at least.
@@ -129,6 +142,21 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.leases.lock().remove(&self.key);
+    }
+}
+
+/// All runs of this process, for those who end one from elsewhere.
+#[derive(Clone)]
+pub struct Runs(Arc<Mutex<Vec<Arc<Leases>>>>);
+
+impl Runs {
+    /// Tells the run with this token that a callback has ended it: its slot becomes free.
+    pub fn ended_elsewhere(&self, queue: &str, token: &str) {
+        for leases in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            if &*leases.store.keys().queue == queue {
+                leases.ended_elsewhere(token);
+            }
+        }
     }
 }
 
@@ -160,6 +188,10 @@ impl Thread {
         let leases = Arc::new(Leases { store, held: Mutex::default(), next_key: 0.into() });
         self.queues.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&leases));
         leases
+    }
+
+    pub(super) fn runs(&self) -> Runs {
+        Runs(Arc::clone(&self.queues))
     }
 
     pub(super) fn stop(&self) {

@@ -28,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::{BuildError, Builder};
+pub use lease::Runs;
 pub use observer::{Ended, NoObserver, Observer};
 pub use shutdown::{Stop, Stopped};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -156,6 +157,7 @@ struct Queue {
 pub struct Worker {
     stop: Stop,
     ready: Vec<(String, watch::Receiver<bool>)>,
+    runs: Runs,
     ended: tokio::task::JoinHandle<Stopped>,
 }
 
@@ -178,8 +180,9 @@ impl Worker {
             let name = spec.store.keys().queue.to_string();
             ready.push((name, start_queue(options, spec, &lease_thread, &stop, observer, &mut tasks)?));
         }
+        let runs = lease_thread.runs();
         let ended = tokio::spawn(shutdown::supervise(stop.clone(), tasks, lease_thread));
-        Ok(Self { stop, ready, ended })
+        Ok(Self { stop, ready, runs, ended })
     }
 
     /// Asks for a stop: claiming ends now, handlers may finish within the grace, the rest is handed back. Asked
@@ -201,6 +204,11 @@ impl Worker {
     /// Receivers that turn true once their queue is being claimed from.
     pub fn readiness(&self) -> Vec<(String, watch::Receiver<bool>)> {
         self.ready.clone()
+    }
+
+    /// A handle on the runs of this process.
+    pub fn runs(&self) -> Runs {
+        self.runs.clone()
     }
 
     /// Waits until the worker has stopped.

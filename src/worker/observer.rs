@@ -43,6 +43,10 @@ pub trait Observer: Send + Sync + 'static {
     fn ended(&self, queue: &str, name: &str, ended: Ended, ran: Duration, attempt: u32) {
         let _ = (queue, name, ended, ran, attempt);
     }
+    /// A run was ended by somebody else, who has counted its end.
+    fn released(&self, queue: &str) {
+        let _ = queue;
+    }
     /// So many leases were renewed, so many were lost.
     fn renewed(&self, queue: &str, renewed: usize, lost: usize) {
         let _ = (queue, renewed, lost);
@@ -51,9 +55,9 @@ pub trait Observer: Send + Sync + 'static {
     fn recovered(&self, queue: &str, jobs: usize) {
         let _ = (queue, jobs);
     }
-    /// A handler answered, or failed to: `class` as in `2xx`, `error`.
-    fn handler_answered(&self, handler: &str, class: &str, took: Duration) {
-        let _ = (handler, class, took);
+    /// A handler answered, or failed to: `class` as in `2xx`, `error`; is it healthy?
+    fn handler_answered(&self, handler: &str, class: &str, healthy: bool, took: Duration) {
+        let _ = (handler, class, healthy, took);
     }
     /// Redis became reachable (true) or stopped being so (false), seen from one queue; the reason with it.
     fn redis(&self, queue: &str, problem: Option<&str>) {

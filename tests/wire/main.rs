@@ -1,6 +1,8 @@
 //! Every golden vector that npm bull 4.16.5 made (bull-4.vectors.json, by gen-bull-4.mjs), replayed against our scripts:
 //! the same state afterwards, the same messages. What differs on purpose is in `differences.rs`, field by field.
 
+#![allow(unreachable_pub, reason = "modules of one test program")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -85,7 +85,7 @@ impl Call {
             "clean" => self.clean(name).await,
             "job" => self.job(name).await,
             "obliterate" => {
-                drop(self.store.obliterate(name == "obliterate-force").await.expect("obliterate"))
+                self.store.obliterate(name == "obliterate-force").await.expect("obliterate");
             }
             _ => self.other(name).await,
         }
@@ -297,7 +297,7 @@ impl Call {
     async fn job(&mut self, name: &str) {
         match name {
             "job-retry-failed" | "job-retry-not-failed" => {
-                drop(self.store.retry(TOKEN, "1", false).await.expect("retry"))
+                self.store.retry(TOKEN, "1", false).await.expect("retry");
             }
             _ => drop(self.store.remove(&["1"], true).await.expect("remove")),
         }

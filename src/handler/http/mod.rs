@@ -92,6 +92,10 @@ impl Handler for HttpHandler {
     fn label(&self) -> &str {
         &self.0.label
     }
+
+    fn is_healthy(&self) -> bool {
+        !self.0.health.is_unhealthy()
+    }
 }
 
 /// What was sent and where to, for the texts of failures.
@@ -129,6 +133,7 @@ async fn attempt(ready: &Ready, job: &Arc<Job<Data>>, ctx: &Context) -> Outcome 
 
 async fn answered(sent: &Sent<'_>, response: Response, ctx: &Context) -> Outcome {
     let status = response.status();
+    ctx.pulse.answered(status.as_u16());
     if response::is_refusal(status, &sent.ready.options.permanent) {
         sent.ready.health.refused();
     } else {

@@ -1,0 +1,235 @@
+//! Who may ask for what: bearer tokens, each with a role and the queues that it holds for.
+//!
+//! Owns: roles, tokens, the comparison. Must never know: routes. Called by `routes` before every handler.
+
+use std::net::IpAddr;
+
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, Method};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use super::problem::Problem;
+use super::server::Shared;
+
+/// Longest token that is looked at, bytes.
+const TOKEN_BYTES_MAX: usize = 512;
+
+/// What a token allows; each role includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// May look.
+    Viewer,
+    /// May act on jobs and queues.
+    Operator,
+    /// May destroy.
+    Admin,
+}
+
+/// One entry of `admin.tokens`. The token itself is not known here, only its digest.
+#[derive(Debug, Clone)]
+pub struct TokenOptions {
+    /// Who uses it, for logs.
+    pub name: String,
+    /// What it allows.
+    pub role: Role,
+    /// SHA-256 of the token, 64 hexadecimal digits.
+    pub sha256: String,
+    /// Queues it holds for; `*` in a pattern stands for any text. Empty = none.
+    pub queues: Vec<String>,
+}
+
+/// A token as it is compared.
+#[derive(Debug)]
+struct Token {
+    role: Role,
+    digest: [u8; 32],
+    queues: Vec<String>,
+}
+
+/// All tokens of the server.
+#[derive(Debug)]
+pub(super) struct Tokens(Vec<Token>);
+
+impl Tokens {
+    /// Reads the config's entries. `Err` = the name of a bad one and its problem.
+    pub(super) fn new(options: &[TokenOptions]) -> Result<Self, (String, String)> {
+        let read = |option: &TokenOptions| {
+            let problem = |text: &str| (option.name.clone(), text.to_owned());
+            let digest = unhex(&option.sha256)
+                .ok_or_else(|| problem("sha256: expected 64 hexadecimal digits, the SHA-256 of the token"))?;
+            if digest == digest_of("") {
+                return Err(problem("sha256: this is the digest of an empty token"));
+            }
+            Ok(Token { role: option.role, digest, queues: option.queues.clone() })
+        };
+        options.iter().map(read).collect::<Result<_, _>>().map(Self)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Compares digests, all of them to their end: the time says nothing of how near a guess came.
+    fn find(&self, token: &str) -> Option<&Token> {
+        let digest = digest_of(token);
+        let mut found = None;
+        for known in &self.0 {
+            if bool::from(known.digest.ct_eq(&digest)) {
+                found = Some(known);
+            }
+        }
+        found
+    }
+}
+
+/// What the header says.
+pub(super) enum Bearer<'a> {
+    Absent,
+    /// It is there but no bearer token.
+    Malformed,
+    Token(&'a str),
+}
+
+/// The bearer token of a request. Nothing else in it, neither query nor cookie nor what a proxy added, counts.
+pub(super) fn bearer(headers: &HeaderMap) -> Bearer<'_> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return if headers.contains_key(AUTHORIZATION) { Bearer::Malformed } else { Bearer::Absent };
+    };
+    let token = value.to_str().ok().and_then(|text| {
+        let (scheme, token) = text.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    match token {
+        Some(token) if !token.is_empty() && token.len() <= TOKEN_BYTES_MAX => Bearer::Token(token),
+        _ => Bearer::Malformed,
+    }
+}
+
+/// Lets a request pass that may do what `needed` allows, on `queue` if it names one.
+pub(super) fn require(
+    shared: &Shared,
+    needed: Role,
+    queue: Option<&str>,
+    peer: IpAddr,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<(), Problem> {
+    if shared.tokens.is_empty() {
+        // Only a loopback listener has none (see `Server::bind`): whoever reaches it may operate.
+        return if needed > Role::Operator {
+            Err(Problem::forbidden("this needs a token with the role admin"))
+        } else {
+            check_origin(method, headers)
+        };
+    }
+    shared.guesses.check(peer).map_err(Problem::rate_limited)?;
+    let token = match bearer(headers) {
+        Bearer::Absent => return Err(Problem::unauthorized()),
+        Bearer::Malformed => None,
+        Bearer::Token(token) => shared.tokens.find(token),
+    };
+    let Some(token) = token else {
+        shared.guesses.fail(peer);
+        return Err(Problem::unauthorized());
+    };
+    if token.role < needed {
+        return Err(Problem::forbidden("the role of this token is too low"));
+    }
+    match queue {
+        Some(queue) if !token.queues.iter().any(|pattern| matches(pattern, queue)) => {
+            Err(Problem::forbidden("this token is not for that queue"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Without tokens a page of another site must not act through the browser of somebody on this machine.
+fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+    if method.is_safe() {
+        return Ok(());
+    }
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let same_site = header("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none");
+    let same_host = header("origin")
+        .is_none_or(|origin| origin.split_once("://").is_some_and(|(_, host)| Some(host) == header("host")));
+    if same_site && same_host {
+        Ok(())
+    } else {
+        Err(Problem::forbidden("requests of other sites are refused"))
+    }
+}
+
+/// Does the pattern, in which `*` stands for any text, describe the name?
+fn matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+fn digest_of(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let mut digest = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        let pair = std::str::from_utf8(pair).ok().filter(|pair| !pair.contains('+'))?;
+        *byte = u8::from_str_radix(pair, 16).ok()?;
+    }
+    Some(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderMap, HeaderValue, Method};
+
+    use super::{check_origin, matches};
+
+    #[test]
+    fn without_tokens_pages_of_other_sites_may_look_but_not_act() {
+        for (name, value, acts) in [
+            ("x", "", true),
+            ("origin", "http://localhost:7979", true),
+            ("origin", "https://evil.test", false),
+            ("origin", "null", false),
+            ("sec-fetch-site", "same-origin", true),
+            ("sec-fetch-site", "none", true),
+            ("sec-fetch-site", "same-site", false),
+            ("sec-fetch-site", "cross-site", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("host", HeaderValue::from_static("localhost:7979"));
+            headers.insert(name, HeaderValue::from_static(value));
+            assert_eq!(check_origin(&Method::POST, &headers).is_ok(), acts, "{name}: {value}");
+            assert!(check_origin(&Method::GET, &headers).is_ok(), "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        for (pattern, name, expected) in [
+            ("*", "anything", true),
+            ("woo:*", "woo:customers", true),
+            ("woo:*", "other", false),
+            ("*:customers", "woo:customers", true),
+            ("w*o:*s", "woo:customers", true),
+            ("exact", "exact", true),
+            ("exact", "exactly", false),
+            ("a*a", "a", false),
+            ("", "x", false),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Names, labels and kinds of all metrics: the library's tables, and the handles that are taken from them once.
+
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::Outcome;
+use super::histogram::Histogram;
+use super::slots::Slots;
+use crate::store::depth::Depth;
+
+/// Classes of answers of a handler; anything else counts as the last.
+pub(super) const CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "error"];
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfQueue {
+    queue: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfState {
+    queue: String,
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfName {
+    queue: String,
+    name: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfOutcome {
+    queue: String,
+    name: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfHandler {
+    handler: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfCode {
+    handler: String,
+    code: &'static str,
+}
+
+type Times<L> = Family<L, Histogram, fn() -> Histogram>;
+type Seconds = Gauge<f64, AtomicU64>;
+
+/// The library's tables, from which handles are taken once.
+pub(super) struct Families {
+    started: Family<OfName, Counter>,
+    finished: Family<OfOutcome, Counter>,
+    waited: Times<OfName>,
+    ran: Times<OfName>,
+    attempts: Times<OfQueue>,
+    running: Family<OfQueue, Gauge>,
+    concurrency: Family<OfQueue, Gauge>,
+    jobs: Family<OfState, Gauge>,
+    oldest: Family<OfQueue, Seconds>,
+    paused: Family<OfQueue, Gauge>,
+    renewed: Family<OfQueue, Counter>,
+    lost: Family<OfQueue, Counter>,
+    recovered: Family<OfQueue, Counter>,
+    requests: Family<OfCode, Counter>,
+    request_time: Times<OfCode>,
+    healthy: Family<OfHandler, Gauge>,
+}
+
+/// The handles of one queue.
+pub(super) struct Queue {
+    pub(super) label: String,
+    pub(super) running: Gauge,
+    pub(super) attempts: Histogram,
+    pub(super) renewed: Counter,
+    pub(super) lost: Counter,
+    pub(super) recovered: Counter,
+    /// What the worker last said of this queue's Redis.
+    pub(super) redis_up: AtomicBool,
+    pub(super) names: Slots<Name>,
+}
+
+/// The handles of one job name in one queue.
+pub(super) struct Name {
+    pub(super) started: Counter,
+    /// By [`Outcome`], in the order of [`Outcome::ALL`].
+    pub(super) finished: [Counter; Outcome::ALL.len()],
+    pub(super) waited: Histogram,
+    pub(super) ran: Histogram,
+}
+
+/// The handles of one handler.
+pub(super) struct Handler {
+    /// By class, in the order of [`CLASSES`].
+    pub(super) requests: [Counter; CLASSES.len()],
+    pub(super) times: [Histogram; CLASSES.len()],
+    pub(super) healthy: Gauge,
+}
+
+impl Families {
+    pub(super) fn new() -> Self {
+        let times: fn() -> Histogram = Histogram::of_times;
+        Self {
+            started: Family::default(),
+            finished: Family::default(),
+            waited: Family::new_with_constructor(times),
+            ran: Family::new_with_constructor(times),
+            attempts: Family::new_with_constructor(Histogram::of_attempts as fn() -> Histogram),
+            running: Family::default(),
+            concurrency: Family::default(),
+            jobs: Family::default(),
+            oldest: Family::default(),
+            paused: Family::default(),
+            renewed: Family::default(),
+            lost: Family::default(),
+            recovered: Family::default(),
+            requests: Family::default(),
+            request_time: Family::new_with_constructor(times),
+            healthy: Family::default(),
+        }
+    }
+
+    /// Counters get `_total` and times `_seconds` behind their names.
+    pub(super) fn register(&self, to: &mut Registry) {
+        to.register("bullock_jobs_started", "Runs that began", self.started.clone());
+        to.register("bullock_jobs_finished", "Runs that ended, by how they ended", self.finished.clone());
+        let help = "Time from being added, or due, to the beginning of a run";
+        to.register_with_unit("bullock_job_wait", help, Unit::Seconds, self.waited.clone());
+        let help = "Time that runs took";
+        to.register_with_unit("bullock_job_run", help, Unit::Seconds, self.ran.clone());
+        let help = "Attempts that jobs took until they completed or failed for good";
+        to.register("bullock_job_attempts", help, self.attempts.clone());
+        to.register("bullock_jobs_running", "Jobs that this process runs now", self.running.clone());
+        let help = "Jobs that this process runs at once at most";
+        to.register("bullock_worker_concurrency", help, self.concurrency.clone());
+        to.register("bullock_queue_jobs", "Jobs of a queue in Redis, by state", self.jobs.clone());
+        let help = "How long the oldest waiting job has waited; 0 when none waits";
+        to.register_with_unit("bullock_queue_oldest_waiting", help, Unit::Seconds, self.oldest.clone());
+        to.register("bullock_queue_paused", "1 when the queue is paused", self.paused.clone());
+        to.register("bullock_locks_renewed", "Leases that were prolonged", self.renewed.clone());
+        to.register("bullock_locks_lost", "Leases that were lost in mid-run", self.lost.clone());
+        let help = "Jobs that were taken back from dead workers";
+        to.register("bullock_jobs_recovered", help, self.recovered.clone());
+        let help = "Answers of handlers, by class of their status; error = none";
+        to.register("bullock_handler_requests", help, self.requests.clone());
+        let help = "Time that handlers took to answer";
+        to.register_with_unit("bullock_handler_request", help, Unit::Seconds, self.request_time.clone());
+        let help = "0 when a handler was not reached or did not know us several times in a row";
+        to.register("bullock_handler_healthy", help, self.healthy.clone());
+    }
+
+    pub(super) fn queue(&self, name: &str, slots: usize) -> Queue {
+        let label = OfQueue { queue: name.to_owned() };
+        self.concurrency.get_or_create(&label).set(i64::try_from(slots).unwrap_or(i64::MAX));
+        Queue {
+            running: self.running.get_or_create_owned(&label),
+            attempts: self.attempts.get_or_create_owned(&label),
+            renewed: self.renewed.get_or_create_owned(&label),
+            lost: self.lost.get_or_create_owned(&label),
+            recovered: self.recovered.get_or_create_owned(&label),
+            redis_up: AtomicBool::new(true),
+            names: Slots::new(),
+            label: label.queue,
+        }
+    }
+
+    pub(super) fn name(&self, queue: &str, name: &str) -> Name {
+        let label = OfName { queue: queue.to_owned(), name: name.to_owned() };
+        let finished = |outcome: Outcome| OfOutcome {
+            queue: queue.to_owned(),
+            name: name.to_owned(),
+            outcome: outcome.as_str(),
+        };
+        Name {
+            started: self.started.get_or_create_owned(&label),
+            finished: Outcome::ALL.map(|outcome| self.finished.get_or_create_owned(&finished(outcome))),
+            waited: self.waited.get_or_create_owned(&label),
+            ran: self.ran.get_or_create_owned(&label),
+        }
+    }
+
+    pub(super) fn handler(&self, handler: &str) -> Handler {
+        let code = |code| OfCode { handler: handler.to_owned(), code };
+        let healthy = self.healthy.get_or_create_owned(&OfHandler { handler: handler.to_owned() });
+        healthy.set(1);
+        Handler {
+            requests: CLASSES.map(|class| self.requests.get_or_create_owned(&code(class))),
+            times: CLASSES.map(|class| self.request_time.get_or_create_owned(&code(class))),
+            healthy,
+        }
+    }
+
+    pub(super) fn set_depth(&self, queue: &str, depth: Option<Depth>) {
+        let label = OfQueue { queue: queue.to_owned() };
+        let counts = depth.map(|depth| depth.counts);
+        let states = [
+            ("waiting", counts.map(|counts| counts.waiting)),
+            ("paused", counts.map(|counts| counts.paused)),
+            ("active", counts.map(|counts| counts.active)),
+            ("delayed", counts.map(|counts| counts.delayed)),
+            ("completed", counts.map(|counts| counts.completed)),
+            ("failed", counts.map(|counts| counts.failed)),
+        ];
+        for (state, count) in states {
+            let label = OfState { queue: queue.to_owned(), state };
+            match count {
+                Some(count) => {
+                    self.jobs.get_or_create(&label).set(count.cast_signed());
+                }
+                None => {
+                    self.jobs.remove(&label);
+                }
+            }
+        }
+        if let Some(depth) = depth {
+            let oldest = depth.oldest_waiting.unwrap_or_default();
+            self.oldest.get_or_create(&label).set(oldest.as_secs_f64());
+            self.paused.get_or_create(&label).set(i64::from(depth.paused));
+        } else {
+            self.oldest.remove(&label);
+            self.paused.remove(&label);
+        }
+    }
+}

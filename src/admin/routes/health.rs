@@ -1,0 +1,79 @@
+//! The probes: `/livez` (alias `/healthz`) and `/readyz`. Open to all, so they tell no addresses and no versions.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use futures_util::future::join_all;
+
+use super::{Call, within};
+use crate::admin::guard::OwnText;
+use crate::admin::problem::Problem;
+use crate::admin::server::Shared;
+
+/// Longest wait for Redis' answer to a probe.
+const REDIS_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The process answers; nothing else is looked at.
+pub(super) async fn live(call: Call) -> Result<Response, Problem> {
+    Ok(report("livez", &call, &[Check { name: "ping".into(), problem: None }]))
+}
+
+/// Every queue is really being claimed from, Redis answers, and the process is not stopping.
+pub(super) async fn ready(call: Call) -> Result<Response, Problem> {
+    let state = (call.shared.readiness)();
+    let mut checks = Vec::with_capacity(state.queues.len() + 2);
+    let problem = if redis_answers(&call.shared).await { None } else { Some("no answer") };
+    checks.push(Check { name: "redis".into(), problem });
+    let problem = state.draining.then_some("draining");
+    checks.push(Check { name: "worker".into(), problem });
+    for (queue, claimed) in state.queues {
+        let problem = if claimed { None } else { Some("not being claimed from") };
+        checks.push(Check { name: format!("queue {}", queue.escape_debug()), problem });
+    }
+    Ok(report("readyz", &call, &checks))
+}
+
+struct Check {
+    name: String,
+    problem: Option<&'static str>,
+}
+
+/// As the Kubernetes API server answers: `ok`, or with `?verbose` and on failure a line for each check.
+fn report(probe: &str, call: &Call, checks: &[Check]) -> Response {
+    let passed = checks.iter().all(|check| check.problem.is_none());
+    let query = call.request.uri().query().unwrap_or_default();
+    let verbose = query.split('&').any(|pair| pair.split('=').next() == Some("verbose"));
+    let text = if passed && !verbose {
+        "ok".to_owned()
+    } else {
+        let mut text = String::new();
+        for check in checks {
+            // Writing to a String cannot fail.
+            let _ = match check.problem {
+                None => writeln!(text, "[+]{} ok", check.name),
+                Some(problem) => writeln!(text, "[-]{} failed: {problem}", check.name),
+            };
+        }
+        let _ = writeln!(text, "{probe} check {}", if passed { "passed" } else { "failed" });
+        text
+    };
+    let mut response = Response::new(Body::from(text));
+    if !passed {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        response.extensions_mut().insert(OwnText);
+    }
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, plain);
+    response
+}
+
+/// Asks by the connection of every queue: they may live on different servers.
+async fn redis_answers(shared: &Shared) -> bool {
+    let answers =
+        shared.queues.values().map(|queue| within(REDIS_TIMEOUT, &queue.store, queue.store.time_ms()));
+    join_all(answers).await.into_iter().all(|answer| answer.is_some())
+}

@@ -1,0 +1,303 @@
+//! The listener: bound before the worker starts, served on a thread of its own.
+//!
+//! A flood of slow clients must not take time from jobs, so the server has a single-threaded runtime beside the
+//! worker's (a thread that sleeps costs about 100 kB and nothing else). Connections to Redis are driven by the runtime
+//! that opened them: give the server connections of its own.
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::auth::{TokenOptions, Tokens};
+use super::budget::Budget;
+use super::metrics::{Metrics, Outcome, open_files_max};
+use super::routes::metrics::Scrape;
+use super::{connection, routes};
+use crate::job::backoff::Strategies;
+use crate::job::options::Keep;
+use crate::store::Store;
+
+/// Most connections at once. Further ones wait in the kernel's queue until one ends.
+pub const CONNECTIONS_MAX: usize = 1024;
+/// The part of the process' file descriptors that connections may take: the worker's own must never run out.
+const DESCRIPTORS_PART: f64 = 0.25;
+/// How long requests under way may go on after a stop.
+pub const STOP_GRACE: Duration = Duration::from_secs(3);
+/// Pause after a failed accept, such as when the process has no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Names by which a loopback listener is reached.
+const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
+/// What a server is made of.
+pub struct ServerOptions {
+    /// Where to listen; port 0 = any free one.
+    pub listen: SocketAddr,
+    /// Who may ask. Empty is allowed on a loopback address only; whoever reaches that one may operate.
+    pub tokens: Vec<TokenOptions>,
+    /// Further host names (without port) by which a loopback listener without tokens is reached, such as that of
+    /// `admin.public_url`.
+    pub hosts: Vec<String>,
+    /// What `/metrics` shows.
+    pub metrics: Metrics,
+    /// What `/readyz` says. Called at every probe: must be quick and must not block.
+    pub readiness: Arc<dyn Fn() -> Readiness + Send + Sync>,
+    /// The queues of this process.
+    pub queues: Vec<QueueOptions>,
+    /// Told of every run that a callback has ended, so that the worker can free its slot at once. Must not block.
+    pub on_end: Option<OnEnd>,
+}
+
+/// See [`ServerOptions::on_end`].
+pub type OnEnd = Arc<dyn Fn(&CallbackEnd<'_>) + Send + Sync>;
+
+/// A run that a callback has ended. It may have been started by another process.
+#[derive(Debug, Clone, Copy)]
+pub struct CallbackEnd<'a> {
+    /// Its queue.
+    pub queue: &'a str,
+    /// Its job.
+    pub id: &'a str,
+    /// Its token.
+    pub token: &'a str,
+    /// Completed, failed or to be retried.
+    pub outcome: Outcome,
+}
+
+/// What callbacks need to know of one queue: the same as its worker.
+#[derive(Clone)]
+pub struct QueueOptions {
+    /// The queue, on a connection of the server's own.
+    pub store: Store,
+    /// How often a handler must show life; told in every answer.
+    pub heartbeat: Duration,
+    /// How long the reply to a write is kept for a second sending: the lease.
+    pub reply_kept: Duration,
+    /// Points of Bull's metrics; 0 = none.
+    pub metrics_points: u64,
+    /// What becomes of completed jobs whose producer said nothing.
+    pub keep_completed: Keep,
+    /// What becomes of failed jobs whose producer said nothing.
+    pub keep_failed: Keep,
+    /// Longest wait that a `retryAfterMs` may ask for.
+    pub retry_after_max: Duration,
+    /// Backoff types that producers name.
+    pub strategies: Arc<Strategies>,
+}
+
+impl QueueOptions {
+    /// A queue with the worker's defaults.
+    pub fn new(store: Store) -> Self {
+        Self {
+            store,
+            heartbeat: Duration::from_mins(1),
+            reply_kept: Duration::from_secs(15),
+            metrics_points: 0,
+            keep_completed: Keep::All,
+            keep_failed: Keep::All,
+            retry_after_max: Duration::from_hours(1),
+            strategies: Arc::default(),
+        }
+    }
+}
+
+/// Whether work is being taken, as the worker says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// The process is stopping.
+    pub draining: bool,
+    /// The configured queues, each with whether it is really being claimed from.
+    pub queues: Vec<(String, bool)>,
+}
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Somebody else listens there.
+    #[error("admin.listen: {0} is in use by another process; stop it, or set admin.listen to another port")]
+    InUse(SocketAddr),
+    /// The address cannot be used.
+    #[error("admin.listen: cannot listen on {listen}: {problem}")]
+    Listen {
+        /// The address.
+        listen: SocketAddr,
+        /// What the system said.
+        problem: std::io::Error,
+    },
+    /// Others could reach it and nothing would ask who they are.
+    #[error(
+        "admin.listen: {0} can be reached from other machines, so admin.tokens must name at least one token; \
+         or listen on 127.0.0.1"
+    )]
+    NoToken(SocketAddr),
+    /// An entry of `admin.tokens` cannot be used.
+    #[error("admin.tokens \"{name}\": {problem}")]
+    Token {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The system refused a thread or a runtime.
+    #[error("the admin server cannot run: {0}")]
+    Thread(std::io::Error),
+}
+
+/// What all requests share.
+pub(super) struct Shared {
+    pub(super) tokens: Tokens,
+    /// Hosts that may be asked for; `None` = any.
+    pub(super) hosts: Option<Vec<String>>,
+    /// Failures of tokens of the config.
+    pub(super) guesses: Budget,
+    /// Failures of tokens of runs. Apart: whoever guesses must not keep a backend from its callbacks.
+    pub(super) run_guesses: Budget,
+    pub(super) metrics: Metrics,
+    pub(super) readiness: Arc<dyn Fn() -> Readiness + Send + Sync>,
+    pub(super) queues: HashMap<Arc<str>, QueueOptions>,
+    pub(super) scrape: Scrape,
+    pub(super) on_end: Option<OnEnd>,
+}
+
+/// A bound server. Connections wait in the kernel's queue until [`Server::run`].
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+impl Server {
+    /// Checks the options and takes the port.
+    pub fn bind(options: ServerOptions) -> Result<Self, ServeError> {
+        let listen = options.listen;
+        let tokens =
+            Tokens::new(&options.tokens).map_err(|(name, problem)| ServeError::Token { name, problem })?;
+        if tokens.is_empty() && !listen.ip().is_loopback() {
+            return Err(ServeError::NoToken(listen));
+        }
+        let problem = |problem: std::io::Error| match problem.kind() {
+            std::io::ErrorKind::AddrInUse => ServeError::InUse(listen),
+            _ => ServeError::Listen { listen, problem },
+        };
+        let listener = TcpListener::bind(listen).map_err(problem)?;
+        listener.set_nonblocking(true).map_err(problem)?;
+        let address = listener.local_addr().map_err(problem)?;
+        let hosts = tokens.is_empty().then(|| allowed_hosts(address, &options.hosts));
+        let queues: HashMap<Arc<str>, QueueOptions> =
+            options.queues.into_iter().map(|queue| (Arc::clone(&queue.store.keys().queue), queue)).collect();
+        let shared = Shared {
+            tokens,
+            hosts,
+            guesses: Budget::default(),
+            run_guesses: Budget::default(),
+            metrics: options.metrics,
+            readiness: options.readiness,
+            queues,
+            scrape: Scrape::default(),
+            on_end: options.on_end,
+        };
+        Ok(Self { listener, address, shared: Arc::new(shared) })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` fires and the requests under way are answered, on a thread of its own. Dropping the future
+    /// stops it too.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), ServeError> {
+        let stop = stop.child_token();
+        let _stops_when_dropped = stop.clone().drop_guard();
+        let (ended, end) = tokio::sync::oneshot::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            // Only name resolution of Redis' host ever blocks.
+            .max_blocking_threads(2)
+            .build()
+            .map_err(ServeError::Thread)?;
+        std::thread::Builder::new()
+            .name("admin".into())
+            .spawn(move || {
+                let served = runtime.block_on(serve(self.listener, self.shared, stop));
+                runtime.shutdown_background();
+                // Nobody may be waiting any more.
+                let _ = ended.send(served);
+            })
+            .map_err(ServeError::Thread)?;
+        end.await.unwrap_or_else(|_| Err(ServeError::Thread(std::io::Error::other("its thread panicked"))))
+    }
+}
+
+fn allowed_hosts(address: SocketAddr, more: &[String]) -> Vec<String> {
+    let own = match address {
+        SocketAddr::V4(v4) => v4.ip().to_string(),
+        SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
+    };
+    let mut hosts: Vec<String> = LOOPBACK_HOSTS.iter().map(|host| (*host).to_owned()).collect();
+    hosts.push(own);
+    hosts.extend(more.iter().map(|host| host.to_ascii_lowercase()));
+    hosts
+}
+
+/// [`CONNECTIONS_MAX`], or fewer where the process may have few files open.
+fn connections_max() -> usize {
+    open_files_max()
+        .map_or(CONNECTIONS_MAX, |files| ((files * DESCRIPTORS_PART) as usize).clamp(1, CONNECTIONS_MAX))
+}
+
+async fn serve(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+) -> Result<(), ServeError> {
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(ServeError::Thread)?;
+    let router: Router = routes::router(&shared);
+    let room = Arc::new(Semaphore::new(connections_max()));
+    let connections = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = accept(&listener, &room) => accepted,
+        };
+        match accepted {
+            Ok((stream, peer, place)) => {
+                let serving = connection::serve(
+                    stream,
+                    peer.ip(),
+                    Arc::clone(&shared),
+                    router.clone(),
+                    stop.child_token(),
+                );
+                connections.spawn(async move {
+                    serving.await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection to the admin server could not be taken");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    connections.close();
+    if tokio::time::timeout(STOP_GRACE, connections.wait()).await.is_err() {
+        tracing::warn!(connections = connections.len(), "requests to the admin server were cut off");
+    }
+    Ok(())
+}
+
+async fn accept(
+    listener: &tokio::net::TcpListener,
+    room: &Arc<Semaphore>,
+) -> std::io::Result<(tokio::net::TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(room).acquire_owned().await.map_err(std::io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, place))
+}

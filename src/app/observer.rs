@@ -1,0 +1,48 @@
+//! What the worker tells, passed on to the metrics of the admin server. Neither room knows the other.
+
+use std::time::Duration;
+
+use crate::admin::metrics::{Metrics, Outcome};
+use crate::worker::{Ended, Observer};
+
+/// The worker's observer that counts.
+pub(super) struct Counts(pub Metrics);
+
+impl Observer for Counts {
+    fn started(&self, queue: &str, name: &str, waited: Duration) {
+        self.0.started(queue, name, waited);
+    }
+
+    fn ended(&self, queue: &str, name: &str, ended: Ended, ran: Duration, attempt: u32) {
+        let outcome = match ended {
+            Ended::Completed => Outcome::Completed,
+            Ended::Failed => Outcome::Failed,
+            Ended::Retried => Outcome::Retried,
+            Ended::Deferred => Outcome::Deferred,
+            Ended::LeaseLost => Outcome::LeaseLost,
+            Ended::HandedBack => Outcome::HandedBack,
+        };
+        self.0.ended(queue, name, outcome, ran, attempt);
+    }
+
+    fn released(&self, queue: &str) {
+        self.0.released(queue);
+    }
+
+    fn renewed(&self, queue: &str, renewed: usize, lost: usize) {
+        self.0.renewed(queue, renewed, lost);
+    }
+
+    fn recovered(&self, queue: &str, jobs: usize) {
+        self.0.recovered(queue, jobs);
+    }
+
+    fn handler_answered(&self, handler: &str, class: &str, healthy: bool, took: Duration) {
+        self.0.handler_answered(handler, class, took);
+        self.0.handler_healthy(handler, healthy);
+    }
+
+    fn redis(&self, queue: &str, problem: Option<&str>) {
+        self.0.redis(queue, problem.is_none());
+    }
+}

@@ -1,0 +1,234 @@
+//! `bullock job add`: one job, as npm `bull` adds it.
+
+use std::io::Read as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::opts::{self, NAME_BYTES_MAX};
+use super::watch::{self, End, View};
+use crate::cli::error::{CliError, Exit};
+use crate::cli::session::Session;
+use crate::cli::time::parse_duration;
+use crate::job::JobId;
+use crate::store::enqueue::Enqueued;
+use crate::store::events::Events;
+use crate::store::{Opened, Queue, Store};
+
+/// Arguments of `bullock job add`.
+#[derive(Debug, Args)]
+#[command(after_help = "Prints the id of the job; with --wait, its result.")]
+pub struct Add {
+    /// Name of the queue
+    queue: String,
+    /// Name of the job, which selects its handler
+    name: String,
+    /// Data: JSON, @FILE, or - for standard input [default: {}]
+    #[arg(short, long, value_name = "JSON", allow_hyphen_values = true)]
+    data: Option<String>,
+    /// Options of npm bull, as JSON or @FILE; the flags below win over them
+    #[arg(long, value_name = "JSON")]
+    opts: Option<String>,
+    /// Run it after this time, such as 5s
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    delay: Option<Duration>,
+    /// Tries in all, the first one included
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=opts::ATTEMPTS_MAX))]
+    attempts: Option<u64>,
+    /// Wait between tries: TIME, fixed:TIME, exponential:TIME, or a type of the workers' config
+    #[arg(long, value_name = "BACKOFF", value_parser = parse_backoff)]
+    backoff: Option<Backoff>,
+    /// 1 is first, larger numbers come later, 0 is none
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=opts::PRIORITY_MAX))]
+    priority: Option<u64>,
+    /// Id of the job; if there is one of this id, nothing is added
+    #[arg(long, value_name = "ID", value_parser = parse_id)]
+    job_id: Option<String>,
+    /// Run it before all that wait
+    #[arg(long)]
+    lifo: bool,
+    /// Wait for its end and print its result; exit code 1 if it fails
+    #[arg(long)]
+    wait: bool,
+    /// With --wait: give up after this time, with exit code 7 [default: never]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "wait")]
+    timeout: Option<Duration>,
+}
+
+#[derive(Debug, Clone)]
+struct Backoff(Value);
+
+fn parse_backoff(text: &str) -> Result<Backoff, String> {
+    let ms = |time: Duration| Value::from(time.as_millis() as u64);
+    if let Ok(time) = parse_duration(text) {
+        return Ok(Backoff(json!({"type": "fixed", "delay": ms(time)})));
+    }
+    let backoff = match text.split_once(':') {
+        Some((kind, time)) => json!({"type": kind, "delay": ms(parse_duration(time)?)}),
+        None => json!({"type": text}),
+    };
+    if text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+        Ok(Backoff(backoff))
+    } else {
+        Err("expected 5s, fixed:5s, exponential:1s, or the name of a type".into())
+    }
+}
+
+fn parse_id(text: &str) -> Result<String, String> {
+    JobId::checked(text).map(|id| id.to_string())
+}
+
+/// Adds, and waits if asked to.
+pub(super) async fn run(session: &Session, args: Add) -> Result<ExitCode, CliError> {
+    if args.name.trim().is_empty() || args.name.len() > NAME_BYTES_MAX {
+        return Err(CliError::usage("wrong name of a job")
+            .found(&args.name)
+            .expected(format!("1 to {NAME_BYTES_MAX} bytes, not blank")));
+    }
+    let data = match &args.data {
+        Some(text) => read_json("--data", text)?,
+        None => json!({}),
+    };
+    let opts = merged_opts(&args)?;
+    for remark in opts::check(&opts)? {
+        session.out.note(&remark);
+    }
+    let (store, _) = session.queue(&args.queue).await?;
+    refuse_unknown_layout(session, &store).await?;
+    // Subscribed before the job is there: its end cannot be missed, even if it is removed at once.
+    let events = if args.wait {
+        Some(
+            Events::subscribe(session.redis.as_str(), store.keys())
+                .await
+                .map_err(|error| session.error(error))?,
+        )
+    } else {
+        None
+    };
+    let added = Queue::on(store.clone())
+        .add(&args.name, &data, Value::Object(opts))
+        .await
+        .map_err(|error| session.error(error))?;
+    match events {
+        None => {
+            report(session, &args.queue, &added)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(events) => wait(session, &store, &args, &added, events).await,
+    }
+}
+
+/// Newer records than ours, or a `BullMQ` queue that appeared meanwhile.
+async fn refuse_unknown_layout(session: &Session, store: &Store) -> Result<(), CliError> {
+    let queue = store.keys().queue.to_string();
+    match store.open().await.map_err(|error| session.error(error))? {
+        Opened::Bull => Ok(()),
+        Opened::BullMq => {
+            Err(CliError::new(Exit::Conflict, "this queue is BullMQ's").at(queue).expected("a Bull 4 queue"))
+        }
+        Opened::NewerLayout(version) => {
+            Err(CliError::new(Exit::Conflict, "a newer bullock keeps its records in this queue")
+                .at(queue)
+                .found(format!("layout {version}"))
+                .hint("update this bullock"))
+        }
+    }
+}
+
+fn report(session: &Session, queue: &str, added: &Enqueued) -> Result<(), CliError> {
+    let id = added.id.as_str();
+    if added.existed {
+        session.out.note(&format!("{queue} has a job {id} already: nothing was added"));
+    }
+    let json = json!({"queue": queue, "id": id, "existed": added.existed});
+    Ok(session.out.answer(id, id, &json)?)
+}
+
+async fn wait(
+    session: &Session,
+    store: &Store,
+    args: &Add,
+    added: &Enqueued,
+    mut events: Events,
+) -> Result<ExitCode, CliError> {
+    let id = added.id.as_str();
+    session.out.note(&if added.existed {
+        format!("{} has a job {id} already: nothing was added; waiting for that one", args.queue)
+    } else {
+        format!("added {id}, waiting for its end")
+    });
+    let mut bar = session.out.is_live().then(View::bar);
+    let changed = |record: &_| bar.as_mut().map_or(Ok(()), |bar| bar.show(session, record));
+    let end = watch::follow(session, store, id, &mut events, args.timeout, changed).await;
+    if let Some(bar) = &bar {
+        bar.clear();
+    }
+    let end = end?;
+    if let End::Completed { result, record } = &end {
+        match record {
+            Some(record) if session.out.is_json() => session.out.json_line(&record.json())?,
+            None if session.out.is_json() => {
+                session.out.json_line(&json!({"id": id, "status": "completed", "returnvalue": result}))?;
+            }
+            _ => session.out.line(&result.to_string())?,
+        }
+    }
+    end.exit(&args.queue, id)
+}
+
+/// The options of `--opts` under those of the flags.
+fn merged_opts(args: &Add) -> Result<Map<String, Value>, CliError> {
+    let mut opts = match &args.opts {
+        None => Map::new(),
+        Some(text) => match read_json("--opts", text)? {
+            Value::Object(opts) => opts,
+            other => {
+                return Err(CliError::usage("the options are no object")
+                    .at("--opts")
+                    .found(other.to_string())
+                    .expected("an object such as {\"attempts\": 3}"));
+            }
+        },
+    };
+    let flags = [
+        ("delay", args.delay.map(|delay| Value::from(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)))),
+        ("attempts", args.attempts.map(Value::from)),
+        ("backoff", args.backoff.as_ref().map(|backoff| backoff.0.clone())),
+        ("priority", args.priority.map(Value::from)),
+        ("jobId", args.job_id.clone().map(Value::from)),
+        ("lifo", args.lifo.then_some(Value::Bool(true))),
+    ];
+    for (name, value) in flags {
+        if let Some(value) = value {
+            opts.insert(name.to_owned(), value);
+        }
+    }
+    Ok(opts)
+}
+
+/// JSON from the command line, a file (`@path`) or standard input (`-`).
+fn read_json(flag: &'static str, text: &str) -> Result<Value, CliError> {
+    let unreadable = |what: &str, error: std::io::Error| {
+        CliError::usage(format!("cannot read {what}")).at(flag).found(error.to_string())
+    };
+    let (text, place) = if text == "-" {
+        let mut input = String::new();
+        std::io::stdin().read_to_string(&mut input).map_err(|error| unreadable("standard input", error))?;
+        (input, format!("{flag}, standard input"))
+    } else if let Some(path) = text.strip_prefix('@') {
+        let content = std::fs::read_to_string(path).map_err(|error| unreadable(path, error))?;
+        (content, format!("{flag}, {path}"))
+    } else {
+        (text.to_owned(), flag.to_owned())
+    };
+    serde_json::from_str(&text).map_err(|error| {
+        let problem = error.to_string();
+        let problem = problem.split(" at line ").next().unwrap_or(&problem);
+        CliError::usage(format!("no valid JSON: {problem}"))
+            .at(format!("{place}, line {} column {}", error.line(), error.column()))
+            .found(&text)
+            .hint("put single quotes around it: '{\"to\": \"ada\"}'")
+    })
+}

@@ -1,0 +1,83 @@
+//! `bullock job`: adding, looking at and acting on jobs.
+
+mod act;
+mod add;
+mod list;
+mod logs;
+mod opts;
+mod record;
+mod show;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::error::{CliError, Exit};
+use super::session::Session;
+use crate::job::id::RESERVED;
+use crate::store::Store;
+
+/// `bullock job`.
+#[derive(Debug, Subcommand)]
+pub enum Job {
+    /// Add a job
+    Add(Box<add::Add>),
+    /// List jobs
+    Ls(list::List),
+    /// Show one job: state, timeline, attempts, error, log
+    Show(One),
+    /// Watch one job to its end; exit code 1 if it fails
+    Watch(watch::Watch),
+    /// Print the log of a job
+    Logs(logs::Logs),
+    /// Put failed jobs back in line
+    Retry(act::Retry),
+    /// Run delayed jobs now
+    Promote(act::Many),
+    /// Remove jobs that do not run
+    Rm(act::Many),
+}
+
+/// One job.
+#[derive(Debug, clap::Args)]
+pub struct One {
+    /// Name of the queue
+    queue: String,
+    /// Id of the job
+    id: String,
+}
+
+/// Runs the command.
+pub async fn run(session: &Session, command: Job) -> Result<ExitCode, CliError> {
+    match command {
+        Job::Add(args) => add::run(session, *args).await,
+        Job::Ls(args) => list::run(session, &args).await.map(|()| ExitCode::SUCCESS),
+        Job::Show(args) => show::run(session, &args).await.map(|()| ExitCode::SUCCESS),
+        Job::Watch(args) => watch::run(session, &args).await,
+        Job::Logs(args) => logs::run(session, &args).await.map(|()| ExitCode::SUCCESS),
+        Job::Retry(args) => act::retry(session, &args).await,
+        Job::Promote(args) => act::promote(session, &args).await,
+        Job::Rm(args) => act::remove(session, &args).await,
+    }
+}
+
+/// The queue of a job, which must exist, and an id that can be a job's.
+async fn queue_of(session: &Session, queue: &str, id: &str) -> Result<Store, CliError> {
+    let store = session.known_queue(queue).await?;
+    if is_key_of_queue(id) { Err(no_job(queue, id)) } else { Ok(store) }
+}
+
+fn no_job(queue: &str, id: &str) -> CliError {
+    CliError::new(Exit::NotFound, "no such job")
+        .at(queue)
+        .found(id)
+        .hint(format!("bullock job ls {queue} shows the jobs that are there"))
+}
+
+/// Would this id be a key of the queue itself, or one that stands beside a job?
+fn is_key_of_queue(id: &str) -> bool {
+    let beside = [":lock", ":logs"].iter().any(|suffix| id.ends_with(suffix));
+    let below = ["metrics:", "de:", "limiter:"].iter().any(|prefix| id.starts_with(prefix));
+    id.is_empty() || beside || below || RESERVED.contains(&id)
+}

@@ -1,0 +1,214 @@
+//! `bullock job show`: everything about one job on one page.
+
+use serde_json::{Value, json};
+
+use super::record::{Progress, Record, due};
+use super::{One, no_job, queue_of};
+use crate::cli::error::CliError;
+use crate::cli::output::{Part, Tone};
+use crate::cli::session::Session;
+use crate::cli::time::{age, duration, local, now_ms};
+use crate::job::state::State;
+use crate::store::Store;
+
+/// Log lines on the page.
+const LOG_TAIL: usize = 10;
+/// Lines of data, result or stack trace on the page; `-o wide` shows all.
+const BLOCK_LINES: usize = 20;
+/// Most characters of one such line.
+const LINE_CHARS: usize = 200;
+
+/// Shows.
+pub(super) async fn run(session: &Session, args: &One) -> Result<(), CliError> {
+    let store = queue_of(session, &args.queue, &args.id).await?;
+    let failed = |error| session.error(error);
+    let Some(record) = Record::read(&store, &args.id).await.map_err(failed)? else {
+        return Err(no_job(&args.queue, &args.id));
+    };
+    let beside = store.record(&args.id).await.map_err(failed)?;
+    let beside_of =
+        |name: &str| beside.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone());
+    let attempts = attempts(&beside);
+    let (_, logged) = store.logs(&args.id, 0, 1).await.map_err(failed)?;
+    let from = (logged as usize).saturating_sub(LOG_TAIL);
+    let (log, _) = store.logs(&args.id, from, LOG_TAIL).await.map_err(failed)?;
+
+    let mut json = record.json();
+    json["queue"] = args.queue.clone().into();
+    json["attempts"] = Value::Array(attempts.iter().map(Attempt::json).collect());
+    json["logs"] = json!({"count": logged, "tail": log});
+    json["keys"] = json!(keys(&store, &args.id));
+
+    let now = now_ms();
+    let mut parts = head(session, args, &record, now);
+    parts.extend(timeline(&record, now));
+    let block = |title: &'static str, text: String| Part::Block(title, lines(&text, session.out.is_wide()));
+    if let Some(crashes) = beside_of("crashes") {
+        parts.push(Part::Field("crashes", crashes, Tone::Bad));
+    }
+    if let Some(reason) = &record.view.failed_reason {
+        parts.push(block("error", reason.clone()));
+    }
+    if !attempts.is_empty() {
+        parts.push(Part::Block("failed attempts", attempts.iter().map(Attempt::line).collect()));
+    }
+    match beside_of("raw:data") {
+        Some(raw) if record.view.data.is_null() => parts.push(block("data, as it came", raw)),
+        _ => parts.push(block("data", pretty(&record.view.data))),
+    }
+    parts.push(block("options", record.view.opts.to_string()));
+    if !record.view.returnvalue.is_null() {
+        parts.push(block("result", pretty(&record.view.returnvalue)));
+    }
+    if let Some(trace) = record.view.stacktrace.last() {
+        parts.push(block("stack trace of the last failure", trace.clone()));
+    }
+    if !log.is_empty() {
+        if (log.len() as u64) < logged {
+            let more = format!("… {} lines before: bullock job logs {} {}", from, args.queue, args.id);
+            parts.push(Part::Block("log", std::iter::once(more).chain(log).collect()));
+        } else {
+            parts.push(Part::Block("log", log));
+        }
+    }
+    parts.push(Part::Block("in Redis", keys(&store, &args.id)));
+    Ok(session.out.page(&parts, &json)?)
+}
+
+fn head(session: &Session, args: &One, record: &Record, now: i64) -> Vec<Part> {
+    let view = &record.view;
+    let mut parts = vec![
+        Part::field("job", &view.id),
+        Part::field("queue", &args.queue),
+        Part::field("name", &view.name),
+        Part::Field("status", record.status_word(), record.tone()),
+    ];
+    let state = match (record.state, record.mark.due_ms, record.lease()) {
+        (Some(State::Delayed), Some(at), _) => format!("delayed, {}", due(at, now)),
+        (Some(State::Active), _, None) => "active, but nobody holds a lease: its worker is gone".to_owned(),
+        (None, ..) => "stuck: its hash is there, but no list of the queue names it".to_owned(),
+        _ => record.whereabouts(),
+    };
+    parts.push(Part::field("state", state));
+    if let Some(reason) = &record.mark.reason {
+        parts.push(Part::field("reason", reason));
+    }
+    if let Some(progress) = Progress::read(&view.progress) {
+        let failed =
+            if progress.failed > 0 { format!(", {} failed", progress.failed) } else { String::new() };
+        let percent =
+            if progress.percent { String::new() } else { format!(" ({:.0}%)", progress.share() * 100.0) };
+        parts.push(Part::field(
+            "progress",
+            format!("{} {}{percent}{failed}", progress.bar(), progress.text()),
+        ));
+    } else if !matches!(view.progress, Value::Null | Value::Number(_)) && session.out.is_for_people() {
+        parts.push(Part::field("progress", &view.progress));
+    }
+    parts.push(Part::field("attempts", format!("{} ({} failed)", record.attempts(), view.attempts_made)));
+    parts
+}
+
+/// When what happened, and how long it took.
+fn timeline(record: &Record, now: i64) -> Vec<Part> {
+    let view = &record.view;
+    let mut parts = Vec::new();
+    let ago = |at: i64| format!("{} ({} ago)", local(at), age(at, now));
+    if let Some(added) = view.timestamp {
+        parts.push(Part::field("added", ago(added)));
+    }
+    if let Some(delay) = view.delay.filter(|delay| *delay > 0) {
+        parts.push(Part::field("delay", duration(delay)));
+    }
+    if let Some(retried) = view.retried_on {
+        parts.push(Part::field("retried", ago(retried)));
+    }
+    if let Some(started) = view.processed_on {
+        let due = view.timestamp.map(|added| added + view.delay.unwrap_or(0));
+        // The wait before a second start holds the first run: only a first one tells how long a job stood in line.
+        let waited = match due {
+            Some(due) if view.attempts_made == 0 && view.retried_on.is_none() && started >= due => {
+                format!(", {} in line", duration(started - due))
+            }
+            _ => String::new(),
+        };
+        parts.push(Part::field("started", format!("{}{waited}", ago(started))));
+    }
+    if let Some(ran) = record.ran_ms(now) {
+        let tone = if record.state == Some(State::Active) { Tone::Busy } else { Tone::Plain };
+        parts.push(Part::Field("ran", duration(ran), tone));
+    }
+    if let Some(finished) = view.finished_on {
+        parts.push(Part::field("finished", ago(finished)));
+    }
+    parts
+}
+
+/// One failed attempt, from our record of the job.
+struct Attempt {
+    number: u64,
+    record: Value,
+}
+
+impl Attempt {
+    fn json(&self) -> Value {
+        let mut json = self.record.clone();
+        json["attempt"] = self.number.into();
+        json
+    }
+
+    fn line(&self) -> String {
+        let text = |name: &str| self.record.get(name).and_then(Value::as_str).unwrap_or("");
+        let number = |name: &str| self.record.get(name).and_then(Value::as_i64);
+        let at = number("at").map(local).unwrap_or_default();
+        let ran = number("ran_ms").map_or_else(String::new, |ms| format!(" after {}", duration(ms)));
+        let message = text("message").lines().next().unwrap_or("").to_owned();
+        format!("{}  {at}  {}{ran} on {}: {message}", self.number, text("class"), text("worker"))
+    }
+}
+
+fn attempts(record: &[(String, String)]) -> Vec<Attempt> {
+    let mut attempts: Vec<Attempt> = record
+        .iter()
+        .filter_map(|(field, value)| {
+            let number = field.strip_prefix("attempt:")?.parse().ok()?;
+            let record: Value = serde_json::from_str(value).ok()?;
+            record.is_object().then_some(Attempt { number, record })
+        })
+        .collect();
+    attempts.sort_by_key(|attempt| attempt.number);
+    attempts
+}
+
+/// What to type to see the same without us.
+fn keys(store: &Store, id: &str) -> Vec<String> {
+    let keys = store.keys();
+    vec![
+        format!("HGETALL {}", keys.of(id)),
+        format!("GET {}", keys.of(&format!("{id}:lock"))),
+        format!("LRANGE {} 0 -1", keys.of(&format!("{id}:logs"))),
+        format!("HGETALL {}", keys.extra_of(&format!("job:{id}"))),
+    ]
+}
+
+fn pretty(value: &Value) -> String {
+    let short = value.to_string();
+    if short.len() <= 100 { short } else { serde_json::to_string_pretty(value).unwrap_or(short) }
+}
+
+/// Text as lines; cut unless all of it is wanted.
+fn lines(text: &str, all: bool) -> Vec<String> {
+    if all {
+        return text.lines().map(str::to_owned).collect();
+    }
+    let cut = |line: &str| match line.char_indices().nth(LINE_CHARS) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    };
+    let mut lines: Vec<String> = text.lines().take(BLOCK_LINES).map(cut).collect();
+    let left = text.lines().count().saturating_sub(BLOCK_LINES);
+    if left > 0 {
+        lines.push(format!("… {left} more lines: -o wide"));
+    }
+    lines
+}

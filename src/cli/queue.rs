@@ -1,0 +1,243 @@
+//! `bullock queue`: the queues of a prefix, one queue, pause and resume.
+
+use clap::Subcommand;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use serde_json::{Value, json};
+
+use super::error::CliError;
+use super::output::{Cell, Column, Part, Row, Tone};
+use super::session::Session;
+use super::time::{age, iso, local, now_ms};
+use crate::store::inspect::{Counts, queues};
+use crate::store::look::client_names;
+use crate::store::{Store, StoreError};
+use crate::wire::Dialect;
+
+/// Queues that are asked about at once.
+const AT_ONCE: usize = 16;
+/// Workers that `queue show` names.
+const WORKERS_SHOWN: usize = 20;
+
+/// `bullock queue`.
+#[derive(Debug, Subcommand)]
+pub enum Queue {
+    /// List the queues of the prefix with their counts
+    Ls {
+        /// Most queues to list
+        #[arg(long, default_value_t = 1000)]
+        limit: usize,
+    },
+    /// Show one queue: counts, workers, repeatable jobs
+    Show {
+        /// Name of the queue
+        queue: String,
+    },
+    /// Pause a queue for all its workers, Node's too; jobs that run are finished
+    Pause {
+        /// Name of the queue
+        queue: String,
+    },
+    /// Resume a paused queue
+    Resume {
+        /// Name of the queue
+        queue: String,
+    },
+}
+
+/// Runs the command.
+pub async fn run(session: &Session, command: Queue) -> Result<(), CliError> {
+    match command {
+        Queue::Ls { limit } => list(session, limit).await,
+        Queue::Show { queue } => show(session, &queue).await,
+        Queue::Pause { queue } => pause(session, &queue, true).await,
+        Queue::Resume { queue } => pause(session, &queue, false).await,
+    }
+}
+
+/// What one line of the list says.
+struct Summary {
+    name: String,
+    dialect: Dialect,
+    counts: Counts,
+    paused: bool,
+}
+
+async fn list(session: &Session, limit: usize) -> Result<(), CliError> {
+    let mut names =
+        queues(&session.connection, &session.prefix).await.map_err(|error| session.error(error))?;
+    let found = names.len();
+    names.truncate(limit);
+    let clients = client_names(&session.connection).await.map_err(|error| session.error(error))?;
+    let stores = names.into_iter().map(|name| session.store(&name));
+    let summaries: Vec<Summary> = futures_util::stream::iter(stores)
+        .map(|store| async move { summary(session, &store).await })
+        .buffered(AT_ONCE)
+        .try_filter_map(|summary| std::future::ready(Ok(summary)))
+        .try_collect()
+        .await
+        .map_err(|error: StoreError| session.error(error))?;
+    let rows: Vec<Row> = summaries
+        .iter()
+        .map(|summary| {
+            let workers =
+                clients.as_ref().map(|names| workers_of(&session.store(&summary.name), names).len());
+            row(summary, workers)
+        })
+        .collect();
+    session.out.list(COLUMNS, &rows)?;
+    if rows.is_empty() {
+        session.out.note(&format!(
+            "no queues under prefix \"{}\" at {}",
+            session.prefix,
+            session.redis.shown()
+        ));
+    } else if found > limit {
+        session.out.note(&format!("{limit} of {found} queues; more: --limit {found}"));
+    }
+    Ok(())
+}
+
+const COLUMNS: &[Column] = &[
+    Column::text("QUEUE"),
+    Column::number("WAITING"),
+    Column::number("ACTIVE"),
+    Column::number("DELAYED"),
+    Column::number("FAILED"),
+    Column::number("COMPLETED"),
+    Column::number("WORKERS"),
+    Column::text("PAUSED"),
+    Column::text("DIALECT").wide(),
+];
+
+/// `None` = the keys only looked like a queue's, or it is gone meanwhile.
+async fn summary(session: &Session, store: &Store) -> Result<Option<Summary>, StoreError> {
+    let Some(dialect) = store.dialect().await? else { return Ok(None) };
+    let (counts, paused) = match store.counts().await {
+        Ok(found) => found,
+        Err(StoreError::Unavailable(text) | StoreError::Protocol(text)) if text.contains("WRONGTYPE") => {
+            session.out.note(&format!(
+                "note: {} is left out: its keys have other types than a queue's",
+                store.keys().queue
+            ));
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(Some(Summary { name: store.keys().queue.to_string(), dialect, counts, paused }))
+}
+
+fn row(summary: &Summary, workers: Option<usize>) -> Row {
+    let Summary { name, dialect, counts, paused } = summary;
+    let failed = if counts.failed > 0 { Tone::Bad } else { Tone::Plain };
+    let workers_text = workers.map_or_else(|| "?".to_owned(), |n| n.to_string());
+    Row {
+        cells: vec![
+            Cell::new(name),
+            Cell::new(counts.waiting + counts.paused),
+            Cell::new(counts.active),
+            Cell::new(counts.delayed),
+            Cell::new(counts.failed).tone(failed),
+            Cell::new(counts.completed),
+            Cell::new(workers_text),
+            Cell::new(if *paused { "yes" } else { "no" }).tone(if *paused {
+                Tone::Busy
+            } else {
+                Tone::Faint
+            }),
+            Cell::new(dialect.as_str()),
+        ],
+        json: json!({"queue": name, "dialect": dialect.as_str(), "paused": paused, "counts": counts, "workers": workers}),
+    }
+}
+
+/// Names of the connections of this queue's workers, Node's and ours. A name that only begins with the queue's is
+/// another queue's.
+fn workers_of(store: &Store, clients: &[String]) -> Vec<String> {
+    let ours = store.keys().client_name("");
+    let bare = ours.trim_end_matches(':');
+    let tail = |name: &String| {
+        let rest = name.strip_prefix(bare)?;
+        if rest.is_empty() { Some("Node".to_owned()) } else { rest.strip_prefix(':').map(str::to_owned) }
+    };
+    clients.iter().filter_map(tail).collect()
+}
+
+async fn show(session: &Session, name: &str) -> Result<(), CliError> {
+    let store = session.known_queue(name).await?;
+    let failed = |error| session.error(error);
+    let (counts, paused) = store.counts().await.map_err(failed)?;
+    let workers =
+        client_names(&session.connection).await.map_err(failed)?.map(|names| workers_of(&store, &names));
+    let repeatables = store.repeatables().await.map_err(failed)?;
+    let oldest = store.oldest_waiting().await.map_err(failed)?;
+    let now = now_ms();
+
+    let waiting = counts.waiting + counts.paused;
+    let line = match &oldest {
+        Some((id, added)) => format!("{waiting}, next is {id}, added {} ago", age(*added, now)),
+        None => waiting.to_string(),
+    };
+    let named = |workers: &Vec<String>| match workers.len() {
+        0 => "none".to_owned(),
+        n if n > WORKERS_SHOWN => format!("{n}: {}, …", workers[..WORKERS_SHOWN].join(", ")),
+        n => format!("{n}: {}", workers.join(", ")),
+    };
+    let mut parts = vec![
+        Part::field("queue", name),
+        Part::field("dialect", "bull"),
+        Part::Field(
+            "paused",
+            if paused { "yes" } else { "no" }.into(),
+            if paused { Tone::Busy } else { Tone::Plain },
+        ),
+        Part::field("waiting", line),
+        Part::field("active", counts.active),
+        Part::field("delayed", counts.delayed),
+        Part::Field(
+            "failed",
+            counts.failed.to_string(),
+            if counts.failed > 0 { Tone::Bad } else { Tone::Plain },
+        ),
+        Part::field("completed", counts.completed),
+        Part::field(
+            "workers",
+            workers.as_ref().map_or_else(|| "unknown (no right to CLIENT LIST)".into(), named),
+        ),
+    ];
+    if !repeatables.is_empty() {
+        let lines = repeatables.iter().map(|(key, next)| {
+            let next = *next as i64;
+            let when = if next > now {
+                format!("in {}", age(now, next))
+            } else {
+                format!("{} late", age(next, now))
+            };
+            format!("{key}  next {} ({when})", local(next))
+        });
+        parts.push(Part::Block("repeatable jobs", lines.collect()));
+    }
+    let repeat_json: Vec<Value> =
+        repeatables.iter().map(|(key, next)| json!({"key": key, "next": *next as i64})).collect();
+    let json = json!({"queue": name, "prefix": session.prefix, "dialect": "bull", "paused": paused, "counts": counts,
+        "nextWaiting": oldest.map(|(id, added)| json!({"id": id, "timestamp": added, "addedAt": iso(added)})),
+        "workers": workers, "repeatables": repeat_json});
+    Ok(session.out.page(&parts, &json)?)
+}
+
+async fn pause(session: &Session, name: &str, pause: bool) -> Result<(), CliError> {
+    let store = session.known_queue(name).await?;
+    let changed = store.pause(pause).await.map_err(|error| session.error(error))?;
+    let state = if pause { "paused" } else { "resumed" };
+    let words = match (changed, pause) {
+        (true, _) => format!("{state} {name}"),
+        (false, true) => format!("{name} is paused already"),
+        (false, false) => format!("{name} is not paused"),
+    };
+    let json = json!({"queue": name, "paused": pause, "changed": changed});
+    if session.out.is_json() {
+        session.out.json_line(&json)?;
+    } else {
+        session.out.note(&words);
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! What every command that speaks to Redis begins with: the shared flags, a connection, the queue that is meant.
+
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::error::{CliError, Exit};
+use super::output::{Format, Output};
+use super::redis_url::RedisUrl;
+use crate::store::connection::RESPONSE_TIMEOUT;
+use crate::store::{Connection, Scripts, Store, StoreError};
+use crate::wire::keys::check_name;
+use crate::wire::{Dialect, Keys};
+
+const HEADING: &str = "Shared options";
+
+/// Flags that every command takes.
+#[derive(Debug, Clone, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "flags of the command line")]
+#[allow(clippy::doc_markdown, rustdoc::bare_urls, reason = "these comments are help texts")]
+pub struct Shared {
+    /// Redis to use [default: BULLOCK_REDIS_URL, REDIS_URL or redis://127.0.0.1:6379]
+    // Read by hand: clap would print the value of the variable, password and all, in its help.
+    #[arg(short = 'r', long, global = true, value_name = "URL", help_heading = HEADING)]
+    pub redis_url: Option<String>,
+    /// Prefix of the queues' keys
+    #[arg(long, global = true, default_value = "bull", help_heading = HEADING)]
+    pub prefix: String,
+    /// table, wide, json, ndjson or csv [default: table on a terminal, tab-separated in a pipe]
+    #[arg(short, long, global = true, value_enum, hide_possible_values = true, help_heading = HEADING,
+        value_name = "FORMAT")]
+    pub output: Option<Format>,
+    /// Same as --output json
+    #[arg(long, global = true, conflicts_with = "output", help_heading = HEADING)]
+    pub json: bool,
+    /// No messages, only data and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = HEADING)]
+    pub quiet: bool,
+    /// Say more about what is done
+    #[arg(short, long, global = true, help_heading = HEADING)]
+    pub verbose: bool,
+    /// No colours, as with NO_COLOR=1
+    #[arg(long, global = true, help_heading = HEADING)]
+    pub no_color: bool,
+}
+
+impl Shared {
+    /// The output as asked for.
+    pub fn output(&self) -> Output {
+        let format = if self.json { Some(Format::Json) } else { self.output };
+        Output::new(format, self.no_color, self.quiet, self.verbose)
+    }
+
+    /// The checked URL and prefix.
+    pub fn redis(&self) -> Result<RedisUrl, CliError> {
+        check_name("prefix", &self.prefix).map_err(|problem| CliError::usage(problem).at("--prefix"))?;
+        RedisUrl::resolve(self.redis_url.as_deref())
+    }
+}
+
+/// A Redis to talk to.
+pub struct Session {
+    /// Where the answers go.
+    pub out: Output,
+    /// The Redis.
+    pub redis: RedisUrl,
+    /// Prefix of all keys.
+    pub prefix: String,
+    /// Opens with the first command.
+    pub connection: Connection,
+    scripts: Arc<Scripts>,
+}
+
+impl Session {
+    /// Checks the flags. Nothing is sent yet.
+    pub fn new(shared: &Shared) -> Result<Self, CliError> {
+        let (out, redis) = (shared.output(), shared.redis()?);
+        out.detail(&format!("redis {} (from {}), prefix {}", redis.shown(), redis.source(), shared.prefix));
+        let connection = Connection::new(redis.as_str(), None, RESPONSE_TIMEOUT).map_err(|error| {
+            CliError::usage("the Redis URL cannot be used").at(redis.shown()).found(error.to_string())
+        })?;
+        let scripts = Arc::new(Scripts::bull(None));
+        Ok(Self { out, redis, prefix: shared.prefix.clone(), connection, scripts })
+    }
+
+    /// A queue by the name it has in Redis.
+    pub fn store(&self, queue: &str) -> Store {
+        Store::new(self.connection.clone(), Keys::new(&self.prefix, queue), Arc::clone(&self.scripts))
+    }
+
+    /// A queue by the name that a person typed. Keys of `BullMQ` are refused before anything is read or written
+    /// through them; a queue without keys is told by `false`.
+    pub async fn queue(&self, name: &str) -> Result<(Store, bool), CliError> {
+        check_name("queue name", name).map_err(CliError::usage)?;
+        let store = self.store(name);
+        match store.dialect().await.map_err(|error| self.error(error))? {
+            Some(Dialect::BullMq) => Err(CliError::new(Exit::Conflict, "this queue is BullMQ's")
+                .at(name)
+                .expected("a Bull 4 queue")
+                .hint("BullMQ queues are not supported yet; nothing was changed")),
+            found => Ok((store, found.is_some())),
+        }
+    }
+
+    /// [`Session::queue`] that must exist.
+    pub async fn known_queue(&self, name: &str) -> Result<Store, CliError> {
+        match self.queue(name).await? {
+            (store, true) => Ok(store),
+            (_, false) => Err(self.no_queue(name)),
+        }
+    }
+
+    /// There is no such queue.
+    pub fn no_queue(&self, name: &str) -> CliError {
+        CliError::new(Exit::NotFound, "no such queue")
+            .at(format!("prefix {} at {}", self.prefix, self.redis.shown()))
+            .found(name)
+            .hint("bullock queue ls shows all queues of a prefix")
+    }
+
+    /// The store's error as the command's.
+    pub fn error(&self, error: StoreError) -> CliError {
+        CliError::store(error, &self.redis)
+    }
+}

@@ -1,0 +1,62 @@
+//! How much work a queue holds and how long it has waited: a bounded read for metrics and scaling.
+
+use std::time::Duration;
+
+use redis::Value;
+
+use super::inspect::Counts;
+use super::{Store, StoreError, array, bytes};
+use crate::wire::bull;
+
+/// What a queue holds at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Depth {
+    /// Jobs by state.
+    pub counts: Counts,
+    /// Is the queue paused?
+    pub paused: bool,
+    /// How long the job that has waited longest has done so; `None` = nothing waits. Only both ends of the waiting list
+    /// are looked at: a job in the middle can be older where priorities are used.
+    pub oldest_waiting: Option<Duration>,
+}
+
+impl Store {
+    /// Counts, pause and age, in three round trips whatever the size of the queue.
+    pub async fn depth(&self) -> Result<Depth, StoreError> {
+        let (counts, paused) = self.counts().await?;
+        let oldest_waiting =
+            if counts.waiting + counts.paused == 0 { None } else { self.oldest_age().await? };
+        Ok(Depth { counts, paused, oldest_waiting })
+    }
+
+    async fn oldest_age(&self) -> Result<Option<Duration>, StoreError> {
+        let mut pipe = redis::pipe();
+        for list in ["wait", "paused"] {
+            for end in [0, -1] {
+                pipe.cmd("LINDEX").arg(self.keys.of(list)).arg(end);
+            }
+        }
+        let ids: Vec<Vec<u8>> =
+            self.connection.pipeline(&pipe, 4).await?.into_iter().filter_map(bytes).collect();
+        if ids.is_empty() {
+            return Ok(None);
+        }
+        let mut pipe = redis::pipe();
+        for id in &ids {
+            let key = [self.keys.base.as_bytes(), id].concat();
+            pipe.cmd("HMGET").arg(key).arg("timestamp").arg("delay").arg("processedOn");
+        }
+        let replies = self.connection.pipeline(&pipe, ids.len()).await?;
+        let now_ms = self.time_ms().await?;
+        let since = replies.into_iter().filter_map(waiting_since).min();
+        Ok(since.map(|since| Duration::from_millis((now_ms - since).max(0).cast_unsigned())))
+    }
+}
+
+/// When a job began to wait, ms: when it was added, was due, or was last run, whichever came last.
+fn waiting_since(fields: Value) -> Option<i64> {
+    let mut fields = array(fields).ok()?.into_iter().map(bytes);
+    let mut next = || fields.next().flatten().map(|text| bull::integer(Some(&text)));
+    let (added, delay, last_run) = (next()?, next().unwrap_or(0), next().unwrap_or(0));
+    Some(added.saturating_add(delay).max(last_run))
+}

@@ -1,0 +1,194 @@
+//! One server with its Redis, and a client that sends exactly what a test says.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bullock::admin::{Metrics, QueueOptions, Readiness, Server, ServerOptions};
+use bullock::store::claim::ClaimRequest;
+use bullock::store::{Connection, Lane, Scripts, Store};
+use bullock::wire::{Keys, NewJob};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::sync::DropGuard;
+
+use crate::support::redis::Redis;
+use crate::support::wait::DEADLINE;
+
+/// The queue of all tests; its name needs encoding in a path.
+pub const QUEUE: &str = "woo:customers";
+
+/// The form of a run's token.
+pub const TOKEN: &str = "w-1:0123456789abcdef0123456789abcdef";
+pub const OTHER_TOKEN: &str = "w-1:ffffffffffffffffffffffffffffffff";
+
+pub struct Site {
+    pub redis: Redis,
+    /// The test's own view of the queue.
+    pub store: Store,
+    pub address: SocketAddr,
+    pub metrics: Metrics,
+    pub readiness: Arc<Mutex<Readiness>>,
+    _stop: DropGuard,
+}
+
+impl Site {
+    pub fn start() -> Site {
+        Site::start_with(|_| {})
+    }
+
+    /// A server with one queue, ready, on loopback and without tokens, as `change` changes it.
+    pub fn start_with(change: impl FnOnce(&mut ServerOptions)) -> Site {
+        let redis = Redis::start();
+        let store = store(&redis);
+        let readiness =
+            Arc::new(Mutex::new(Readiness { draining: false, queues: vec![(QUEUE.to_owned(), true)] }));
+        let metrics = Metrics::new([(QUEUE, 4)]);
+        let told = Arc::clone(&readiness);
+        let mut options = ServerOptions {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tokens: Vec::new(),
+            hosts: Vec::new(),
+            metrics: metrics.clone(),
+            readiness: Arc::new(move || told.lock().unwrap().clone()),
+            queues: vec![QueueOptions::new(store.on(connection(&redis)))],
+            on_end: None,
+        };
+        change(&mut options);
+        let server = Server::bind(options).unwrap();
+        let address = server.local_addr();
+        let stop = CancellationToken::new();
+        tokio::spawn(server.run(stop.clone()));
+        Site { redis, store, address, metrics, readiness, _stop: stop.drop_guard() }
+    }
+
+    /// Sends a request without a body.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], None).await
+    }
+
+    /// Sends a request with the given headers beside Host, and reads the answer to its end.
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Answer {
+        let mut text = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            write!(text, "host: {}\r\n", self.address).unwrap();
+        }
+        for (name, value) in headers {
+            write!(text, "{name}: {value}\r\n").unwrap();
+        }
+        if let Some(body) = body {
+            write!(text, "content-length: {}\r\n", body.len()).unwrap();
+        }
+        text += "\r\n";
+        text += body.unwrap_or_default();
+        self.raw(text.as_bytes()).await
+    }
+
+    /// Sends bytes and reads until the server closes.
+    pub async fn raw(&self, bytes: &[u8]) -> Answer {
+        let exchange = async {
+            let mut stream = TcpStream::connect(self.address).await.unwrap();
+            // The server may answer and close before it has read all.
+            let _ = stream.write_all(bytes).await;
+            let mut reply = Vec::new();
+            let _ = stream.read_to_end(&mut reply).await;
+            Answer::read(&reply)
+        };
+        tokio::time::timeout(DEADLINE, exchange).await.expect("an answer")
+    }
+
+    /// One callback with a JSON body.
+    pub async fn callback(&self, id: &str, action: &str, token: &str, body: &Value) -> Answer {
+        let (path, token) = (callback_path(id, action), format!("Bearer {token}"));
+        let headers = [("authorization", token.as_str()), ("content-type", "application/json")];
+        self.send("POST", &path, &headers, Some(&body.to_string())).await
+    }
+
+    /// Adds a job and claims it: its id.
+    pub async fn running_job(&self, token: &str, opts: Value) -> String {
+        let opts = opts.as_object().unwrap().clone();
+        let added =
+            self.store.enqueue("test", &[NewJob::bull("sync", &json!({"n": 1}), opts)]).await.unwrap();
+        assert_eq!(self.claim(token, 60_000).await, added[0].id.as_str(), "the only waiting job");
+        added[0].id.to_string()
+    }
+
+    /// Claims the next job: its id.
+    pub async fn claim(&self, token: &str, lease_ms: u64) -> String {
+        let mut lane = Lane::new(format!("test:{token}:{:?}", std::time::Instant::now()));
+        lane.next();
+        let tokens = [token.to_owned()];
+        let request = ClaimRequest { lease_ms, busy: false, limiter: None, tokens: &tokens };
+        let claimed = self.store.claim(&lane, &request).await.unwrap();
+        claimed.jobs[0].id.to_string()
+    }
+
+    /// The state of a job and its hash.
+    pub async fn job(&self, id: &str) -> (bullock::wire::hash::JobView, &'static str) {
+        self.store.job(id).await.unwrap().expect("the job exists")
+    }
+}
+
+pub fn callback_path(id: &str, action: &str) -> String {
+    format!("/api/v1/queues/woo%3Acustomers/jobs/{id}/{action}")
+}
+
+fn connection(redis: &Redis) -> Connection {
+    Connection::new(&redis.url(), None, Duration::from_secs(5)).unwrap()
+}
+
+fn store(redis: &Redis) -> Store {
+    Store::new(connection(redis), Keys::new("bull", QUEUE), Arc::new(Scripts::bull(None)))
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Answer {
+    fn read(reply: &[u8]) -> Answer {
+        let reply = String::from_utf8_lossy(reply);
+        let (head, body) = reply.split_once("\r\n\r\n").unwrap_or((&reply, ""));
+        let mut lines = head.lines();
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).unwrap_or(0);
+        let headers = lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        Answer { status, headers, body: body.to_owned() }
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The last part of a problem's type.
+    pub fn problem(&self) -> String {
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        let body = self.json();
+        assert_eq!(body["status"], self.status, "{self:?}");
+        assert!(
+            body["requestId"].as_str().is_some_and(|id| Some(id) == self.header("request-id")),
+            "{self:?}"
+        );
+        body["type"].as_str().unwrap().rsplit(':').next().unwrap().to_owned()
+    }
+}

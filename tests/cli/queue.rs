@@ -1,0 +1,112 @@
+//! `bullock queue`.
+
+use serde_json::json;
+
+use super::Place;
+use super::support::node::BullQueue;
+
+#[tokio::test]
+async fn ls_lists_every_queue_of_the_prefix_with_bulls_counts_and_workers() {
+    let place = Place::start();
+    let mut mail = BullQueue::open(&place.redis.url(), "mail").await;
+    let mut other = BullQueue::open(&place.redis.url(), "mailbox:eu").await;
+    mail.add("x", json!({}), json!({"delay": 60_000})).await;
+    mail.add("x", json!({}), json!({})).await;
+    other.work(1, 0).await;
+    let id = other.add("x", json!({}), json!({})).await;
+    other.finished(&id).await.unwrap();
+
+    let listed = place.json(&["queue", "ls"]).await;
+    assert_eq!(
+        listed,
+        json!([
+            {"queue": "mail", "dialect": "bull", "paused": false, "workers": 0, "counts":
+                {"waiting": 1, "paused": 0, "active": 0, "delayed": 1, "completed": 0, "failed": 0}},
+            {"queue": "mailbox:eu", "dialect": "bull", "paused": false, "workers": 1, "counts":
+                {"waiting": 0, "paused": 0, "active": 0, "delayed": 0, "completed": 1, "failed": 0}},
+        ])
+    );
+    let table = place.ok(&["queue", "ls", "-o", "table"]).await;
+    let expected = "\
+QUEUE       WAITING  ACTIVE  DELAYED  FAILED  COMPLETED  WORKERS  PAUSED
+mail              1       0        1       0          0        0  no
+mailbox:eu        0       0        0       0          1        1  no
+";
+    assert_eq!(table, expected);
+    assert_eq!(place.ok(&["queue", "ls", "--prefix", "none"]).await, "");
+}
+
+#[tokio::test]
+async fn keys_that_only_end_like_a_queues_are_no_queues() {
+    let place = Place::start();
+    place.add(&["mail", "x"]).await;
+    place.redis(&["HSET", "bull:mail:metrics:completed", "count", "1"]).await;
+    let answer = place.run(&["queue", "ls"]).await;
+    assert_eq!((answer.stdout.lines().count(), answer.stderr.as_str()), (1, ""), "{answer:?}");
+    // Another program's keys are named once and do not end the list.
+    place.redis(&["SET", "bull:odd:wait", "text"]).await;
+    let answer = place.run(&["queue", "ls"]).await;
+    assert_eq!(answer.stdout.lines().count(), 1, "{answer:?}");
+    assert_eq!(answer.stderr, "note: odd is left out: its keys have other types than a queue's\n");
+}
+
+#[tokio::test]
+async fn pause_and_resume_hold_for_npm_bull_and_may_be_repeated() {
+    let place = Place::start();
+    let mut mail = BullQueue::open(&place.redis.url(), "mail").await;
+    mail.add("x", json!({}), json!({})).await;
+
+    assert_eq!(place.json(&["queue", "pause", "mail"]).await["changed"], true);
+    assert_eq!(mail.call("isPaused", json!([])).await, Ok(json!(true)));
+    let again = place.run(&["queue", "pause", "mail"]).await;
+    assert_eq!((again.code, again.stderr.as_str()), (0, "mail is paused already\n"));
+    assert!(place.ok(&["queue", "ls"]).await.contains("mail\t1\t0\t0\t0\t0\t0\tyes"));
+
+    let resumed = place.run(&["queue", "resume", "mail"]).await;
+    assert_eq!((resumed.code, resumed.stderr.as_str()), (0, "resumed mail\n"));
+    assert_eq!(mail.call("isPaused", json!([])).await, Ok(json!(false)));
+    assert_eq!(place.json(&["queue", "resume", "mail"]).await["changed"], false);
+}
+
+#[tokio::test]
+async fn a_queue_that_does_not_exist_is_neither_shown_nor_made_by_pausing_it() {
+    let place = Place::start();
+    for command in ["show", "pause", "resume"] {
+        let error = place.fails(3, &["queue", command, "mial"]).await;
+        assert!(error.contains("no such queue") && error.contains(": mial"), "{error}");
+    }
+    assert_eq!(place.keys().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn show_names_counts_workers_the_oldest_job_and_what_repeats() {
+    let place = Place::start();
+    let mut mail = BullQueue::open(&place.redis.url(), "mail").await;
+    mail.add("nightly", json!({}), json!({"repeat": {"cron": "0 3 * * *", "tz": "Europe/Rome"}})).await;
+    let id = mail.add("x", json!({}), json!({})).await;
+    let shown = place.json(&["queue", "show", "mail"]).await;
+    assert_eq!(shown["nextWaiting"]["id"], json!(id));
+    assert_eq!(shown["repeatables"][0]["key"], "nightly:::Europe/Rome:0 3 * * *");
+    assert!(shown["repeatables"][0]["next"].as_i64().is_some_and(|next| next > 1_700_000_000_000), "{shown}");
+    let page = place.ok(&["queue", "show", "mail", "-o", "table"]).await;
+    assert!(page.contains(&format!("\nwaiting    1, next is {id}, added ")), "{page}");
+    assert!(page.contains("\nrepeatable jobs\n  nightly:::Europe/Rome:0 3 * * *  next "), "{page}");
+}
+
+#[tokio::test]
+async fn queues_of_bullmq_are_listed_and_not_touched() {
+    let place = Place::start();
+    place.redis(&["HSET", "bull:mq:meta", "version", "bullmq:5.0.0", "opts.maxLenEvents", "10000"]).await;
+    place.redis(&["XADD", "bull:mq:events", "*", "event", "added"]).await;
+    assert_eq!(place.json(&["queue", "ls"]).await[0]["dialect"], "bullmq");
+    for command in [
+        &["queue", "pause", "mq"][..],
+        &["job", "add", "mq", "x"],
+        &["job", "ls", "mq"],
+        &["job", "rm", "mq", "1"],
+    ] {
+        let error = place.fails(5, command).await;
+        assert!(error.contains("BullMQ's (mq)"), "{error}");
+    }
+    assert_eq!(place.keys().await, ["bull:mq:events", "bull:mq:meta"]);
+}
