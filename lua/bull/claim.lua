@@ -102,8 +102,8 @@ for i = found, 1, -1 do -- the consumer end is the right one
       call('PUBLISH', channel .. token, id)
       call('HSET', key, 'processedOn', started)
       if fields[5] then -- it ran before: an id that is used or listed again has not ended
-        if there[P .. 'completed'] then call('ZREM', P .. 'completed', id) end
-        if there[P .. 'failed'] then call('ZREM', P .. 'failed', id) end
+        call('ZREM', P .. 'completed', id)
+        call('ZREM', P .. 'failed', id)
       end
       reply[count + 4] = describe(id, fields)
     end

@@ -22,9 +22,9 @@ local lane, request, keep_ms, points = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[
 local before = replay(lane, request)
 if before then return before end
 local completed = P .. 'completed'
-local wrong, there = expect_types({ P .. 'active', 'list', completed, 'zset', P .. 'stalled', 'set',
-  X .. 'leases', 'set', X .. 'leases:stalled', 'hash', P .. 'failed', 'zset',
-  P .. 'metrics:completed', 'hash', P .. 'metrics:completed:data', 'list' })
+local wrong, there = expect_types({ P .. 'active', 'list', completed, 'zset', P .. 'stalled', 'set', P .. 'failed', 'zset',
+  X .. 'leases', 'set', X .. 'leases:stalled', 'hash', P .. 'metrics:completed', 'hash',
+  P .. 'metrics:completed:data', 'list' })
 if wrong then return wrong end
 
 local codes, keys, locks = refused_batch(FIRST, STRIDE, tonumber(ARGV[5]))

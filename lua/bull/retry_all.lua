@@ -1,7 +1,7 @@
 --- Puts the oldest failed jobs back to waiting.
 -- KEYS  P, X
 -- ARGV  most jobs to look at in this call, how many of the oldest to pass over
--- Reply how many were looked at (fewer than asked for = none is left), how many were taken
+-- Reply how many were taken, how many were left where they are; together fewer than asked for = none is left
 -- Kept  a job is in exactly one place; one that runs or has no body stays failed
 -- Spec  docs/wire/bull-4.md 8.3 (queue.retryJobs)
 --- @include "keys"
@@ -10,20 +10,21 @@
 local failed = P .. 'failed'
 local wrong = expect_types({ failed, 'zset', P .. 'wait', 'list', P .. 'paused', 'list' })
 if wrong then return wrong end
-local ids, looked = {}, 0
+local ids, left = {}, 0
 local function can_run(id)
   return redis.call('EXISTS', P .. id .. ':lock') == 0 and redis.pcall('HEXISTS', P .. id, 'data') == 1
 end
 for _, id in ipairs(redis.call('ZRANGE', failed, ARGV[2], ARGV[2] + ARGV[1] - 1)) do
-  looked = looked + 1
   if can_run(id) then
     ids[#ids + 1] = id
     redis.call('HDEL', P .. id, 'finishedOn', 'processedOn', 'failedReason')
     redis.pcall('HDEL', X .. 'job:' .. id, 'crashes', 'reason', 'buried_at')
+  else
+    left = left + 1
   end
 end
 if #ids > 0 then
   redis.call('ZREM', failed, unpack(ids))
   redis.call('LPUSH', target_list(), unpack(ids))
 end
-return { looked, #ids }
+return { #ids, left }

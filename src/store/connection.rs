@@ -107,9 +107,9 @@ impl Connection {
         }
     }
 
-    /// Opens the connection if it is not open. An error is met again by the next command.
-    pub async fn open(&self) {
-        let _ = self.live().await;
+    /// Opens the connection now instead of with its first command, so that its name can be seen.
+    pub async fn open(&self) -> Result<(), StoreError> {
+        Ok(self.live().await.map(|_| ())?)
     }
 
     /// Drops the connection: the next command opens a new one.

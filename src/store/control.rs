@@ -91,11 +91,10 @@ impl Store {
             let wanted = (most - done).min(super::BATCH_MAX);
             let mut call = script.call(&self.keys);
             call.arg(wanted).arg(passed_over);
-            let (looked, taken): (usize, usize) = convert(script.run(&self.connection, &call).await?)?;
+            let (taken, left): (usize, usize) = convert(script.run(&self.connection, &call).await?)?;
             done += taken;
-            // Those that cannot run stay where they are.
-            passed_over += looked - taken;
-            if looked < wanted {
+            passed_over += left;
+            if taken + left < wanted {
                 break;
             }
         }

@@ -48,14 +48,19 @@ impl Queue {
         &self.store
     }
 
-    /// Adds a job. `opts` are npm `bull`'s, as JSON. An id that exists is not added again; the answer says so.
+    /// Adds a job. `opts` are npm `bull`'s, as JSON. An id that exists is not added again; the answer says so. With
+    /// `repeat`, a repeatable job is registered and its first occurrence added; patterns without `tz` are read in the
+    /// zone of this process, as Node does.
     pub async fn add(
         &self,
         name: &str,
         data: &impl serde::Serialize,
         opts: Value,
     ) -> Result<Enqueued, StoreError> {
-        let data = serde_json::to_value(data).map_err(|error| StoreError::Protocol(error.to_string()))?;
+        let data = serde_json::to_value(data).map_err(|error| StoreError::Refused(error.to_string()))?;
+        if opts.get("repeat").is_some_and(Value::is_object) {
+            return self.add_repeatable(name, &data, &opts).await;
+        }
         let mut added = self.add_bulk(vec![(name.to_owned(), data, opts)]).await?;
         added.pop().ok_or_else(|| StoreError::Protocol("enqueue answered nothing".into()))
     }

@@ -60,7 +60,10 @@ pub(super) async fn run(queue: Arc<Queue>, claim: Claim) {
             (job, end)
         }
     };
-    let finished = Finished { job, token, lease, end, started };
+    // A job that goes back must be back before the next claim, or another overtakes it; a completed one need not.
+    let (slot_until_written, slot) =
+        if matches!(end, End::Completed(_)) { (None, Some(slot)) } else { (Some(slot), None) };
+    let finished = Finished { job, token, lease, end, started, slot: slot_until_written };
     // Holds the slot until the finisher has room: a Redis that does not take outcomes gets no new claims.
     let _ = queue.finished.send(finished).await;
     drop(slot);
@@ -164,6 +167,11 @@ impl Run<'_> {
             outcome = &mut work => {
                 writer.flush().await;
                 self.tell_answer(spec, &pulse, limits.begun, outcome.as_ref().ok());
+                // A handler that gives up because a write was refused: by nobody's callback, but for want of the lease.
+                let refused = cancelled.is_cancelled() && !self.lease.ended.is_cancelled();
+                if refused && matches!(outcome, Ok(Outcome::EndedElsewhere)) {
+                    return End::LeaseLost;
+                }
                 return self.end(outcome.unwrap_or_else(|panic| Outcome::Failed(panicked(&*panic))), spec);
             }
             () = self.lease.ended.cancelled() => Stopped::Elsewhere,

@@ -17,10 +17,12 @@ pub(super) async fn run(queue: Arc<Queue>, blocking: Connection) {
     let worker = token::clean_name(&queue.options.name);
     let lane = Lane::new(format!("{}:claim", token::make(&worker, 1).remove(0)));
     let mut fetcher = Fetcher { worker, lane, busy: false, trouble: Trouble::default(), queue, blocking };
-    // Opened now and not with the first idle wait: a worker that is busy from the start must be seen by Node too.
-    fetcher.blocking.open().await;
     let mut runs = tokio::task::JoinSet::new();
     let stop = fetcher.queue.stop.clone();
+    // Named connections are how Node sees workers: one that is busy from its start must be seen too. An error here is
+    // met again, and told, where the connection is used.
+    let named = fetcher.blocking.clone();
+    tokio::spawn(async move { named.open().await.ok() });
     while !stop.is_asked() {
         tokio::select! {
             () = stop.asked() => break,

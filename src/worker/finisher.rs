@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::fetcher::jittered;
 use super::lease::Lease;
@@ -23,6 +23,9 @@ pub(super) struct Finished {
     pub lease: Lease,
     pub end: End,
     pub started: Instant,
+    /// Freed once the end is in Redis, where the next claim must not come first.
+    #[expect(dead_code, reason = "held, and never looked at")]
+    pub slot: Option<OwnedSemaphorePermit>,
 }
 
 /// What is to be written.
@@ -270,6 +273,7 @@ fn give_up_deferring(queue: &Queue, finished: &Finished) {
         lease: finished.lease.again(),
         end: End::failed(&finished.job, Failure::new(ReasonClass::Error, message), &queue.options.strategies),
         started: finished.started,
+        slot: None,
     };
     let sender = queue.finished.clone();
     tokio::spawn(async move { sender.send(again).await.ok() });

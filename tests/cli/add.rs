@@ -77,6 +77,20 @@ async fn an_id_that_exists_adds_nothing_and_says_so() {
 }
 
 #[tokio::test]
+async fn a_repeatable_added_here_is_one_that_npm_bull_lists_and_removes() {
+    let place = Place::start();
+    let mut mail = BullQueue::open(&place.redis.url(), "mail").await;
+    let id = place.add(&["mail", "tick", "--opts", r#"{"repeat":{"every":3600000}}"#]).await;
+    assert!(id.starts_with("repeat:"), "{id}");
+    let listed = mail.call("getRepeatableJobs", json!([])).await.unwrap();
+    assert_eq!((&listed[0]["name"], &listed[0]["every"]), (&json!("tick"), &json!(3_600_000)));
+    assert_eq!(mail.job_call(&id, "getState", json!([])).await.unwrap(), json!("delayed"));
+    mail.call("removeRepeatable", json!(["tick", {"every": 3_600_000}])).await.unwrap();
+    assert_eq!(mail.call("getRepeatableJobs", json!([])).await.unwrap(), json!([]));
+    assert_eq!(mail.call("getDelayedCount", json!([])).await.unwrap(), json!(0));
+}
+
+#[tokio::test]
 async fn options_that_would_harm_the_job_or_the_queue_are_refused_before_anything_is_written() {
     let place = Place::start();
     let wrong: &[(&str, &str)] = &[
@@ -98,7 +112,9 @@ async fn options_that_would_harm_the_job_or_the_queue_are_refused_before_anythin
         (r#"{"jobId":12}"#, "(jobId): 12"),
         (r#"{"jobId":"1:lock"}"#, "':'"),
         (r#"{"jobId":" "}"#, "blank"),
-        (r#"{"repeat":{"every":1000}}"#, "repeatable jobs cannot be added here yet"),
+        (r#"{"repeat":{"every":"x"}}"#, "repeat.every"),
+        (r#"{"repeat":{"cron":"61 * * * *"}}"#, "repeat."),
+        (r#"{"repeat":{"every":1000,"limit":0}}"#, "leaves no occurrence"),
         ("[1]", "no object"),
         ("{attempts:1}", "no valid JSON: key must be a string (--opts, line 1 column 2)"),
     ];

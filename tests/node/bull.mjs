@@ -27,6 +27,15 @@ const requests = {
     if (job === null) throw new Error(`no job ${id}`);
     return typeof job[method] === 'function' ? job[method](...args) : job[method];
   },
+  // Like job.finished(), and says {waiting} once Bull listens for the event and has looked for the job in vain.
+  async finished({ id }) {
+    const job = await queue.getJob(id);
+    const before = queue.listenerCount('global:completed');
+    const result = job.finished();
+    while (queue.listenerCount('global:completed') === before) await new Promise(setImmediate);
+    say({ waiting: id });
+    return result;
+  },
   listen() {
     for (const event of globalEvents) queue.on(event, (...args) => say({ event, args }));
     return queue.isReady().then(() => queue.client.ping()).then(() => true);
@@ -35,6 +44,7 @@ const requests = {
     queue.process('*', concurrency, async (job) => {
       say({ started: job.id });
       await new Promise((resolve) => setTimeout(resolve, runMs));
+      if (job.data.failsOnce && job.attemptsMade === 0) throw new Error('once');
       return { by: 'node' };
     }).catch((error) => console.error(error.message));
     return queue.isReady().then(() => true);

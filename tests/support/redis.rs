@@ -1,5 +1,6 @@
 //! A real redis-server of the test's own.
 
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
@@ -19,6 +20,7 @@ pub struct Redis {
     process: Process,
     port: u16,
     dir: TempDir,
+    arguments: Vec<String>,
 }
 
 impl Redis {
@@ -33,7 +35,8 @@ impl Redis {
         for _ in 0..PORT_TRIES {
             let port = free_port();
             if let Some(process) = spawn(&dir, port, arguments) {
-                return Redis { process, port, dir };
+                let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+                return Redis { process, port, dir, arguments };
             }
         }
         panic!("redis-server did not start in {PORT_TRIES} tries; its log:\n{}", log(&dir));
@@ -64,6 +67,40 @@ impl Redis {
             .expect("our own redis-server takes connections")
     }
 
+    /// Every key with its whole content, apart from what tells nothing of jobs: the records of answered requests and the
+    /// guard of Bull's stalled check.
+    pub async fn dump(&self) -> BTreeMap<String, String> {
+        let mut db = self.connection().await;
+        let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut db).await.unwrap();
+        let mut dump = BTreeMap::new();
+        for key in keys {
+            if key.contains("::reply:") || key.ends_with(":stalled-check") {
+                continue;
+            }
+            let kind: String = redis::cmd("TYPE").arg(&key).query_async(&mut db).await.unwrap();
+            let (command, arguments): (&str, &[&str]) = match kind.as_str() {
+                "string" => ("GET", &[]),
+                "list" => ("LRANGE", &["0", "-1"]),
+                "set" => ("SORT", &["ALPHA"]),
+                "zset" => ("ZRANGE", &["0", "-1", "WITHSCORES"]),
+                "hash" => ("HGETALL", &[]),
+                // It expired between the two looks.
+                _ => continue,
+            };
+            let mut command = redis::cmd(command);
+            command.arg(&key).arg(arguments);
+            let content = if kind == "hash" {
+                let fields: BTreeMap<String, String> = command.query_async(&mut db).await.unwrap();
+                format!("{fields:?}")
+            } else {
+                let value: redis::Value = command.query_async(&mut db).await.unwrap();
+                format!("{value:?}")
+            };
+            dump.insert(key, format!("{kind} {content}"));
+        }
+        dump
+    }
+
     /// Stops the server's process in its tracks: sockets stay open, nothing answers.
     pub fn freeze(&self) {
         self.process.signal(Signal::SIGSTOP);
@@ -74,14 +111,15 @@ impl Redis {
         self.process.signal(Signal::SIGCONT);
     }
 
-    /// Kills the server and starts an empty one on the same port.
+    /// Kills the server and starts it again on the same port: empty, unless its arguments made it keep things.
     pub fn crash_and_restart(&mut self) {
         self.process.signal(Signal::SIGKILL);
         let limit = Instant::now() + START_LIMIT;
         while self.process.ended().is_none() && Instant::now() < limit {
             std::thread::sleep(Duration::from_millis(1));
         }
-        self.process = spawn(&self.dir, self.port, &[])
+        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        self.process = spawn(&self.dir, self.port, &arguments)
             .unwrap_or_else(|| panic!("port {} was taken meanwhile:\n{}", self.port, log(&self.dir)));
     }
 }

@@ -5,6 +5,8 @@ use serde_json::{Map, Value};
 
 use crate::cli::error::{CliError, shown};
 use crate::job::JobId;
+use crate::job::cron::Zone;
+use crate::job::repeat;
 
 /// Longest delay: ten years. Far beyond, a due time is no exact number any more.
 pub(super) const DELAY_MAX_MS: u64 = 10 * 365 * 86_400 * 1000;
@@ -42,11 +44,20 @@ pub(super) fn check(opts: &Map<String, Value>) -> Result<Vec<String>, CliError> 
         })?;
     }
     if opts.contains_key("repeat") {
-        return Err(CliError::usage("repeatable jobs cannot be added here yet")
-            .at("--opts repeat")
-            .hint("add it with npm bull; it is run all the same"));
+        check_schedule(opts)?;
     }
     Ok(remarks)
+}
+
+/// Would this schedule ever be due? Asked of this machine's clock; Redis' own decides when the job is added.
+fn check_schedule(opts: &Map<String, Value>) -> Result<(), CliError> {
+    let wrong = |problem: String| CliError::usage(problem).at("--opts repeat");
+    let now_ms = chrono::Utc::now().timestamp_millis();
+    match repeat::first("", None, &Value::Object(opts.clone()), now_ms, Zone::Local) {
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => Err(wrong("its limit or endDate leaves no occurrence".into())),
+        Err(error) => Err(wrong(error.to_string())),
+    }
 }
 
 fn check_one(name: &str, value: &Value, remarks: &mut Vec<String>) -> Result<(), String> {

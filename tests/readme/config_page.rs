@@ -1,0 +1,102 @@
+//! docs/config.md agrees with what is accepted: its tables are made from the catalogue of options.
+//!
+//! After a change of the catalogue: `UPDATE_DOCS=1 cargo test --test readme config_page`
+
+use std::fmt::Write as _;
+
+use bullock::config::{Kind, OptionDefault, accepted_options};
+
+use crate::blocks;
+
+const PAGE: &str = "docs/config.md";
+const BEGIN: &str = "<!-- options: made from the catalogue -->\n";
+const END: &str = "<!-- end of options -->\n";
+
+/// Sections in the page's order: the part of the path that all options of it share, and the heading.
+const SECTIONS: &[(&str, &str)] = &[
+    ("redis", "[redis]"),
+    ("admin.tokens.[]", "[[admin.tokens]]"),
+    ("admin", "[admin]"),
+    ("worker", "[worker]"),
+    ("backoff.<type>", "[backoff.<type>]"),
+    ("log", "[log]"),
+    ("queues.<name>.handlers.<job name>", "[queues.<name>.handlers.<job name>]"),
+    ("queues.<name>", "[queues.<name>]"),
+];
+
+/// Where the sections stand on the page: what belongs to another one comes after it.
+const ORDER: &[usize] = &[0, 2, 1, 3, 4, 5, 7, 6];
+
+fn section_of(path: &str) -> Option<(usize, &str)> {
+    let own = |(index, (prefix, _)): (usize, &(&str, &str))| {
+        path.strip_prefix(prefix)?.strip_prefix('.').map(|name| (index, name))
+    };
+    SECTIONS
+        .iter()
+        .enumerate()
+        .filter_map(|section| {
+            own(section).map(|(index, rest)| {
+                let at = path.len() - rest.len();
+                (index, &path[at..])
+            })
+        })
+        .next()
+}
+
+fn tables() -> String {
+    let mut rows: Vec<String> = vec![String::new(); SECTIONS.len()];
+    for option in accepted_options() {
+        let Some((section, name)) = section_of(option.path) else { continue };
+        if option.kind == Kind::Table || name.starts_with('<') {
+            continue;
+        }
+        let default = match option.default {
+            OptionDefault::None => "none".to_owned(),
+            OptionDefault::Required => "required".to_owned(),
+            default => format!("`{}`", default.to_toml().unwrap_or_default()),
+        };
+        let about = option.about.replace('|', "\\|").replace('<', "\\<");
+        let expected = option.kind.expected().replace('|', "\\|");
+        let _ = writeln!(rows[section], "| `{name}` | {default} | {expected} | {about} |");
+    }
+    let mut page = String::new();
+    for &section in ORDER {
+        let heading = SECTIONS[section].1;
+        let _ = write!(
+            page,
+            "\n### `{heading}`\n\n| option | default | value | what it does |\n|---|---|---|---|\n{}",
+            rows[section]
+        );
+    }
+    page + "\n"
+}
+
+#[test]
+fn the_config_page_names_every_option_with_its_default() {
+    let page = blocks::page(PAGE);
+    let (head, rest) = page.split_once(BEGIN).expect("the page has the mark of its tables");
+    let (shown, tail) = rest.split_once(END).expect("the page has the end of its tables");
+    let made = tables();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(blocks::root().join(PAGE), format!("{head}{BEGIN}{made}{END}{tail}")).unwrap();
+        return;
+    }
+    assert!(
+        shown == made,
+        "{PAGE} is not up to date. Run: UPDATE_DOCS=1 cargo test --test readme config_page"
+    );
+}
+
+#[test]
+fn no_option_is_left_out_of_the_tables() {
+    let made = tables();
+    for option in accepted_options().filter(|option| option.kind != Kind::Table) {
+        // A header, a type: what the user names has no row of its own.
+        let name = option.path.rsplit('.').next().unwrap();
+        assert!(
+            name.starts_with('<') || option.path == "admin.tokens" || made.contains(&format!("{name}` |")),
+            "{}",
+            option.path
+        );
+    }
+}

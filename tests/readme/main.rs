@@ -1,0 +1,75 @@
+//! What the README and the pages in docs/ show, done: every command typed, every config loaded, every program run.
+//!
+//! A block with a language tag that nothing runs fails the test. Blocks without a tag are pictures.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod blocks;
+mod config_page;
+mod examples;
+mod pages;
+mod repository;
+mod shell;
+
+use blocks::Block;
+use shell::Reader;
+
+/// Commands that are typed at the root of the repository and not in an app.
+fn is_of_the_repository(block: &Block) -> bool {
+    block.commands().iter().all(|(command, _)| command.starts_with("script/"))
+}
+
+fn of_language(blocks: &[Block], language: &str) -> Vec<Block> {
+    blocks.iter().filter(|block| block.language == language).cloned().collect()
+}
+
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars().chain(
+        [
+            ("REDIS_URL", "redis://127.0.0.1:6379"),
+            ("WEBHOOK_SECRET", "whsec_T2ZyZWFkbWVzQW5kT3RoZXJzMDEyMzQ1"),
+            ("OLD_WEBHOOK_SECRET", "whsec_T2xkT2ZyZWFkbWVzQW5kT3RoZXJzMDEy"),
+            ("OPS_TOKEN_SHA256", "3e7077fd2f66d689e0cee6a7cf5b37bf2dca7c979af356d0a31cbc5c85605c7d"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned())),
+    )
+}
+
+fn load(page: &str, block: &Block) {
+    let name = format!("{page}, the block at line {}", block.line);
+    if let Err(problems) = bullock::config::Config::from_text(&name, &block.text, environment()) {
+        panic!("{problems}");
+    }
+}
+
+#[test]
+fn every_block_of_the_readme_has_somebody_who_runs_it() {
+    for block in blocks::of(&blocks::page("README.md")) {
+        let known = matches!(block.language.as_str(), "console" | "toml" | "js" | "rust");
+        assert!(known, "README.md line {}: nothing runs a block of \"{}\"", block.line, block.language);
+    }
+}
+
+#[tokio::test]
+async fn the_readmes_app_works_as_shown() {
+    let blocks = blocks::of(&blocks::page("README.md"));
+    let reader = Reader::new();
+    for block in of_language(&blocks, "toml") {
+        load("README.md", &block);
+        reader.save(&block);
+    }
+    for block in of_language(&blocks, "js") {
+        reader.save(&block);
+    }
+    let consoles = of_language(&blocks, "console");
+    let app: Vec<Block> = consoles.into_iter().filter(|block| !is_of_the_repository(block)).collect();
+    assert!(!app.is_empty());
+    // Nothing is shown that is not used.
+    for block in blocks.iter().filter(|block| block.language == "js") {
+        let name = block.file_name().unwrap_or_default();
+        let used = app.iter().any(|console| console.text.contains(&format!("node {name}")));
+        assert!(used, "README.md line {}: no command runs {name}", block.line);
+    }
+    reader.type_in("README.md", &app).await;
+}
