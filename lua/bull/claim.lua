@@ -82,15 +82,28 @@ local function refuse(id, fields)
     bury(id, 'body_missing', 'the data of the job is missing', now)
   end
 end
+-- By the rate limiter: asleep now. What runs already must not be put to sleep; one run is enough.
+local function held_up(id, key)
+  return call('EXISTS', key .. ':lock') == 1 and runs_already(id)
+    or put_to_sleep(id, limit_max, limit_ms, grouped, now)
+end
+-- An id that is not UTF-8 cannot be named to anybody: its run could never end. Looked at only where one is not ASCII.
+local exotic = string.find(table.concat(ids), '[\128-\255]')
+local function is_text(id)
+  local rest = string.gsub(id, '[\194-\223][\128-\191]', '')
+  rest = string.gsub(rest, '[\224-\239][\128-\191][\128-\191]', '')
+  rest = string.gsub(rest, '[\240-\244][\128-\191][\128-\191][\128-\191]', '')
+  return not string.find(rest, '[\128-\255]')
+end
 for i = found, 1, -1 do -- the consumer end is the right one
   local id = ids[i]
   local key = P .. id
   local fields = read(key)
   if not fields[2] then
     refuse(id, fields)
-  elseif limit_max > 0 and call('EXISTS', key .. ':lock') == 1 and runs_already(id) then
-    -- One run is enough, and what runs must not be put to sleep.
-  elseif limit_max == 0 or not put_to_sleep(id, limit_max, limit_ms, grouped, now) then
+  elseif exotic and not is_text(id) then
+    bury(id, 'undecodable', 'the id is not UTF-8', now)
+  elseif limit_max == 0 or not held_up(id, key) then
     local token = ARGV[FIRST_TOKEN + count + 1]
     local lock = key .. ':lock'
     local free = call('SET', lock, token, 'PX', lease, 'NX')

@@ -122,6 +122,31 @@ async fn names_and_ids_of_any_text_work() {
     bull.close().await;
 }
 
+#[tokio::test]
+async fn an_id_that_is_no_text_is_a_dead_letter_and_runs_not_at_all() {
+    let mut ground = Ground::new().await;
+    let _: i64 = ground.run_bytes(&[b"HSET", b"bull:q:\xff\xc3", b"data", b"{}", b"opts", b"{}"]).await;
+    let _: i64 = ground.run_bytes(&[b"LPUSH", b"bull:q:wait", b"\xff\xc3"]).await;
+    for id in ["é", "😀"] {
+        ground.place(id, &[]).await;
+    }
+    ground.good("good").await;
+    let worker = ground.worker().await;
+    ground.comes_to("good", "completed").await;
+    ground.comes_to(r"\xff\xc3", "failed").await;
+    assert_eq!(ground.recorder.ids(), ["é", "😀", "good"]);
+    let reason: String = ground.run_bytes(&[b"HGET", b"bull:q:\xff\xc3", b"failedReason"]).await;
+    assert!(reason.contains("id is not UTF-8"), "{reason}");
+    worker.stop();
+    worker.join().await;
+    ground.sound().await;
+    let mut bull = crate::support::node::BullQueue::open(&ground.redis.url(), "q").await;
+    for getter in ["getFailed", "getCompleted", "getJobCounts"] {
+        assert!(bull.call(getter, json!([])).await.is_ok(), "{getter}");
+    }
+    bull.close().await;
+}
+
 /// As [`Ground::comes_to`], for ids that a snapshot shows escaped.
 async fn wait_completed(ground: &mut Ground, id: &str) {
     let con = ground.con.clone();

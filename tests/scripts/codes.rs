@@ -254,3 +254,56 @@ async fn a_job_that_runs_is_not_put_to_sleep_by_the_rate_limiter() {
         ground.plain(&["LPUSH", "bull:q:wait", "a"]).await;
     }
 }
+
+#[tokio::test]
+async fn an_id_that_waits_although_it_runs_is_not_claimed_again() {
+    let mut ground = Ground::at(NOW).await;
+    ground.running("a", "w:01", json!({})).await;
+    ground.plain(&["LPUSH", "bull:q:wait", "a", "a"]).await;
+    assert_eq!(ground.claim(&["w:02", "w:03"]).await, Vec::<String>::new());
+    assert_eq!(ground.run::<String>(&["GET", "bull:q:a:lock"]).await, "w:01");
+    ground.sound().await;
+    // Listed twice, in one claim.
+    ground.add("b", json!({})).await;
+    ground.plain(&["LPUSH", "bull:q:wait", "b"]).await;
+    assert_eq!(ground.claim(&["w:04", "w:05"]).await, ["b"]);
+    ground.sound().await;
+}
+
+#[tokio::test]
+async fn bulls_check_leaves_a_job_with_a_lock_to_its_worker() {
+    let mut ground = Ground::at(NOW).await;
+    ground.running("nodes", "some-uuid", json!({})).await;
+    ground.plain(&["DEL", "bull::x:q::leases"]).await;
+    ground.plain(&["SADD", "bull:q:stalled", "nodes"]).await;
+    let stalled = ground.store.stalled(1000, 1).await.unwrap();
+    assert_eq!((stalled.recovered.len(), stalled.failed.len()), (0, 0));
+    assert_eq!(ground.state_of("nodes").await, ["active"]);
+}
+
+#[tokio::test]
+async fn a_job_of_ours_is_left_to_our_own_sweep_which_takes_it_back_without_a_stall() {
+    let mut ground = Ground::at(NOW).await;
+    ground.running("ours", "w:01", json!({})).await;
+    ground.plain(&["DEL", "bull:q:ours:lock"]).await;
+    ground.plain(&["SADD", "bull:q:stalled", "ours"]).await;
+    assert!(ground.store.stalled(1000, 1).await.unwrap().recovered.is_empty());
+    assert_eq!(ground.store.recover().await.unwrap().jobs, [("ours".into(), 1)]);
+    assert_eq!(ground.run::<i64>(&["HEXISTS", "bull:q:ours", "stalledCounter"]).await, 0);
+    ground.sound().await;
+}
+
+#[tokio::test]
+async fn a_body_that_vanished_under_a_dead_worker_is_a_dead_letter_at_once() {
+    let mut ground = Ground::at(NOW).await;
+    ground.running("ours", "w:01", json!({})).await;
+    ground.plain(&["DEL", "bull:q:ours:lock", "bull:q:ours"]).await;
+    assert!(ground.store.recover().await.unwrap().jobs.is_empty());
+    assert_eq!(ground.state_of("ours").await, ["failed"]);
+    ground.running("nodes", "some-uuid", json!({})).await;
+    ground.plain(&["DEL", "bull:q:nodes:lock", "bull:q:nodes", "bull::x:q::leases"]).await;
+    ground.plain(&["SADD", "bull:q:stalled", "nodes"]).await;
+    assert!(ground.store.stalled(1000, 1).await.unwrap().recovered.is_empty());
+    assert_eq!(ground.state_of("nodes").await, ["failed"]);
+    ground.sound().await;
+}

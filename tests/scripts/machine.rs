@@ -135,7 +135,7 @@ impl World {
     }
 
     fn now(&self) -> i64 {
-        NOW + 1000 * self.time as i64
+        NOW + 1000 * self.time.cast_signed() as i64
     }
 
     /// Does this run hold its job?
@@ -383,7 +383,7 @@ fn whatever_happens_each_job_is_in_one_place_and_that_is_the_right_one() {
     let (con, stores) = runtime.block_on(async {
         let connection = Connection::new(&redis.url(), None, std::time::Duration::from_secs(20)).unwrap();
         let at = |time: usize| {
-            let scripts = Arc::new(Scripts::bull(Some(NOW + 1000 * time as i64)));
+            let scripts = Arc::new(Scripts::bull(Some(NOW + 1000 * time.cast_signed() as i64)));
             Store::new(connection.clone(), Keys::new("bull", "q"), scripts)
         };
         (redis.connection().await, (0..TIMES).map(at).collect::<Vec<_>>())

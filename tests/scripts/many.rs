@@ -60,7 +60,7 @@ async fn thousands_of_jobs_are_obliterated() {
 #[tokio::test]
 async fn thousands_of_jobs_are_removed_by_id() {
     let mut ground = with_jobs(json!({})).await;
-    let ids: Vec<String> = (0..MANY + 1).map(|n| format!("j{n}")).collect();
+    let ids: Vec<String> = (0..=MANY).map(|n| format!("j{n}")).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let removed = ground.store.remove(&ids, true).await.unwrap();
     assert_eq!(removed.iter().filter(|answer| **answer == Removed::Done).count(), MANY);

@@ -27,6 +27,7 @@ async fn full() -> Ground {
     ground
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it reads better at its callers")]
 fn is_oom<T: std::fmt::Debug>(answer: Result<T, StoreError>) {
     assert!(matches!(answer, Err(StoreError::OutOfMemory(_))), "{answer:?}");
 }

@@ -100,10 +100,10 @@ pub fn problems(all: &Snapshot, base: &str) -> Vec<String> {
         if entry.kind == "hash" && !NO_JOBS.contains(&id) && !places.contains_key(id) {
             problems.push(format!("{id} has a hash and is nowhere"));
         }
-        if let Some(id) = id.strip_suffix(":lock") {
-            if !places.get(id).is_some_and(|listed| listed.contains(&"active")) {
-                problems.push(format!("{id} has a lock and is not active"));
-            }
+        if let Some(id) = id.strip_suffix(":lock")
+            && !places.get(id).is_some_and(|listed| listed.contains(&"active"))
+        {
+            problems.push(format!("{id} has a lock and is not active"));
         }
     }
     problems
