@@ -7,7 +7,10 @@ use std::time::Duration;
 use super::{HandlerSpec, NoObserver, Observer, Options, QueueSpec, Worker};
 use crate::handler::{Context, native};
 use crate::job::Job;
+use crate::job::backoff::Strategy;
+use crate::job::cron::Zone;
 use crate::job::options::Keep;
+use crate::store::claim::Limiter;
 use crate::store::connection::RESPONSE_TIMEOUT;
 use crate::store::wakeup::BLOCK_DEADLINE;
 use crate::store::{Connection, Opened, Scripts, Store, StoreError};
@@ -38,6 +41,11 @@ pub struct Builder {
     queue: String,
     concurrency: usize,
     options: Options,
+    limiter: Option<Limiter>,
+    metrics_points: u64,
+    keep_completed: Keep,
+    keep_failed: Keep,
+    payload_max: usize,
     handlers: HashMap<String, HandlerSpec>,
     observer: Arc<dyn Observer>,
 }
@@ -64,6 +72,11 @@ impl Builder {
             queue,
             concurrency: 1,
             options: Options::default(),
+            limiter: None,
+            metrics_points: 0,
+            keep_completed: Keep::All,
+            keep_failed: Keep::All,
+            payload_max: super::PAYLOAD_BYTES_MAX,
             handlers: HashMap::new(),
             observer: Arc::new(NoObserver),
         }
@@ -94,6 +107,56 @@ impl Builder {
     #[must_use]
     pub fn shutdown_grace(mut self, grace: Duration) -> Self {
         self.options.shutdown_grace = grace;
+        self
+    }
+
+    /// The worker's name, in tokens, connection names and attempt records; `bullock-<pid>` unless set.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.options.name = name.into();
+        self
+    }
+
+    /// Bull's rate limiter: at most `max` jobs in `per`, counted in Redis with all other workers of the queue, which
+    /// must be set alike.
+    #[must_use]
+    pub fn rate_limit(mut self, max: u64, per: Duration) -> Self {
+        self.limiter = Some(Limiter { max, duration_ms: per.as_millis() as u64, grouped: false });
+        self
+    }
+
+    /// Defines a backoff type that producers name: `{ type: "crawl" }`.
+    #[must_use]
+    pub fn backoff(mut self, kind: impl Into<String>, strategy: Strategy) -> Self {
+        self.options.strategies.insert(kind.into(), strategy);
+        self
+    }
+
+    /// The zone of repeatables without `tz`: that of the Node processes. This machine's unless set.
+    #[must_use]
+    pub fn cron_zone(mut self, zone: Zone) -> Self {
+        self.options.zone = zone;
+        self
+    }
+
+    /// Keeps Bull's metrics, one point a minute; none unless set.
+    #[must_use]
+    pub fn metrics(mut self, max_points: u64) -> Self {
+        self.metrics_points = max_points;
+        self
+    }
+
+    /// What becomes of finished jobs whose producer said nothing; all are kept unless set.
+    #[must_use]
+    pub fn retention(mut self, completed: Keep, failed: Keep) -> Self {
+        (self.keep_completed, self.keep_failed) = (completed, failed);
+        self
+    }
+
+    /// Largest data that is handed to a handler, in bytes; 1 MiB unless set. Larger jobs are dead letters.
+    #[must_use]
+    pub fn payload_max(mut self, bytes: usize) -> Self {
+        self.payload_max = bytes;
         self
     }
 
@@ -146,11 +209,11 @@ impl Builder {
             lease_connection: Connection::new(url, None, RESPONSE_TIMEOUT)?,
             redis_url: self.redis_url,
             concurrency: self.concurrency,
-            limiter: None,
-            metrics_points: 0,
-            keep_completed: Keep::All,
-            keep_failed: Keep::All,
-            payload_max: super::PAYLOAD_BYTES_MAX,
+            limiter: self.limiter,
+            metrics_points: self.metrics_points,
+            keep_completed: self.keep_completed,
+            keep_failed: self.keep_failed,
+            payload_max: self.payload_max,
             handlers: self.handlers,
         };
         Ok(Worker::start(&self.options, vec![spec], &self.observer)?)

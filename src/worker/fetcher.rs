@@ -9,7 +9,7 @@ use crate::store::{BATCH_MAX, Connection, Lane, StoreError};
 
 /// First and longest pause after an error; jittered in between.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// Pause of a queue with a key of the wrong type, or without rights: a person must act.
 const PAUSE_HALTED: Duration = Duration::from_secs(5);
 
