@@ -28,7 +28,7 @@ use crate::embedded::{self, Storage};
 use crate::http::Clients;
 use crate::store::connection::RESPONSE_TIMEOUT;
 use crate::store::{Connection, Scripts};
-use crate::worker::{HandlerSpec, Worker};
+use crate::worker::{HandlerSpec, Observer, Worker};
 
 /// How often a running worker looks whether its Redis still keeps all keys.
 pub const EVICTION_RECHECK: Duration = Duration::from_mins(1);
@@ -73,13 +73,22 @@ impl Default for Launch {
     }
 }
 
+/// Where the data of a private Redis is.
+#[derive(Debug, Clone)]
+pub enum Data {
+    /// In this directory, kept.
+    Kept(PathBuf),
+    /// Gone at the end.
+    Temporary,
+}
+
 /// What has been started.
 #[derive(Clone)]
 pub struct Started {
     /// The Redis, password included.
     pub redis_url: String,
-    /// Its data directory if it is private; `None` in it: a temporary one.
-    pub private_redis: Option<Option<PathBuf>>,
+    /// Where its data is, if it is private.
+    pub private_redis: Option<Data>,
     /// Where the admin server listens.
     pub admin: Option<SocketAddr>,
     /// The worker's name.
@@ -104,12 +113,12 @@ pub async fn run(config: Config, mut launch: Launch) -> Result<(), Failure> {
     };
     // Our own server was just seen to answer: when it does not, waiting helps nobody.
     launch.fail_fast |= private.is_some();
-    let directory = private.as_ref().map(|redis| match launch.private_redis.storage {
-        Storage::Directory(_) => Some(redis.directory().to_owned()),
-        Storage::Ephemeral => None,
+    let data = private.as_ref().map(|redis| match launch.private_redis.storage {
+        Storage::Directory(_) => Data::Kept(redis.directory().to_owned()),
+        Storage::Ephemeral => Data::Temporary,
     });
     let stops = Stops::default();
-    let mut working = std::pin::pin!(work(&config, &url, launch, directory, stops.clone()));
+    let mut working = std::pin::pin!(work(&config, &url, launch, data, stops.clone()));
     let outcome = match &mut private {
         None => working.await,
         Some(redis) => tokio::select! {
@@ -137,13 +146,12 @@ pub async fn run(config: Config, mut launch: Launch) -> Result<(), Failure> {
 async fn work(
     config: &Config,
     url: &str,
-    launch: Launch,
-    private_redis: Option<Option<PathBuf>>,
+    mut launch: Launch,
+    private_redis: Option<Data>,
     stops: Stops,
 ) -> Result<(), Failure> {
     // 2. The server must be one that keeps jobs.
     let connection = Connection::new(url, None, RESPONSE_TIMEOUT).map_err(Failure::redis)?;
-    let is_private = private_redis.is_some();
     server::wait_until_fit(&connection, config.redis.eviction_check, launch.fail_fast).await?;
     let (scripts, clients) = (Arc::new(Scripts::bull(None)), Clients::default());
 
@@ -152,11 +160,12 @@ async fn work(
         discover.config("any")?;
     }
     let mut specs = build::queues(config, url, &connection, &scripts, &launch.only_queues, &clients).await?;
-    if let Some(handlers) = launch.handlers {
-        specs.iter_mut().for_each(|spec| spec.handlers.clone_from(&handlers));
+    if let Some(handlers) = &launch.handlers {
+        for spec in &mut specs {
+            spec.handlers.clone_from(handlers);
+        }
     }
-    let queues: Vec<(String, usize)> =
-        specs.iter().map(|spec| (spec.store.keys().queue.to_string(), spec.concurrency)).collect();
+    let queues = specs.iter().map(|spec| (spec.store.keys().queue.to_string(), spec.concurrency)).collect();
 
     // 4. The admin server is bound first, so that a port in use is known before any job is touched; then work.
     let mut options = build::options(config);
@@ -164,51 +173,35 @@ async fn work(
     let troubles = trouble::Troubles::default();
     let link = admin::Link::new(stops.clone(), troubles.clone());
     let front = admin::Front::bind(config, &specs, &options, metrics.clone(), &link)?;
-    if let (Some(front), Some(admin)) = (&front, &config.admin)
-        && admin.public_url.is_none()
-    {
-        // Port 0 in the config is a real one by now.
-        options.callback_base = Some(format!("http://{}", front.address()));
+    if let Some(front) = &front {
+        options.callback_base = Some(front.callback_base(config));
     }
-    let observer: Arc<dyn crate::worker::Observer> = Arc::new(observer::Counts(metrics, troubles.clone()));
+    let observer: Arc<dyn Observer> = Arc::new(observer::Counts(metrics, troubles.clone()));
     let worker = Worker::start(&options, specs, &observer).map_err(Failure::redis)?;
     stops.add(worker.stop_handle());
     signals::stop_on_signal(stops.clone());
     link.add(&worker);
-    let admin = front.as_ref().map(admin::Front::address);
-    let front_queues = front.as_ref().map(admin::Front::queues);
-    let front = front.map(admin::Front::serve);
     let mut duties = tokio::task::JoinSet::new();
-    if config.redis.eviction_check && !is_private {
+    if config.redis.eviction_check && private_redis.is_none() {
         duties.spawn(server::watch_eviction(connection.clone(), launch.eviction_recheck, troubles));
     }
-    let discovering = launch.discover.map(|discover| {
-        let site = discover::Site {
-            url: url.to_owned(),
-            connection,
-            scripts,
-            clients,
-            options: options.clone(),
-            observer,
-            link,
-            queues: front_queues,
-            stops: stops.clone(),
-        };
-        tokio::spawn(discover::run(discover, site, config.queues.keys().cloned().collect()))
-    });
     let started = Started {
         redis_url: url.to_owned(),
         private_redis,
-        admin,
+        admin: front.as_ref().map(admin::Front::address),
         worker: config.worker.name.clone(),
         queues,
-        stops,
+        stops: stops.clone(),
     };
-    match launch.on_start {
-        Some(told) => told(started),
-        None if is_private => eprintln!("redis  private, ends with this process\nREDIS_URL={url}"),
-        None => {}
-    }
+    let discovering = launch.discover.take().map(|discover| {
+        let queues = front.as_ref().map(admin::Front::queues);
+        let url = url.to_owned();
+        let site =
+            discover::Site { url, connection, scripts, clients, options, observer, link, queues, stops };
+        tokio::spawn(discover::run(discover, site, config.queues.keys().cloned().collect()))
+    });
+    let front = front.map(admin::Front::serve);
+    tell(launch.on_start, started);
 
     // 5. Until told to stop: no more claims, handlers finish or are handed back; callbacks are taken to the end.
     let mut clean = worker.join().await.clean;
@@ -219,4 +212,15 @@ async fn work(
         front.stop().await;
     }
     if clean { Ok(()) } else { Err(Failure::new(1, "a duty of the worker ended early; see the log")) }
+}
+
+/// Says that work has begun. A private Redis is never kept quiet: nobody else knows its URL.
+fn tell(on_start: Option<OnStart>, started: Started) {
+    match (on_start, &started.private_redis) {
+        (Some(told), _) => told(started),
+        (None, Some(_)) => {
+            eprintln!("redis  private, ends with this process\nREDIS_URL={}", started.redis_url);
+        }
+        (None, None) => {}
+    }
 }

@@ -214,7 +214,9 @@ impl Server {
         let address = listener.local_addr().map_err(problem)?;
         let hosts = tokens.is_empty().then(|| allowed_hosts(address, &options.hosts));
         let queues = Queues::default();
-        options.queues.into_iter().for_each(|queue| queues.add(queue));
+        for queue in options.queues {
+            queues.add(queue);
+        }
         let shared = Shared {
             tokens,
             hosts,

@@ -92,6 +92,12 @@ impl Front {
         self.server.local_addr()
     }
 
+    /// Where handlers reach this process. Port 0 in the config is a real one by now.
+    pub(super) fn callback_base(&self, config: &Config) -> String {
+        let public = config.admin.as_ref().and_then(|admin| admin.public_url.clone());
+        public.unwrap_or_else(|| format!("http://{}", self.address()))
+    }
+
     /// The queues that callbacks are taken for.
     pub(super) fn queues(&self) -> Queues {
         self.server.queues()
@@ -171,4 +177,22 @@ fn host_of(url: &str) -> Option<String> {
         authority.split(':').next()?
     };
     Some(host.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::{ServeError, refused};
+
+    #[test]
+    fn a_taken_port_a_privileged_one_and_a_foreign_address_are_three_messages() {
+        let listen = "127.0.0.1:80".parse().expect("an address");
+        let because = |kind: ErrorKind| ServeError::Listen { listen, problem: Error::from(kind) };
+        assert!(refused(&ServeError::InUse(listen), listen).line.contains("in use"));
+        assert!(
+            refused(&because(ErrorKind::PermissionDenied), listen).line.contains("not allowed to listen")
+        );
+        assert!(refused(&because(ErrorKind::AddrNotAvailable), listen).line.contains("cannot listen on"));
+    }
 }

@@ -36,10 +36,8 @@ pub(super) fn options(config: &Config) -> Options {
             config::CronZone::Named(zone) => Zone::Named(zone),
         },
         strategies: config.backoff.clone(),
-        callback_base: config
-            .admin
-            .as_ref()
-            .map(|admin| admin.public_url.clone().unwrap_or_else(|| format!("http://{}", admin.listen))),
+        // Known once the port is bound.
+        callback_base: None,
     }
 }
 

@@ -105,7 +105,9 @@ async fn start(discover: &Discover, site: &Site, queue: &str) -> Result<Worker, 
     let specs: Vec<QueueSpec> =
         build::queues(&config, &site.url, &site.connection, &site.scripts, &[], &site.clients).await?;
     if let Some(queues) = &site.queues {
-        super::admin::queue_options(&specs, &site.options).into_iter().for_each(|queue| queues.add(queue));
+        for queue in super::admin::queue_options(&specs, &site.options) {
+            queues.add(queue);
+        }
     }
     let worker = Worker::start(&site.options, specs, &site.observer).map_err(Failure::redis)?;
     site.stops.add(worker.stop_handle());

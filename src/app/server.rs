@@ -110,3 +110,23 @@ pub(super) async fn watch_eviction(connection: Connection, every: Duration, trou
         known = bad;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{EXIT_UNREACHABLE, EXIT_UNSAFE_REDIS, ServerFacts, check};
+
+    #[test]
+    fn an_old_server_is_told_what_was_found_and_what_is_needed() {
+        let facts = ServerFacts { version: Some("5.0.14".into()), ..ServerFacts::default() };
+        let refused = check(facts, true).expect_err("too old");
+        assert_eq!(refused.exit, EXIT_UNSAFE_REDIS);
+        assert!(refused.line.contains("5.0.14; expected 6.2"), "{refused}");
+    }
+
+    #[test]
+    fn a_replica_is_refused_and_facts_that_may_not_be_asked_for_are_not() {
+        let facts = ServerFacts { role: Some("slave".into()), ..ServerFacts::default() };
+        assert_eq!(check(facts, true).expect_err("a replica").exit, EXIT_UNREACHABLE);
+        assert!(check(ServerFacts::default(), true).is_ok());
+    }
+}

@@ -195,10 +195,9 @@ async fn show(started: &Started, out: &super::output::Output, once: bool) -> Res
 }
 
 fn line(id: &str, name: &str, state: &str, job: &crate::wire::hash::JobView) -> String {
-    let attempts = match job.attempts_made {
-        0 | 1 => String::new(),
-        n => format!("  (attempt {n})"),
-    };
+    // Bull counts the attempts that failed.
+    let attempts = job.attempts_made + i64::from(state == "completed");
+    let attempts = if attempts > 1 { format!("  (attempt {attempts})") } else { String::new() };
     let what = match state {
         "completed" => job.returnvalue.to_string(),
         _ => job.failed_reason.clone().unwrap_or_default(),

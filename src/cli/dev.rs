@@ -8,7 +8,7 @@ use clap::Args;
 use super::error::CliError;
 use super::run::{end, environment, start};
 use super::session::Shared;
-use crate::app::{Discover, Failure, Launch, Started};
+use crate::app::{Data, Discover, Failure, Launch, Started};
 use crate::config::{Config, Flag, Need, Sources};
 use crate::embedded::{Options, Storage};
 
@@ -109,7 +109,9 @@ pub(super) fn banner(started: &Started, to: Option<&str>) {
     let url = &started.redis_url;
     let place = url.rsplit_once('@').map_or(url.as_str(), |(_, place)| place);
     match &started.private_redis {
-        Some(Some(directory)) => eprintln!("  redis      {place} (private, data in {})", directory.display()),
+        Some(Data::Kept(directory)) => {
+            eprintln!("  redis      {place} (private, data in {})", directory.display())
+        }
         _ => eprintln!("  redis      {place} (private, gone at the end)"),
     }
     eprintln!("             REDIS_URL={url}");

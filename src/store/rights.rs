@@ -34,6 +34,7 @@ const PROBES: &[&str] = &[
     "LINSERT K BEFORE a b",
     "LLEN K",
     "LMOVE K K RIGHT LEFT",
+    "LPOS K v",
     "LPUSH K v",
     "LRANGE K 0 1",
     "LREM K 1 v",

@@ -83,10 +83,10 @@ async fn answer(
     let _ = shared.asked.send(Asked { headers, body });
     let through = async move { shared.gate.acquire().await.unwrap().forget() };
     match route.as_str() {
-        "ok" => r#"{"by":"http"}"#.into_response(),
+        "ok" => by_http(),
         "gated" => {
             through.await;
-            r#"{"by":"http"}"#.into_response()
+            by_http()
         }
         "detaches" => StatusCode::ACCEPTED.into_response(),
         "streams" => {
@@ -103,6 +103,10 @@ async fn answer(
         }
         _ => std::future::pending().await,
     }
+}
+
+fn by_http() -> Response {
+    axum::Json(serde_json::json!({ "by": "http" })).into_response()
 }
 
 fn lines(lines: impl futures_util::Stream<Item = &'static str> + Send + 'static) -> Response {

@@ -28,8 +28,8 @@ async fn a_detached_job_reports_progress_ends_by_its_callback_and_frees_its_slot
     let progress = r#"{"progress":{"total":4,"processed":1}}"#;
     assert_eq!(call_back(&format!("{base}/progress"), token, progress).await, 200);
     queue.hear("progress", |line| line["event"] == "global:progress").await;
-    assert_eq!(call_back(&format!("{base}/complete"), "somebody-else", r#"{"result":0}"#).await, 401);
-    assert_eq!(call_back(&format!("{base}/complete"), token, r#"{"result":{"sent":1}}"#).await, 200);
+    assert_eq!(call_back(&format!("{base}/complete"), "somebody-else", "0").await, 403);
+    assert_eq!(call_back(&format!("{base}/complete"), token, r#"{"sent":1}"#).await, 200);
     assert_eq!(queue.finished(&first).await, Ok(json!({ "sent": 1 })));
     let asked = backend.asked().await;
     assert_eq!(asked.header("job-id"), second, "{}", worker.output());

@@ -66,7 +66,9 @@ impl Program {
     pub(crate) async fn word_after(&self, text: &str) -> String {
         wait::value(text, || {
             let output = self.output();
-            let word = output.split_once(text).and_then(|(_, rest)| rest.split_once(char::is_whitespace));
+            let word = output
+                .split_once(text)
+                .and_then(|(_, rest)| rest.split_once(|c: char| c.is_whitespace() || c == '"'));
             let word = word.map(|(word, _)| word.to_owned());
             async move { word }
         })
