@@ -100,7 +100,14 @@ pub struct Started {
 }
 
 /// Runs a worker until it is told to stop. Answers once every job was finished or handed back.
+///
+/// # Errors
+/// What kept it from starting, or from ending well. A private Redis that dies ends the worker, and is not started again
+/// behind its back: its last second of writes may be lost, which a person should know. A supervisor starts both again.
 pub async fn run(config: Config, mut launch: Launch) -> Result<(), Failure> {
+    // Heard from the first moment on: as process 1 of a container nothing else would end us.
+    let stops = Stops::default();
+    signals::stop_on_signal(stops.clone());
     // 1. Redis: the one that was named, or a private one that ends with us.
     let named = config.redis.url.as_ref().filter(|_| !launch.always_private);
     let mut private = match named {
@@ -117,7 +124,6 @@ pub async fn run(config: Config, mut launch: Launch) -> Result<(), Failure> {
         Storage::Directory(_) => Data::Kept(redis.directory().to_owned()),
         Storage::Ephemeral => Data::Temporary,
     });
-    let stops = Stops::default();
     let mut working = std::pin::pin!(work(&config, &url, launch, data, stops.clone()));
     let outcome = match &mut private {
         None => working.await,
@@ -152,7 +158,10 @@ async fn work(
 ) -> Result<(), Failure> {
     // 2. The server must be one that keeps jobs.
     let connection = Connection::new(url, None, RESPONSE_TIMEOUT).map_err(Failure::redis)?;
-    server::wait_until_fit(&connection, config.redis.eviction_check, launch.fail_fast).await?;
+    tokio::select! {
+        fit = server::wait_until_fit(&connection, config.redis.eviction_check, launch.fail_fast) => fit?,
+        () = stops.asked() => return Ok(()),
+    };
     let (scripts, clients) = (Arc::new(Scripts::bull(None)), Clients::default());
 
     // 3. Every queue is opened and every handler built before any job is touched.
@@ -179,7 +188,6 @@ async fn work(
     let observer: Arc<dyn Observer> = Arc::new(observer::Counts(metrics, troubles.clone()));
     let worker = Worker::start(&options, specs, &observer).map_err(Failure::redis)?;
     stops.add(worker.stop_handle());
-    signals::stop_on_signal(stops.clone());
     link.add(&worker);
     let mut duties = tokio::task::JoinSet::new();
     if config.redis.eviction_check && private_redis.is_none() {

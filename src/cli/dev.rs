@@ -110,7 +110,7 @@ pub(super) fn banner(started: &Started, to: Option<&str>) {
     let place = url.rsplit_once('@').map_or(url.as_str(), |(_, place)| place);
     match &started.private_redis {
         Some(Data::Kept(directory)) => {
-            eprintln!("  redis      {place} (private, data in {})", directory.display())
+            eprintln!("  redis      {place} (private, data in {})", directory.display());
         }
         _ => eprintln!("  redis      {place} (private, gone at the end)"),
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bullock::app::{self, Launch, Started};
 use bullock::config::Config;
+use nix::sys::signal::Signal;
 
 use crate::backend::Backend;
 use crate::program::{Program, config, run};
@@ -24,12 +25,39 @@ async fn refused(url: &str, code: i32) -> String {
 }
 
 #[tokio::test]
-async fn without_redis_it_waits_and_says_so_and_with_fail_fast_it_ends() {
+async fn without_redis_it_waits_until_it_is_stopped_and_with_fail_fast_it_ends() {
     let url = format!("redis://127.0.0.1:{}", free_port());
-    let waiting = Program::start(&config(&url, "mail", NOBODY), &["run"], &[]);
+    let mut waiting = Program::start(&config(&url, "mail", NOBODY), &["run"], &[]);
     waiting.says("waiting for redis, next try in 5 s").await;
+    waiting.signal(Signal::SIGTERM);
+    assert_eq!(waiting.end().await.code, Some(0), "{}", waiting.output());
     let said = refused(&url, 6).await;
     assert!(said.starts_with("error: cannot reach Redis (redis://127.0.0.1:"), "{said}");
+}
+
+#[tokio::test]
+async fn a_redis_that_comes_later_is_taken() {
+    let (redis, backend) = (Redis::start(), Backend::start().await);
+    // A door in front of the server that opens only later.
+    let door = tokio::net::TcpSocket::new_v4().unwrap();
+    door.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("redis://{}", door.local_addr().unwrap());
+    let worker = Program::start(&config(&url, "mail", &format!("{}/ok", backend.url)), &["run"], &[]);
+    worker.says("waiting for redis, next try in 5 s").await;
+    let (door, port) = (door.listen(64).unwrap(), redis.port());
+    let open = tokio::spawn(async move {
+        while let Ok((mut inside, _)) = door.accept().await {
+            tokio::spawn(async move {
+                let mut outside = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut inside, &mut outside).await;
+            });
+        }
+    });
+    let mut queue = BullQueue::open(&redis.url(), "mail").await;
+    let id = queue.add("welcome", json!({}), json!({})).await;
+    assert_eq!(queue.finished(&id).await, Ok(json!({ "by": "http" })));
+    queue.close().await;
+    open.abort();
 }
 
 #[tokio::test]
