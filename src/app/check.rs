@@ -67,7 +67,7 @@ pub async fn check(config: &Config, explain: impl Fn(StoreError) -> (u8, String)
         findings.warn("config", warning.to_string());
     }
     let handlers: usize = config.queues.values().map(|queue| queue.handlers.len()).sum();
-    findings.ok("config", format!("{} queues, {handlers} handlers", config.queues.len()));
+    findings.ok("config", format!("queues: {}, handlers: {handlers}", config.queues.len()));
     match &config.redis.url {
         None if is_on_path("redis-server") => {
             findings.ok("redis", "a private redis-server is started with the worker (no redis.url)");

@@ -7,6 +7,8 @@ use crate::store::StoreError;
 pub(crate) const EXIT_CONFIG: u8 = 2;
 /// Exit code when access is refused.
 pub(crate) const EXIT_REFUSED: u8 = 4;
+/// Exit code when somebody else holds what we need.
+pub(crate) const EXIT_HELD: u8 = 5;
 /// Exit code when Redis cannot be reached.
 pub(crate) const EXIT_UNREACHABLE: u8 = 6;
 /// Exit code for Redis settings that lose jobs.
@@ -49,7 +51,12 @@ impl Failure {
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
-        let exit = if matches!(error, StartError::NotInstalled { .. }) { EXIT_NO_SERVER } else { 1 };
+        let exit = match error {
+            StartError::NotInstalled { .. } => EXIT_NO_SERVER,
+            StartError::DirectoryInUse { .. } | StartError::LeftBehind { .. } => EXIT_HELD,
+            StartError::PortTaken { .. } => EXIT_CONFIG,
+            StartError::Failed { .. } | StartError::Io { .. } => 1,
+        };
         Self::new(exit, error.to_string())
     }
 }

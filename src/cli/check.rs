@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::error::{CliError, Exit};
-use super::output::{Cell, Column, Row, Tone};
+use super::output::{Cell, Column, Row};
 use super::redis_url::RedisUrl;
 use super::run::load;
 use super::session::Shared;
@@ -45,23 +45,42 @@ pub async fn run(shared: &Shared, args: &Check) -> Result<ExitCode, CliError> {
         None => (Exit::Failed as u8, error.to_string()),
     };
     let findings = check(&config, explain).await.0;
-    let rows: Vec<Row> = findings.iter().map(row).collect();
-    let columns = [Column::text("RESULT"), Column::text("CHECK"), Column::text("DETAIL")];
-    out.list(&columns, &rows)?;
+    if out.is_for_people() {
+        // Nothing is cut here: the end of a line is the next step.
+        let width = findings.iter().map(|finding| finding.check.chars().count()).max().unwrap_or(0);
+        for finding in &findings {
+            out.line(&sentence(finding, width, out.has_colour()))?;
+        }
+    } else {
+        let rows: Vec<Row> = findings.iter().map(row).collect();
+        out.list(&[Column::text("RESULT"), Column::text("CHECK"), Column::text("DETAIL")], &rows)?;
+    }
     let lowest = if args.strict { Verdict::Warn } else { Verdict::Error };
     let of = |wanted: Verdict| findings.iter().find(move |finding| finding.verdict == wanted);
     let worst = of(Verdict::Error).or_else(|| of(lowest));
     Ok(worst.map_or(ExitCode::SUCCESS, |finding| finding.exit.into()))
 }
 
-fn row(finding: &Finding) -> Row {
-    let (word, tone) = match finding.verdict {
-        Verdict::Ok => ("ok", Tone::Good),
-        Verdict::Warn => ("warn", Tone::Busy),
-        Verdict::Error => ("error", Tone::Bad),
-    };
-    Row {
-        cells: vec![Cell::new(word).tone(tone), Cell::new(&finding.check), Cell::new(&finding.detail)],
-        json: serde_json::json!(finding),
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Ok => "ok",
+        Verdict::Warn => "warn",
+        Verdict::Error => "error",
     }
+}
+
+fn sentence(finding: &Finding, width: usize, colour: bool) -> String {
+    let code = match finding.verdict {
+        Verdict::Ok => 32,
+        Verdict::Warn => 33,
+        Verdict::Error => 31,
+    };
+    let word = format!("{:<5}", word(finding.verdict));
+    let word = if colour { format!("\x1b[{code}m{word}\x1b[0m") } else { word };
+    format!("{word}  {:<width$}  {}", finding.check, finding.detail)
+}
+
+fn row(finding: &Finding) -> Row {
+    let cells = [word(finding.verdict), &finding.check, &finding.detail];
+    Row { cells: cells.map(Cell::new).to_vec(), json: serde_json::json!(finding) }
 }

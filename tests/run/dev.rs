@@ -71,6 +71,11 @@ async fn with_neither_it_says_what_to_do_next() {
     let mut program = Program::start("", &["dev", "--port", "0"], &[]);
     program.says("bullock dev --to http://localhost:3000/jobs").await;
     program.says("Ctrl-C").await;
+    // A second one does not get into its data.
+    let data = program.dir().join("bullock-data");
+    let ended = run("", &["dev", "--port", "0", "--data", data.to_str().unwrap()], &[]).await;
+    assert_eq!(ended.code, Some(5), "{}", ended.output);
+    assert!(ended.output.contains("is in use by another bullock (pid "), "{}", ended.output);
     program.signal(Signal::SIGINT);
     assert_eq!(program.end().await.code, Some(0), "{}", program.output());
 }
