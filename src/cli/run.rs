@@ -63,7 +63,8 @@ pub(super) async fn start(config: Config, launch: Launch) -> ExitCode {
 /// Prints why a start failed. `url` is the Redis that was named.
 pub(super) fn end(outcome: Result<(), Failure>, url: Option<&str>) -> ExitCode {
     let Err(failure) = outcome else { return ExitCode::SUCCESS };
-    if let (Some(error), Some(Ok(url))) = (&failure.store, url.map(|url| RedisUrl::resolve(Some(url)))) {
+    let url = url.and_then(|url| RedisUrl::resolve(Some(url)).ok());
+    if let (Some(error), Some(url)) = (&failure.store, url) {
         let error = CliError::store(error.clone(), &url);
         eprintln!("{error}");
         return error.exit().into();
