@@ -22,4 +22,4 @@ pub mod server;
 
 pub use auth::{Role, TokenOptions};
 pub use metrics::Metrics;
-pub use server::{CallbackEnd, QueueOptions, Readiness, ServeError, Server, ServerOptions};
+pub use server::{CallbackEnd, QueueOptions, Queues, Readiness, ServeError, Server, ServerOptions};

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -113,6 +113,11 @@ pub struct Readiness {
     pub draining: bool,
     /// The configured queues, each with whether it is really being claimed from.
     pub queues: Vec<(String, bool)>,
+    /// Why a queue is not being claimed from, by its name; it fails readiness even if it is. No addresses, no names of
+    /// users: anybody may read a probe.
+    pub reasons: HashMap<String, String>,
+    /// What is wrong with the Redis server although it answers.
+    pub redis: Option<String>,
 }
 
 /// Why there is no server.
@@ -159,9 +164,29 @@ pub(super) struct Shared {
     pub(super) run_guesses: Budget,
     pub(super) metrics: Metrics,
     pub(super) readiness: Arc<dyn Fn() -> Readiness + Send + Sync>,
-    pub(super) queues: HashMap<Arc<str>, QueueOptions>,
+    pub(super) queues: Queues,
     pub(super) scrape: Scrape,
     pub(super) on_end: Option<OnEnd>,
+}
+
+/// The queues that a server knows. Clones share them; further ones may come while it serves.
+#[derive(Clone, Default)]
+pub struct Queues(Arc<RwLock<HashMap<Arc<str>, QueueOptions>>>);
+
+impl Queues {
+    /// Adds one. Its name must be new.
+    pub fn add(&self, queue: QueueOptions) {
+        let name = Arc::clone(&queue.store.keys().queue);
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(name, queue);
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<QueueOptions> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    pub(super) fn all(&self) -> Vec<QueueOptions> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
 }
 
 /// A bound server. Connections wait in the kernel's queue until [`Server::run`].
@@ -188,8 +213,10 @@ impl Server {
         listener.set_nonblocking(true).map_err(problem)?;
         let address = listener.local_addr().map_err(problem)?;
         let hosts = tokens.is_empty().then(|| allowed_hosts(address, &options.hosts));
-        let queues: HashMap<Arc<str>, QueueOptions> =
-            options.queues.into_iter().map(|queue| (Arc::clone(&queue.store.keys().queue), queue)).collect();
+        let queues = Queues::default();
+        for queue in options.queues {
+            queues.add(queue);
+        }
         let shared = Shared {
             tokens,
             hosts,
@@ -207,6 +234,11 @@ impl Server {
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The queues, to add further ones.
+    pub fn queues(&self) -> Queues {
+        self.shared.queues.clone()
     }
 
     /// Serves until `stop` fires and the requests under way are answered, on a thread of its own. Dropping the future

@@ -1,20 +1,22 @@
 //! The admin server of a worker process: from the config to a served port.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
 use super::failure::{EXIT_CONFIG, Failure};
+use super::stops::Stops;
+use super::trouble::Troubles;
 use crate::admin::auth::{Role, TokenOptions};
 use crate::admin::metrics::Metrics;
-use crate::admin::server::{OnEnd, QueueOptions, Readiness, ServeError, Server, ServerOptions};
+use crate::admin::server::{QueueOptions, Queues, Readiness, ServeError, Server, ServerOptions};
 use crate::config::{self, Config};
-use crate::worker::{Options, QueueSpec, Runs, Stop, Worker};
+use crate::worker::{Options, QueueSpec, Runs, Worker};
 
 /// A bound port, not served yet.
 pub(super) struct Front {
     server: Server,
-    link: Arc<Link>,
 }
 
 /// A served port.
@@ -23,8 +25,43 @@ pub(super) struct Served {
     task: tokio::task::JoinHandle<Result<(), ServeError>>,
 }
 
-/// What the server asks of the worker, which is started after it.
-type Link = std::sync::OnceLock<(Stop, Runs, Vec<(String, tokio::sync::watch::Receiver<bool>)>)>;
+/// What the server asks of the workers, which are started after it.
+pub(super) struct Link {
+    stops: Stops,
+    troubles: Troubles,
+    workers: Mutex<Vec<Linked>>,
+}
+
+struct Linked {
+    runs: Runs,
+    ready: Vec<(String, tokio::sync::watch::Receiver<bool>)>,
+}
+
+impl Link {
+    pub(super) fn new(stops: Stops, troubles: Troubles) -> Arc<Self> {
+        Arc::new(Self { stops, troubles, workers: Mutex::default() })
+    }
+
+    /// From now on this worker is asked too.
+    pub(super) fn add(&self, worker: &Worker) {
+        let linked = Linked { runs: worker.runs(), ready: worker.readiness() };
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(linked);
+    }
+
+    fn readiness(&self) -> Readiness {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let ready = workers.iter().flat_map(|worker| &worker.ready);
+        let queues = ready.map(|(name, ready)| (name.clone(), *ready.borrow())).collect();
+        let (reasons, redis) = self.troubles.read();
+        Readiness { draining: self.stops.is_asked(), queues, reasons, redis }
+    }
+
+    fn ended(&self, queue: &str, token: &str) {
+        for worker in self.workers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            worker.runs.ended_elsewhere(queue, token);
+        }
+    }
+}
 
 impl Front {
     /// Binds the port; `None` = the config wants no admin server.
@@ -33,38 +70,41 @@ impl Front {
         specs: &[QueueSpec],
         options: &Options,
         metrics: Metrics,
+        link: &Arc<Link>,
     ) -> Result<Option<Self>, Failure> {
         let Some(admin) = &config.admin else { return Ok(None) };
-        let link = Arc::new(Link::new());
-        let strategies = Arc::new(options.strategies.clone());
-        let queues = specs
-            .iter()
-            .map(|spec| QueueOptions {
-                reply_kept: options.lease,
-                metrics_points: spec.metrics_points,
-                keep_completed: spec.keep_completed,
-                keep_failed: spec.keep_failed,
-                strategies: Arc::clone(&strategies),
-                // A connection of its own: the admin server has a runtime of its own.
-                ..QueueOptions::new(spec.store.on(spec.store.connection().again()))
-            })
-            .collect();
+        let (asked, told) = (Arc::clone(link), Arc::clone(link));
         let server = Server::bind(ServerOptions {
             listen: admin.listen,
             tokens: admin.tokens.iter().map(token).collect(),
             hosts: admin.public_url.iter().filter_map(|url| host_of(url)).collect(),
             metrics,
-            readiness: readiness(Arc::clone(&link)),
-            queues,
-            on_end: Some(on_end(Arc::clone(&link))),
+            readiness: Arc::new(move || asked.readiness()),
+            queues: queue_options(specs, options),
+            on_end: Some(Arc::new(move |end| told.ended(end.queue, end.token))),
         })
-        .map_err(|error| Failure::new(EXIT_CONFIG, error.to_string()))?;
-        Ok(Some(Self { server, link }))
+        .map_err(|error| refused(&error, admin.listen))?;
+        Ok(Some(Self { server }))
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.server.local_addr()
+    }
+
+    /// Where handlers reach this process. Port 0 in the config is a real one by now.
+    pub(super) fn callback_base(&self, config: &Config) -> String {
+        let public = config.admin.as_ref().and_then(|admin| admin.public_url.clone());
+        public.unwrap_or_else(|| format!("http://{}", self.address()))
+    }
+
+    /// The queues that callbacks are taken for.
+    pub(super) fn queues(&self) -> Queues {
+        self.server.queues()
     }
 
     /// Serves from now on.
-    pub(super) fn serve(self, worker: &Worker) -> Served {
-        let _ = self.link.set((worker.stop_handle(), worker.runs(), worker.readiness()));
+    pub(super) fn serve(self) -> Served {
         tracing::info!("admin server on http://{}", self.server.local_addr());
         let stop = CancellationToken::new();
         Served { task: tokio::spawn(self.server.run(stop.clone())), stop }
@@ -81,20 +121,37 @@ impl Served {
     }
 }
 
-fn readiness(link: Arc<Link>) -> Arc<dyn Fn() -> Readiness + Send + Sync> {
-    Arc::new(move || {
-        let Some((stop, _, ready)) = link.get() else { return Readiness::default() };
-        let queues = ready.iter().map(|(name, ready)| (name.clone(), *ready.borrow())).collect();
-        Readiness { draining: stop.is_asked(), queues }
-    })
+/// What callbacks need to know of each queue.
+pub(super) fn queue_options(specs: &[QueueSpec], options: &Options) -> Vec<QueueOptions> {
+    let strategies = Arc::new(options.strategies.clone());
+    let queue = |spec: &QueueSpec| QueueOptions {
+        reply_kept: options.lease,
+        metrics_points: spec.metrics_points,
+        keep_completed: spec.keep_completed,
+        keep_failed: spec.keep_failed,
+        strategies: Arc::clone(&strategies),
+        // A connection of its own: the admin server has a runtime of its own.
+        ..QueueOptions::new(spec.store.on(spec.store.connection().again()))
+    };
+    specs.iter().map(queue).collect()
 }
 
-fn on_end(link: Arc<Link>) -> OnEnd {
-    Arc::new(move |end| {
-        if let Some((_, runs, _)) = link.get() {
-            runs.ended_elsewhere(end.queue, end.token);
+/// Why the port could not be had: wrong rights, somebody else's, or no address of this machine.
+fn refused(error: &ServeError, listen: SocketAddr) -> Failure {
+    let line = match error {
+        ServeError::InUse(_) => format!(
+            "the admin port is in use (admin.listen): {listen}; expected a free one. hint: end the other process (is it another \
+             bullock?), or set BULLOCK_ADMIN__LISTEN; --no-admin starts none"
+        ),
+        ServeError::Listen { problem, .. } if problem.kind() == std::io::ErrorKind::PermissionDenied => {
+            format!(
+                "not allowed to listen there (admin.listen): {listen}; expected a port from 1024 on. hint: ports below need \
+             root or CAP_NET_BIND_SERVICE"
+            )
         }
-    })
+        other => other.to_string(),
+    };
+    Failure::new(EXIT_CONFIG, line)
 }
 
 fn token(token: &config::Token) -> TokenOptions {
@@ -120,4 +177,22 @@ fn host_of(url: &str) -> Option<String> {
         authority.split(':').next()?
     };
     Some(host.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::{ServeError, refused};
+
+    #[test]
+    fn a_taken_port_a_privileged_one_and_a_foreign_address_are_three_messages() {
+        let listen = "127.0.0.1:80".parse().expect("an address");
+        let because = |kind: ErrorKind| ServeError::Listen { listen, problem: Error::from(kind) };
+        assert!(refused(&ServeError::InUse(listen), listen).line.contains("in use"));
+        assert!(
+            refused(&because(ErrorKind::PermissionDenied), listen).line.contains("not allowed to listen")
+        );
+        assert!(refused(&because(ErrorKind::AddrNotAvailable), listen).line.contains("cannot listen on"));
+    }
 }

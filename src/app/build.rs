@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::failure::{EXIT_CONFIG, Failure};
+use super::server;
 use crate::admin::metrics::Metrics;
 use crate::config::{self, Config, HandlerKind, Target};
 use crate::handler::exec::{ExecHandler, ExecOptions};
@@ -35,10 +36,8 @@ pub(super) fn options(config: &Config) -> Options {
             config::CronZone::Named(zone) => Zone::Named(zone),
         },
         strategies: config.backoff.clone(),
-        callback_base: config
-            .admin
-            .as_ref()
-            .map(|admin| admin.public_url.clone().unwrap_or_else(|| format!("http://{}", admin.listen))),
+        // Known once the port is bound.
+        callback_base: None,
     }
 }
 
@@ -70,6 +69,7 @@ pub(super) async fn queues(
         let keys = Keys::new(&queue.prefix, name);
         let connection_name = keys.client_name(&config.worker.name);
         let store = Store::new(connection.clone(), keys, Arc::clone(scripts));
+        server::check_rights(connection, store.keys()).await?;
         open(&store, name).await?;
         specs.push(QueueSpec {
             store,

@@ -7,6 +7,8 @@ use crate::store::StoreError;
 pub(crate) const EXIT_CONFIG: u8 = 2;
 /// Exit code when access is refused.
 pub(crate) const EXIT_REFUSED: u8 = 4;
+/// Exit code when somebody else holds what we need.
+pub(crate) const EXIT_HELD: u8 = 5;
 /// Exit code when Redis cannot be reached.
 pub(crate) const EXIT_UNREACHABLE: u8 = 6;
 /// Exit code for Redis settings that lose jobs.
@@ -22,12 +24,14 @@ pub struct Failure {
     pub exit: u8,
     /// What, where, expected, hint; without `error: ` in front.
     pub line: String,
+    /// What Redis answered, if it was Redis: the command line knows which URL was meant, and says it better.
+    pub store: Option<StoreError>,
 }
 
 impl Failure {
     /// A failure of this text.
     pub fn new(exit: u8, line: impl Into<String>) -> Self {
-        Self { exit, line: line.into() }
+        Self { exit, line: line.into(), store: None }
     }
 
     /// Several lines that bear their own `error: `.
@@ -35,20 +39,24 @@ impl Failure {
         Self::new(EXIT_CONFIG, lines.trim_end().strip_prefix("error: ").unwrap_or(lines))
     }
 
-    #[allow(clippy::needless_pass_by_value, reason = "handed to map_err")]
     pub(super) fn redis(error: StoreError) -> Self {
-        let exit = match error {
+        let exit = match &error {
             StoreError::Refused(_) => EXIT_REFUSED,
             StoreError::Unavailable(_) => EXIT_UNREACHABLE,
             StoreError::OutOfMemory(_) | StoreError::WrongKey(_) | StoreError::Protocol(_) => 1,
         };
-        Self::new(exit, error.to_string())
+        Self { exit, line: error.to_string(), store: Some(error) }
     }
 }
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
-        let exit = if matches!(error, StartError::NotInstalled { .. }) { EXIT_NO_SERVER } else { 1 };
+        let exit = match error {
+            StartError::NotInstalled { .. } => EXIT_NO_SERVER,
+            StartError::DirectoryInUse { .. } | StartError::LeftBehind { .. } => EXIT_HELD,
+            StartError::PortTaken { .. } => EXIT_CONFIG,
+            StartError::Failed { .. } | StartError::Io { .. } => 1,
+        };
         Self::new(exit, error.to_string())
     }
 }

@@ -1,12 +1,13 @@
-//! What the worker tells, passed on to the metrics of the admin server. Neither room knows the other.
+//! What the worker tells, passed on to the metrics and the probes of the admin server. Neither room knows the other.
 
 use std::time::Duration;
 
+use super::trouble::Troubles;
 use crate::admin::metrics::{Metrics, Outcome};
 use crate::worker::{Ended, Observer};
 
-/// The worker's observer that counts.
-pub(super) struct Counts(pub Metrics);
+/// The worker's observer that counts, and notes what keeps a queue from its jobs.
+pub(super) struct Counts(pub Metrics, pub Troubles);
 
 impl Observer for Counts {
     fn started(&self, queue: &str, name: &str, waited: Duration) {
@@ -44,5 +45,6 @@ impl Observer for Counts {
 
     fn redis(&self, queue: &str, problem: Option<&str>) {
         self.0.redis(queue, problem.is_none());
+        self.1.queue(queue, problem);
     }
 }

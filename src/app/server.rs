@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use super::failure::{EXIT_UNREACHABLE, EXIT_UNSAFE_REDIS, Failure};
+use super::failure::{EXIT_CONFIG, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_UNSAFE_REDIS, Failure};
+use super::trouble::Troubles;
 use crate::store::server::{ServerFacts, VERSION_MIN};
-use crate::store::{Connection, StoreError};
+use crate::store::{Connection, StoreError, rights};
+use crate::wire::Keys;
 
 /// Pause between two tries to reach a server at the start; one line is printed for each.
 const RETRY: Duration = Duration::from_secs(5);
@@ -18,6 +20,10 @@ pub(super) async fn wait_until_fit(
     loop {
         match ServerFacts::read(connection).await {
             Ok(facts) => return check(facts, eviction_check),
+            // A database that is not there will not come.
+            Err(StoreError::Unavailable(text)) if text.contains("DB index") => {
+                return Err(Failure { exit: EXIT_CONFIG, ..Failure::redis(StoreError::Unavailable(text)) });
+            }
             Err(error @ StoreError::Unavailable(_)) if !fail_fast => {
                 tracing::warn!(%error, "waiting for redis, next try in {} s", RETRY.as_secs());
                 tokio::time::sleep(RETRY).await;
@@ -44,11 +50,7 @@ pub(super) fn check(facts: ServerFacts, eviction_check: bool) -> Result<ServerFa
     match facts.eviction.as_deref() {
         Some("noeviction") | None => {}
         Some(policy) if eviction_check => {
-            let line = format!(
-                "redis may delete jobs when memory is out (maxmemory-policy): {policy}; expected noeviction. hint: run \
-                 redis-cli CONFIG SET maxmemory-policy noeviction, or set redis.eviction_check = false to run all the same"
-            );
-            return Err(Failure::new(EXIT_UNSAFE_REDIS, line));
+            return Err(Failure::new(EXIT_UNSAFE_REDIS, evicts(policy)));
         }
         Some(policy) => tracing::warn!(policy, "redis may delete jobs when memory is out"),
     }
@@ -56,4 +58,75 @@ pub(super) fn check(facts: ServerFacts, eviction_check: bool) -> Result<ServerFa
         tracing::warn!("redis keeps nothing on disk: a restart of it loses all jobs (durability: NONE)");
     }
     Ok(facts)
+}
+
+/// The message about a policy that deletes keys.
+pub(super) fn evicts(policy: &str) -> String {
+    format!(
+        "redis may delete jobs when memory is out (maxmemory-policy): {policy}; expected noeviction. hint: run \
+         redis-cli CONFIG SET maxmemory-policy noeviction, or set redis.eviction_check = false to run all the same"
+    )
+}
+
+/// Refuses a user who lacks rights for a queue: better now, by name, than in the middle of a job.
+pub(super) async fn check_rights(connection: &Connection, keys: &Keys) -> Result<(), Failure> {
+    match rights::missing(connection, keys).await.map_err(Failure::redis)? {
+        Some(missing) if !missing.is_empty() => Err(Failure::new(EXIT_REFUSED, lacks(&keys.queue, &missing))),
+        _ => Ok(()),
+    }
+}
+
+/// The message about missing rights.
+pub(super) fn lacks(queue: &str, missing: &[String]) -> String {
+    let rules = missing.join(" ");
+    format!(
+        "the Redis user lacks rights (queue \"{queue}\"): {rules}; expected all that the worker's scripts use (NOPERM). hint: \
+         an administrator grants them with ACL SETUSER <user> {rules}"
+    )
+}
+
+/// Looks again and again whether the server still keeps all keys; someone may change it under us. Ends when dropped.
+pub(super) async fn watch_eviction(connection: Connection, every: Duration, troubles: Troubles) {
+    let mut known: Option<String> = None;
+    loop {
+        tokio::time::sleep(every).await;
+        // Not reachable, or not allowed to ask: others tell of that.
+        let Ok(ServerFacts { eviction: Some(policy), .. }) = ServerFacts::read(&connection).await else {
+            continue;
+        };
+        let bad = Some(policy).filter(|policy| policy != "noeviction");
+        match (&bad, &known) {
+            (Some(policy), None) => {
+                tracing::error!("{}", evicts(policy));
+                troubles
+                    .redis(Some(format!("it may delete jobs: maxmemory-policy is {policy}, not noeviction")));
+            }
+            (None, Some(_)) => {
+                tracing::info!("redis keeps all keys again (maxmemory-policy noeviction)");
+                troubles.redis(None);
+            }
+            _ => {}
+        }
+        known = bad;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EXIT_UNREACHABLE, EXIT_UNSAFE_REDIS, ServerFacts, check};
+
+    #[test]
+    fn an_old_server_is_told_what_was_found_and_what_is_needed() {
+        let facts = ServerFacts { version: Some("5.0.14".into()), ..ServerFacts::default() };
+        let refused = check(facts, true).expect_err("too old");
+        assert_eq!(refused.exit, EXIT_UNSAFE_REDIS);
+        assert!(refused.line.contains("5.0.14; expected 6.2"), "{refused}");
+    }
+
+    #[test]
+    fn a_replica_is_refused_and_facts_that_may_not_be_asked_for_are_not() {
+        let facts = ServerFacts { role: Some("slave".into()), ..ServerFacts::default() };
+        assert_eq!(check(facts, true).expect_err("a replica").exit, EXIT_UNREACHABLE);
+        assert!(check(ServerFacts::default(), true).is_ok());
+    }
 }

@@ -1,9 +1,9 @@
 //! SIGTERM and SIGINT: once = finish what runs, twice = hurry.
 
-use crate::worker::Stop;
+use super::stops::Stops;
 
-/// Passes signals on to the worker, for as long as the process lives.
-pub(super) fn stop_on_signal(stop: Stop) {
+/// Passes signals on to the workers, for as long as the process lives.
+pub(super) fn stop_on_signal(stop: Stops) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {

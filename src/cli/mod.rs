@@ -4,7 +4,11 @@
 //! file for each command; [`session`] is where those that speak to Redis begin, [`error`] how all of them end.
 
 pub mod bench;
+pub mod check;
 pub mod completions;
+pub mod config;
+pub mod demo;
+pub mod dev;
 pub mod error;
 pub mod job;
 pub mod output;
@@ -45,6 +49,15 @@ pub struct Cli {
 enum Command {
     /// Work the queues of the config until told to stop
     Run(run::Run),
+    /// Start a private Redis and a worker for development
+    Dev(dev::Dev),
+    /// Show made-up jobs at work, on a private Redis
+    Demo(demo::Demo),
+    /// Check the config, Redis and the handlers
+    Check(check::Check),
+    /// Show the config in force, or its schema
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// List, pause and resume queues
     #[command(subcommand)]
     Queue(queue::Queue),
@@ -75,6 +88,10 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
     let Cli { shared, command } = cli;
     match command {
         Command::Run(args) => on_runtime(async { Ok(run::run(&shared, args).await) }),
+        Command::Dev(args) => on_runtime(dev::run(&shared, args)),
+        Command::Demo(args) => on_runtime(demo::run(&shared, args)),
+        Command::Check(args) => on_runtime(check::run(&shared, &args)),
+        Command::Config(command) => config::run(&shared, &command),
         Command::Completions(args) => completions::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Queue(command) => on_runtime(async {
             queue::run(&Session::new(&shared)?, command).await.map(|()| ExitCode::SUCCESS)

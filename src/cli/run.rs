@@ -1,13 +1,16 @@
-//! `bullock run`: the worker.
+//! `bullock run`: the worker. Also what the other commands that read the config share with it.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 
+use super::error::CliError;
+use super::redis_url::RedisUrl;
 use super::session::Shared;
 use crate::app::{self, Failure, Launch};
-use crate::config::{Config, Flag, LogFormat, Need, Sources};
+use crate::config::{Config, Flag, LogFormat, Need, Problems, Sources};
 use crate::telemetry;
 
 /// Arguments of `bullock run`.
@@ -29,39 +32,63 @@ pub struct Run {
 
 /// Works until told to stop, and answers the exit code.
 pub async fn run(shared: &Shared, args: Run) -> ExitCode {
-    match work(shared, args).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("error: {failure}");
-            failure.exit.into()
-        }
-    }
-}
-
-/// Reads the config, starts the logs, and works.
-async fn work(shared: &Shared, args: Run) -> Result<(), Failure> {
     let mut flags = Vec::new();
-    if let Some(url) = &shared.redis_url {
-        flags.push(Flag { name: "--redis-url".into(), key: "redis.url", value: url.clone() });
-    }
     if args.no_admin {
         flags.push(Flag { name: "--no-admin".into(), key: "admin.listen", value: String::new() });
     }
-    let sources = Sources {
-        file: args.config.as_deref(),
-        env: std::env::vars_os()
-            .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
-            .collect(),
-        flags,
-        need: Need::Queues,
+    let config = match load(shared, args.config.as_deref(), flags, Need::Queues) {
+        Ok(config) => config,
+        Err(problems) => return end(Err(Failure::problems(&problems.to_string())), None),
     };
-    let config = Config::load_from(&sources).map_err(|problems| Failure::problems(&problems.to_string()))?;
-    let _logs = start_logs(&config)?;
+    let launch = Launch { only_queues: args.queues, fail_fast: args.fail_fast, ..Launch::default() };
+    start(config, launch).await
+}
+
+/// Starts the logs, works, and answers the exit code.
+pub(super) async fn start(config: Config, launch: Launch) -> ExitCode {
+    let logs = match start_logs(&config) {
+        Ok(logs) => logs,
+        Err(failure) => return end(Err(failure), None),
+    };
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let launch = Launch { only_queues: args.queues, fail_fast: args.fail_fast, ..Launch::default() };
-    app::run(config, launch).await
+    let url = config.redis.url.as_ref().map(|url| url.expose().to_owned());
+    let outcome = app::run(config, launch).await;
+    // The last lines of the log come before the last line of all.
+    drop(logs);
+    end(outcome, url.as_deref())
+}
+
+/// Prints why a start failed. `url` is the Redis that was named.
+pub(super) fn end(outcome: Result<(), Failure>, url: Option<&str>) -> ExitCode {
+    let Err(failure) = outcome else { return ExitCode::SUCCESS };
+    let url = url.and_then(|url| RedisUrl::resolve(Some(url)).ok());
+    if let (Some(error), Some(url)) = (&failure.store, url) {
+        let error = CliError::store(error.clone(), &url);
+        eprintln!("{error}");
+        return error.exit().into();
+    }
+    eprintln!("error: {failure}");
+    failure.exit.into()
+}
+
+/// Reads the config as every command does: a flag wins over the environment, that over the file.
+pub(super) fn load(
+    shared: &Shared,
+    file: Option<&Path>,
+    mut flags: Vec<Flag>,
+    need: Need,
+) -> Result<Config, Problems> {
+    if let Some(url) = &shared.redis_url {
+        flags.push(Flag { name: "--redis-url".into(), key: "redis.url", value: url.clone() });
+    }
+    Config::load_from(&Sources { file, env: environment(), flags, need })
+}
+
+/// The variables that are text.
+pub(super) fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()
 }
 
 /// Starts the logs as the config says; keep the value to the end, it writes what is still waiting.

@@ -18,6 +18,7 @@ pub mod queue;
 pub mod recover;
 pub mod renew;
 pub mod repeat;
+pub mod rights;
 pub mod run;
 pub mod script;
 pub mod server;

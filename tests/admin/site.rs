@@ -44,8 +44,10 @@ impl Site {
     pub fn start_with(change: impl FnOnce(&mut ServerOptions)) -> Site {
         let redis = Redis::start();
         let store = store(&redis);
-        let readiness =
-            Arc::new(Mutex::new(Readiness { draining: false, queues: vec![(QUEUE.to_owned(), true)] }));
+        let readiness = Arc::new(Mutex::new(Readiness {
+            queues: vec![(QUEUE.to_owned(), true)],
+            ..Readiness::default()
+        }));
         let metrics = Metrics::new([(QUEUE, 4)]);
         let told = Arc::clone(&readiness);
         let mut options = ServerOptions {

@@ -1,5 +1,6 @@
 //! The probes: `/livez` (alias `/healthz`) and `/readyz`. Open to all, so they tell no addresses and no versions.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -26,20 +27,33 @@ pub(super) async fn live(call: Call) -> Result<Response, Problem> {
 pub(super) async fn ready(call: Call) -> Result<Response, Problem> {
     let state = (call.shared.readiness)();
     let mut checks = Vec::with_capacity(state.queues.len() + 2);
-    let problem = if redis_answers(&call.shared).await { None } else { Some("no answer") };
+    let problem = if redis_answers(&call.shared).await {
+        state.redis.map(|reason| escaped(&reason))
+    } else {
+        Some("no answer".into())
+    };
     checks.push(Check { name: "redis".into(), problem });
-    let problem = state.draining.then_some("draining");
+    let problem = state.draining.then_some("draining".into());
     checks.push(Check { name: "worker".into(), problem });
     for (queue, claimed) in state.queues {
-        let problem = if claimed { None } else { Some("not being claimed from") };
+        let problem = match state.reasons.get(&queue) {
+            Some(reason) => Some(escaped(reason)),
+            None if claimed => None,
+            None => Some("not being claimed from".into()),
+        };
         checks.push(Check { name: format!("queue {}", queue.escape_debug()), problem });
     }
     Ok(report("readyz", &call, &checks))
 }
 
+/// Names of keys are in it, which others chose: one line, whatever they hold.
+fn escaped(reason: &str) -> Cow<'static, str> {
+    reason.escape_debug().to_string().into()
+}
+
 struct Check {
     name: String,
-    problem: Option<&'static str>,
+    problem: Option<Cow<'static, str>>,
 }
 
 /// As the Kubernetes API server answers: `ok`, or with `?verbose` and on failure a line for each check.
@@ -53,7 +67,7 @@ fn report(probe: &str, call: &Call, checks: &[Check]) -> Response {
         let mut text = String::new();
         for check in checks {
             // Writing to a String cannot fail.
-            let _ = match check.problem {
+            let _ = match &check.problem {
                 None => writeln!(text, "[+]{} ok", check.name),
                 Some(problem) => writeln!(text, "[-]{} failed: {problem}", check.name),
             };
@@ -73,7 +87,10 @@ fn report(probe: &str, call: &Call, checks: &[Check]) -> Response {
 
 /// Asks by the connection of every queue: they may live on different servers.
 async fn redis_answers(shared: &Shared) -> bool {
-    let answers =
-        shared.queues.values().map(|queue| within(REDIS_TIMEOUT, &queue.store, queue.store.time_ms()));
+    let answers = shared
+        .queues
+        .all()
+        .into_iter()
+        .map(|queue| async move { within(REDIS_TIMEOUT, &queue.store, queue.store.time_ms()).await });
     join_all(answers).await.into_iter().all(|answer| answer.is_some())
 }

@@ -41,9 +41,9 @@ async fn ask_redis(shared: &Shared) {
     if asked.is_some_and(|at| at.elapsed() < CACHED) {
         return;
     }
-    let depths = join_all(shared.queues.iter().map(|(name, queue)| async move {
+    let depths = join_all(shared.queues.all().into_iter().map(|queue| async move {
         let depth = within(REDIS_TIMEOUT, &queue.store, queue.store.depth()).await;
-        (Arc::clone(name), depth)
+        (Arc::clone(&queue.store.keys().queue), depth)
     }))
     .await;
     shared.metrics.set_depths(&depths);

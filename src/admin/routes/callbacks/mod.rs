@@ -64,7 +64,7 @@ impl Callback {
             Bearer::Token(token) if token != OPERATOR => token.to_owned(),
             Bearer::Token(_) | Bearer::Malformed => return Err(wrong_token(&shared, peer.0)),
         };
-        let Some(queue) = shared.queues.get(queue_name.as_str()).cloned() else {
+        let Some(queue) = shared.queues.get(queue_name.as_str()) else {
             return Err(Problem::not_found("no queue of that name is worked here"));
         };
         let text = body::read_json(request).await?;

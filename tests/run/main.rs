@@ -1,0 +1,18 @@
+//! The real binary from its start to its end: what it prints, what it refuses, what it leaves behind.
+
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod backend;
+mod callbacks;
+mod check;
+mod config;
+mod demo;
+mod dev;
+mod jobs;
+mod private;
+mod program;
+mod redis_states;
+mod stop;
