@@ -60,9 +60,10 @@ pub(super) async fn run(queue: Arc<Queue>, claim: Claim) {
             (job, end)
         }
     };
-    // A job that goes back must be back before the next claim, or another overtakes it; a completed one need not.
-    let (slot_until_written, slot) =
-        if matches!(end, End::Completed(_)) { (None, Some(slot)) } else { (Some(slot), None) };
+    // A job that goes back must be back before the next claim, or another overtakes it; a completed one need not. With
+    // one slot the next job must not even be claimed: people rely on one after the other, as Redis shows it.
+    let early = queue.concurrency > 1 && matches!(end, End::Completed(_));
+    let (slot_until_written, slot) = if early { (None, Some(slot)) } else { (Some(slot), None) };
     let finished = Finished { job, token, lease, end, started, slot: slot_until_written };
     // Holds the slot until the finisher has room: a Redis that does not take outcomes gets no new claims.
     let _ = queue.finished.send(finished).await;

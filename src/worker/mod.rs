@@ -135,6 +135,7 @@ impl HandlerSpec {
 struct Queue {
     store: Store,
     options: Options,
+    concurrency: usize,
     limiter: Option<Limiter>,
     metrics_points: u64,
     keep_completed: Keep,
@@ -239,6 +240,7 @@ fn start_queue(
     let queue = Arc::new(Queue {
         store: spec.store,
         options: options.clone(),
+        concurrency: spec.concurrency,
         limiter: spec.limiter,
         metrics_points: spec.metrics_points,
         keep_completed: spec.keep_completed,

@@ -102,3 +102,24 @@ async fn a_worker_made_by_the_builder_does_what_its_documentation_says() {
     assert!(worker.join().await.clean);
     rig.bull.close().await;
 }
+
+#[tokio::test]
+async fn at_concurrency_1_no_job_starts_before_the_end_of_the_one_before_it_is_written() {
+    let mut rig = Rig::start().await;
+    let seen = Seen::default();
+    let worker = crowded(rig.plan().concurrency(1), &seen, &Crowd::default()).start().await;
+    let jobs: Vec<Value> = (0..200).map(|n| json!({"name": "x", "data": {"n": n}, "opts": {}})).collect();
+    let ids = add_bulk(&mut rig.bull, json!(jobs)).await;
+    rig.db.sorted_has("completed", ids.len()).await;
+    let mut spans = Vec::new();
+    for id in &ids {
+        let time = async |field| rig.db.field(id, field).await.expect("a time").parse::<i64>().expect("ms");
+        spans.push((time("processedOn").await, time("finishedOn").await));
+    }
+    spans.sort_unstable();
+    for pair in spans.windows(2) {
+        assert!(pair[1].0 >= pair[0].1, "started at {} before {} was written", pair[1].0, pair[0].1);
+    }
+    worker.stop().await;
+    rig.bull.close().await;
+}
