@@ -117,6 +117,7 @@ impl CliError {
     pub fn store(error: StoreError, redis: &RedisUrl) -> Self {
         let place = redis.shown().to_owned();
         match error {
+            StoreError::Invalid(problem) => Self::usage(problem),
             StoreError::Unavailable(text) if text.starts_with("READONLY") => {
                 Self::new(Exit::Unreachable, "connected to a read-only replica")
                     .at(place)

@@ -73,7 +73,8 @@ pub(super) fn end(outcome: Result<(), Failure>, url: Option<&str>) -> ExitCode {
     failure.exit.into()
 }
 
-/// Reads the config as every command does: a flag wins over the environment, that over the file.
+/// Reads the config as every command does: a flag wins over the environment, that over the file. Where none of them
+/// names a Redis, the plain variable `REDIS_URL` does, as for all other commands.
 pub(super) fn load(
     shared: &Shared,
     file: Option<&Path>,
@@ -83,7 +84,16 @@ pub(super) fn load(
     if let Some(url) = &shared.redis_url {
         flags.push(Flag { name: "--redis-url".into(), key: "redis.url", value: url.clone() });
     }
-    Config::load_from(&Sources { file, env: environment(), flags, need })
+    let env = environment();
+    let plain = env.get("REDIS_URL").filter(|url| !url.is_empty()).cloned();
+    let config = Config::load_from(&Sources { file, env: env.clone(), flags: flags.clone(), need })?;
+    match plain {
+        Some(value) if config.redis.url.is_none() => {
+            flags.push(Flag { name: "REDIS_URL".into(), key: "redis.url", value });
+            Config::load_from(&Sources { file, env, flags, need })
+        }
+        _ => Ok(config),
+    }
 }
 
 /// The variables that are text.

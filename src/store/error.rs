@@ -14,6 +14,9 @@ pub enum StoreError {
     /// The credentials or their rights are wrong: a person must act; retry slowly.
     #[error("redis refused: {0}")]
     Refused(String),
+    /// The caller's own input was refused before anything was sent.
+    #[error("{0}")]
+    Invalid(String),
     /// A key of the queue has the wrong type: this queue halts, the others go on. Nothing was written.
     #[error("{0}")]
     WrongKey(String),

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::connection::RESPONSE_TIMEOUT;
 use super::enqueue::Enqueued;
 use super::{Connection, Scripts, Store, StoreError};
+use crate::job::JobId;
 use crate::job::cron::Zone;
 use crate::job::repeat;
 use crate::wire::{Keys, NewJob};
@@ -57,7 +58,7 @@ impl Queue {
         data: &impl serde::Serialize,
         opts: Value,
     ) -> Result<Enqueued, StoreError> {
-        let data = serde_json::to_value(data).map_err(|error| StoreError::Refused(error.to_string()))?;
+        let data = serde_json::to_value(data).map_err(|error| StoreError::Invalid(error.to_string()))?;
         if opts.get("repeat").is_some_and(Value::is_object) {
             return self.add_repeatable(name, &data, &opts).await;
         }
@@ -68,8 +69,8 @@ impl Queue {
     async fn add_repeatable(&self, name: &str, data: &Value, opts: &Value) -> Result<Enqueued, StoreError> {
         let now_ms = self.store.time_ms().await?;
         let next = repeat::first(name, None, opts, now_ms, Zone::Local)
-            .map_err(|error| StoreError::Refused(error.to_string()))?
-            .ok_or_else(|| StoreError::Refused("repeat: its limit or endDate leaves no occurrence".into()))?;
+            .map_err(|error| StoreError::Invalid(error.to_string()))?
+            .ok_or_else(|| StoreError::Invalid("repeat: its limit or endDate leaves no occurrence".into()))?;
         let data = NewJob::bull(name, data, Map::new()).data;
         let job = NewJob::occurrence(name, &data, &next);
         // Sent again after a lost reply it finds the occurrence, whose id is made of its due time.
@@ -87,8 +88,10 @@ impl Queue {
     /// Adds many jobs in order, in as few calls as possible: (name, data, opts) each. As in Bull, `repeat` is not
     /// honoured here: such a job runs once.
     pub async fn add_bulk(&self, jobs: Vec<(String, Value, Value)>) -> Result<Vec<Enqueued>, StoreError> {
-        let jobs: Vec<NewJob> =
-            jobs.into_iter().map(|(name, data, opts)| encode(&name, &data, opts)).collect();
+        let jobs: Vec<NewJob> = jobs
+            .into_iter()
+            .map(|(name, data, opts)| encode(&name, &data, opts))
+            .collect::<Result<_, _>>()?;
         match self.store.enqueue(&self.token, &jobs).await {
             // The ids are ours: sent again, what landed the first time is found and not added twice.
             Err(StoreError::Unavailable(_)) => {
@@ -103,13 +106,20 @@ impl Queue {
     }
 }
 
-fn encode(name: &str, data: &Value, opts: Value) -> NewJob {
+/// Encodes a job, with an id of ours unless one is given. An id that would harm the queue is refused: nothing is sent.
+fn encode(name: &str, data: &Value, opts: Value) -> Result<NewJob, StoreError> {
     let mut opts = match opts {
         Value::Object(opts) => opts,
         _ => Map::new(),
     };
-    if !opts.get("jobId").is_some_and(|id| id.is_string() || id.is_number()) {
-        opts.insert("jobId".into(), uuid::Uuid::now_v7().to_string().into());
+    match opts.get("jobId") {
+        None | Some(Value::Null) => {
+            opts.insert("jobId".into(), uuid::Uuid::now_v7().to_string().into());
+        }
+        Some(Value::String(id)) => {
+            JobId::checked(id).map_err(StoreError::Invalid)?;
+        }
+        Some(other) => return Err(StoreError::Invalid(format!("job id {other}: expected text"))),
     }
-    NewJob::bull(name, data, opts)
+    Ok(NewJob::bull(name, data, opts))
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::backend::Backend;
 use crate::program::{Program, run};
 use crate::support::node::BullQueue;
+use crate::support::redis::Redis;
 
 fn config(to: &str) -> String {
     format!("[admin]\nlisten = \"127.0.0.1:0\"\n[queues.mail.handlers.\"*\"]\nhttp = \"{to}\"\n")
@@ -26,6 +27,20 @@ async fn its_url_is_printed_for_npm_bull_and_it_ends_with_the_worker() {
     program.signal(Signal::SIGTERM);
     assert_eq!(program.end().await.code, Some(0), "{}", program.output());
     assert!(kill(Pid::from_raw(server), None).is_err(), "its redis-server is gone");
+}
+
+#[tokio::test]
+async fn the_plain_variable_redis_url_is_used_where_the_config_names_no_redis() {
+    let (backend, redis) = (Backend::start().await, Redis::start());
+    let file = config(&format!("{}/ok", backend.url));
+    let mut program = Program::start(&file, &["run"], &[("REDIS_URL", &redis.url())]);
+    let mut queue = BullQueue::open(&redis.url(), "mail").await;
+    let id = queue.add("welcome", json!({}), json!({})).await;
+    assert_eq!(queue.finished(&id).await, Ok(json!({ "by": "http" })));
+    queue.close().await;
+    assert!(!program.dir().join("bullock-data").exists(), "no private server was started");
+    program.signal(Signal::SIGTERM);
+    assert_eq!(program.end().await.code, Some(0), "{}", program.output());
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod machine;
 mod many;
 mod memory;
 mod numbers;
+mod producer;
 mod snapshot;
 mod twice;
 mod wrong_types;
