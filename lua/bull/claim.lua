@@ -41,7 +41,10 @@ local before = replay(lane, request)
 if before then
   local reply = { now, 0, before[1], 0 }
   for index, id in ipairs(before[2]) do
-    local held = call('GET', P .. id .. ':lock') == ARGV[FIRST_TOKEN + index]
+    local lock = P .. id .. ':lock'
+    local held = call('GET', lock) == ARGV[FIRST_TOKEN + index]
+    -- The worker counts its lease from this sending.
+    if held then call('PEXPIRE', lock, lease) end
     reply[#reply + 1] = held and describe(id, read(P .. id)) or {}
   end
   return reply
@@ -50,9 +53,13 @@ end
 local rest = redis.call('PTTL', X .. 'rest')
 if rest > 0 then return { now, rest, 0, 0 } end
 local wrong, there = expect_types({ wait, 'list', active, 'list', P .. 'stalled', 'set', P .. 'priority', 'zset',
-  P .. 'failed', 'zset', P .. 'completed', 'zset', P .. 'delayed', 'zset', X .. 'leases', 'set',
+  P .. 'failed', 'zset', P .. 'completed', 'zset', P .. 'delayed', 'zset',
+  P .. 'paused', 'list', P .. 'metrics:completed', 'hash', P .. 'metrics:failed', 'hash', X .. 'leases', 'set',
   X .. 'leases:stalled', 'hash', X .. 'fence', 'string' })
 if wrong then return wrong end
+if tonumber(lease) < 1 or (limit_max > 0 and limit_ms < 1) then
+  return redis.error_reply('ERR a lease and a limiter window last 1 ms or more')
+end
 local ids = redis.call('LRANGE', wait, -wanted, -1)
 local found = #ids
 wrong = limit_max > 0 and limiter_misfit(ids, grouped)

@@ -146,11 +146,15 @@ fn jobs() -> Vec<(String, Value, Value)> {
     jobs.push((FAILS.to_owned(), json!({ "items": 10 }), json!({ "attempts": 3 })));
     jobs.push((FAILS.to_owned(), json!({ "items": 10 }), json!({})));
     jobs.push(("stock".to_owned(), json!({ "items": 30 }), json!({ "delay": 2000 })));
-    // Short ids, as Bull's own counter makes them.
+    // Short ids, for people to read.
     for (n, (_, _, opts)) in jobs.iter_mut().enumerate() {
-        opts["jobId"] = json!((n + 1).to_string());
+        opts["jobId"] = json!(demo_id(n));
     }
     jobs
+}
+
+fn demo_id(n: usize) -> String {
+    format!("demo-{}", n + 1)
 }
 
 /// Adds the jobs, prints each as it ends, and says whether every one ended as it should.
@@ -160,7 +164,7 @@ async fn show(started: &Started, out: &super::output::Output, once: bool) -> Res
     let mut events = Events::subscribe(&started.redis_url, queue.store().keys()).await.map_err(failed)?;
     let jobs = jobs();
     let mut open: BTreeMap<String, String> =
-        jobs.iter().enumerate().map(|(n, (name, ..))| ((n + 1).to_string(), name.clone())).collect();
+        jobs.iter().enumerate().map(|(n, (name, ..))| (demo_id(n), name.clone())).collect();
     let all = open.len();
     queue.add_bulk(jobs).await.map_err(failed)?;
     eprintln!("  demo       {all} jobs added; two will fail for good, four need a second attempt");
@@ -202,5 +206,5 @@ fn line(id: &str, name: &str, state: &str, job: &crate::wire::hash::JobView) -> 
         "completed" => job.returnvalue.to_string(),
         _ => job.failed_reason.clone().unwrap_or_default(),
     };
-    format!("{state:<9}  {id:>3}  {name:<9}  {what}{attempts}")
+    format!("{state:<9}  {id:<7}  {name:<9}  {what}{attempts}")
 }

@@ -166,6 +166,7 @@ impl CliError {
     /// What the error of a command that starts a worker means.
     pub fn worker(error: anyhow::Error, redis: &RedisUrl) -> Self {
         match error.downcast::<BuildError>() {
+            Ok(BuildError::Invalid(problem)) => Self::usage(problem),
             Ok(BuildError::Store(error)) => Self::store(error, redis),
             Ok(error @ (BuildError::WrongDialect(_) | BuildError::NewerLayout(..))) => {
                 Self::new(Exit::Conflict, error.to_string())

@@ -3,8 +3,8 @@
 //! The redis crate's own manager keeps a connection whose peer fell silent; this one drops it: any I/O error or
 //! time-out replaces the connection at the next command. Every default that matters is written out here.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, Value};
@@ -31,6 +31,9 @@ struct Shared {
     name: Option<String>,
     /// The live connection and its number. Locked only to clone, replace or open it.
     live: Mutex<(u64, Option<MultiplexedConnection>)>,
+    /// The last failure to connect, and when: all who waited for it share it. One after the other they would each wait
+    /// out a silent server.
+    failed: std::sync::Mutex<Option<(Instant, RedisError)>>,
 }
 
 impl Connection {
@@ -44,7 +47,15 @@ impl Connection {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(response_timeout));
-        Ok(Self { shared: Arc::new(Shared { client, config, name, live: Mutex::new((0, None)) }) })
+        Ok(Self {
+            shared: Arc::new(Shared {
+                client,
+                config,
+                name,
+                live: Mutex::new((0, None)),
+                failed: std::sync::Mutex::default(),
+            }),
+        })
     }
 
     /// Another connection to the same server, for a runtime or a duty of its own.
@@ -56,6 +67,7 @@ impl Connection {
             config: config.clone(),
             name: name.clone(),
             live: Mutex::new((0, None)),
+            failed: std::sync::Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -63,14 +75,14 @@ impl Connection {
     /// Sends one command and awaits its reply.
     pub async fn send(&self, cmd: &Cmd) -> Result<Value, RedisError> {
         let (number, mut live) = self.live().await?;
-        let reply = live.send_packed_command(cmd).await;
+        // Errors inside replies come as values from the raw call.
+        let reply = live.send_packed_command(cmd).await.and_then(Value::extract_error);
         if let Err(error) = &reply
             && is_broken(error)
         {
             self.discard(number).await;
         }
-        // Errors inside replies come as values from the raw call.
-        reply.and_then(Value::extract_error)
+        reply
     }
 
     /// Sends a command whose reply is converted.
@@ -118,10 +130,31 @@ impl Connection {
     }
 
     async fn live(&self) -> Result<(u64, MultiplexedConnection), RedisError> {
+        let asked = Instant::now();
         let mut live = self.shared.live.lock().await;
         if let Some(connection) = &live.1 {
             return Ok((live.0, connection.clone()));
         }
+        let failed = || self.shared.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, error)) = &*failed()
+            && *at >= asked
+        {
+            return Err(error.clone());
+        }
+        let opened = self.connect().await;
+        match opened {
+            Ok(fresh) => {
+                *live = (live.0 + 1, Some(fresh.clone()));
+                Ok((live.0, fresh))
+            }
+            Err(error) => {
+                *failed() = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
         let mut fresh = tokio::time::timeout(
             CONNECT_TIMEOUT,
             self.shared.client.get_multiplexed_async_connection_with_config(&self.shared.config),
@@ -139,8 +172,7 @@ impl Connection {
                 return Err(error);
             }
         }
-        *live = (live.0 + 1, Some(fresh.clone()));
-        Ok((live.0, fresh))
+        Ok(fresh)
     }
 
     async fn discard(&self, number: u64) {
@@ -152,7 +184,9 @@ impl Connection {
 }
 
 /// Must the connection be replaced? A time-out counts: a silent peer never answers again, and a late reply to a
-/// request that was given up must not meet a later one.
+/// request that was given up must not meet a later one. So does a server that has become a replica: it keeps its
+/// connections open, and the primary is elsewhere.
 fn is_broken(error: &RedisError) -> bool {
-    error.is_io_error() || error.is_timeout() || error.is_unrecoverable_error()
+    let demoted = matches!(error.code(), Some("READONLY" | "MASTERDOWN"));
+    demoted || error.is_io_error() || error.is_timeout() || error.is_unrecoverable_error()
 }

@@ -43,13 +43,22 @@ impl From<RedisError> for StoreError {
             (ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm), _)
             | (_, Some("NOAUTH" | "WRONGPASS" | "NOPERM")) => Self::Refused(text),
             (ErrorKind::UnexpectedReturnType | ErrorKind::Parse, _) => Self::Protocol(text),
-            (ErrorKind::Server(ServerErrorKind::ResponseError), code) if !is_passing(code) => {
+            // Redis 6.2 wraps the error of a script's command into one of its own.
+            (ErrorKind::Server(ServerErrorKind::ResponseError), _) if text.contains(": -OOM") => {
+                Self::OutOfMemory(text)
+            }
+            (ErrorKind::Server(ServerErrorKind::ResponseError), code)
+                if !is_passing(code) && !WRAPPED_PASSING.iter().any(|wrapped| text.contains(wrapped)) =>
+            {
                 Self::Protocol(text)
             }
             _ => Self::Unavailable(text),
         }
     }
 }
+
+/// The same codes inside an error that Redis 6.2 makes of them when a script meets them.
+const WRAPPED_PASSING: [&str; 4] = [": -READONLY", ": -MISCONF", ": -NOREPLICAS", ": -MASTERDOWN"];
 
 /// Error codes of a server that will recover by itself.
 fn is_passing(code: Option<&str>) -> bool {

@@ -75,7 +75,7 @@ impl Queue {
         let job = NewJob::occurrence(name, &data, &next);
         // Sent again after a lost reply it finds the occurrence, whose id is made of its due time.
         for last in [false, true] {
-            match self.store.repeat(&self.token, false, &next.key, next.due_text(), &job).await {
+            match self.store.repeat(&self.token, None, &next.key, next.due_text(), &job).await {
                 Ok(Some(added)) => return Ok(added),
                 Err(StoreError::Unavailable(_)) if !last => {}
                 Err(error) => return Err(error),

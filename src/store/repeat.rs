@@ -5,19 +5,20 @@ use super::{Store, StoreError, array, integer, text};
 use crate::wire::NewJob;
 
 impl Store {
-    /// Registers `key` as due at `due` (ms, as its id spells it) and adds the occurrence, in one step. `only_registered`: for the next
-    /// occurrence of a claimed one; answers `None` if the repeatable was removed meanwhile.
+    /// Registers `key` as due at `due` (ms, as its id spells it) and adds the occurrence, in one step. `successor_of`: the id of
+    /// the claimed occurrence that `token` holds; answers `None` if it holds it no longer, or if the repeatable was
+    /// removed meanwhile.
     pub async fn repeat(
         &self,
         token: &str,
-        only_registered: bool,
+        successor_of: Option<&str>,
         key: &str,
         due: &str,
         job: &NewJob,
     ) -> Result<Option<Enqueued>, StoreError> {
         let script = &self.scripts.repeat;
         let mut call = script.call(&self.keys);
-        call.arg(token).arg(u8::from(only_registered)).arg(key).arg(due);
+        call.arg(token).arg(successor_of.unwrap_or("")).arg(key).arg(due);
         push_job(&mut call, job);
         let mut reply = array(script.run(&self.connection, &call).await?)?.into_iter();
         let (Some(id), Some(existed)) = (reply.next(), reply.next()) else { return Ok(None) };

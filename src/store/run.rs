@@ -59,20 +59,29 @@ impl Store {
         Ok(Verdict::of(integer(&script.run(&self.connection, &call).await?)?))
     }
 
-    /// How long ago a callback last gave a sign of life for this run, by Redis' clock.
-    pub async fn last_callback(&self, id: &str, token: &str) -> Result<Option<Duration>, StoreError> {
+    /// How long ago a callback last gave a sign of life for this run, by Redis' clock. `Err` inside: the token does not
+    /// hold the job any more, because a callback ended it or because the lease was lost.
+    pub async fn last_callback(
+        &self,
+        id: &str,
+        token: &str,
+    ) -> Result<Result<Option<Duration>, Verdict>, StoreError> {
         let mut pipe = redis::pipe();
+        pipe.cmd("GET").arg(self.keys.of(&format!("{id}:lock")));
         pipe.cmd("HMGET").arg(self.keys.extra_of(&format!("job:{id}"))).arg("beat").arg("beat:token");
         pipe.cmd("TIME");
-        let mut replies = self.connection.pipeline(&pipe, 2).await?.into_iter();
-        let (Some(record), Some(time)) = (replies.next(), replies.next()) else { return Ok(None) };
+        let mut replies = self.connection.pipeline(&pipe, 3).await?.into_iter();
+        if replies.next().and_then(bytes).as_deref() != Some(token.as_bytes()) {
+            return Ok(Err(Verdict::LeaseLost));
+        }
+        let (Some(record), Some(time)) = (replies.next(), replies.next()) else { return Ok(Ok(None)) };
         let mut record = array(record)?.into_iter().map(bytes);
-        let (Some(Some(beat)), Some(Some(by))) = (record.next(), record.next()) else { return Ok(None) };
+        let (Some(Some(beat)), Some(Some(by))) = (record.next(), record.next()) else { return Ok(Ok(None)) };
         if by != token.as_bytes() {
-            return Ok(None);
+            return Ok(Ok(None));
         }
         let age_ms = redis_time_ms(time)? - bull::integer(Some(&beat));
-        Ok(Some(Duration::from_millis(age_ms.max(0).cast_unsigned())))
+        Ok(Ok(Some(Duration::from_millis(age_ms.max(0).cast_unsigned()))))
     }
 
     /// Redis' time in ms since the epoch.

@@ -50,12 +50,18 @@ pub struct Builder {
     observer: Arc<dyn Observer>,
 }
 
+/// Shortest lease that a builder takes: tests use short ones.
+const LEASE_MIN: Duration = Duration::from_millis(10);
+
 /// Why a worker did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// Redis.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The builder was given what cannot work.
+    #[error("{0}")]
+    Invalid(String),
     /// The queue is of another kind.
     #[error("queue \"{0}\" holds BullMQ's keys, this worker speaks Bull 4")]
     WrongDialect(String),
@@ -189,8 +195,25 @@ impl Builder {
         self
     }
 
+    fn check(&self) -> Result<(), BuildError> {
+        let (lease, renew) = (self.options.lease, self.options.renew);
+        let problem = if lease < LEASE_MIN {
+            format!("a lease of {lease:?}; expected at least {LEASE_MIN:?}")
+        } else if renew.is_zero() || renew * 2 > lease {
+            format!("renewed every {renew:?} with a lease of {lease:?}; expected at most half of it")
+        } else if self.limiter.as_ref().is_some_and(|limit| limit.max < 1 || limit.duration_ms < 1) {
+            "a rate limit of nothing; expected at least 1 job in at least 1 ms".into()
+        } else if let Some((name, _)) = self.handlers.iter().find(|(_, spec)| spec.concurrency == Some(0)) {
+            format!("handler \"{name}\" with concurrency 0; expected at least 1")
+        } else {
+            return Ok(());
+        };
+        Err(BuildError::Invalid(problem))
+    }
+
     /// Connects, checks the queue, and starts.
     pub async fn start(self) -> Result<Worker, BuildError> {
+        self.check()?;
         let keys = Keys::new(&self.prefix, &self.queue);
         let name = keys.client_name(&self.options.name);
         let url = &self.redis_url;

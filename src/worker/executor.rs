@@ -52,11 +52,9 @@ pub(super) async fn run(queue: Arc<Queue>, claim: Claim) {
             let job = Arc::new(job);
             queue.observer.started(&job.queue, &job.name, waited(&job, now_ms));
             tracing::info!(queue = &*job.queue, job_id = %job.id, job_name = &*job.name, attempt = job.attempt(), "started");
-            if job.opts.repeat.is_some() {
-                scheduler::schedule_next(&queue, &job, &token, now_ms).await;
-            }
             let run = Run { queue: &queue, job: &job, token: &token, fence, lease: &lease, now_ms };
-            let end = run.to_its_end().await;
+            let end =
+                if job.opts.repeat.is_some() { run.with_successor().await } else { run.to_its_end().await };
             (job, end)
         }
     };
@@ -111,7 +109,33 @@ enum Stopped {
 }
 
 impl Run<'_> {
+    /// A repeatable job's occurrence: the next one is scheduled first. If Redis does not take it, that goes on beside
+    /// the handler, and for as long as a lease lasts after it.
+    async fn with_successor(&self) -> End {
+        let Some(successor) = scheduler::schedule_next(self.queue, self.job, self.token, self.now_ms).await
+        else {
+            return self.to_its_end().await;
+        };
+        let insist = scheduler::insist(self.queue, self.job, self.token, self.lease, successor);
+        tokio::pin!(insist);
+        let run = self.to_its_end();
+        tokio::pin!(run);
+        tokio::select! {
+            () = &mut insist => run.await,
+            end = &mut run => {
+                if tokio::time::timeout(self.queue.options.lease, insist).await.is_err() {
+                    tracing::error!(queue = &*self.job.queue, job_id = %self.job.id, "the next occurrence was not scheduled");
+                }
+                end
+            }
+        }
+    }
+
     async fn to_its_end(&self) -> End {
+        // A process that stood still may find its lease gone before the lease thread says so.
+        if self.lease.remaining().is_zero() {
+            return End::LeaseLost;
+        }
         let found = self.queue.handlers.get(&*self.job.name).or_else(|| self.queue.handlers.get("*"));
         let Some((spec, limit)) = found else {
             let message = format!("Missing process handler for job type {}", self.job.name);
@@ -135,6 +159,9 @@ impl Run<'_> {
                 turn
             }
         };
+        if self.lease.remaining().is_zero() {
+            return End::LeaseLost;
+        }
         self.work(spec).await
     }
 
@@ -181,6 +208,10 @@ impl Run<'_> {
             () = self.queue.stop.grace_over() => Stopped::HandBack,
             failure = limits.passed(&pulse) => Stopped::Limit(failure),
         };
+        if matches!(stopped, Stopped::Elsewhere) {
+            // Its own backend ended it: nobody is to be told to stop.
+            return End::Elsewhere;
+        }
         cancelled.cancel();
         let last = tokio::time::timeout(STOP_NOTICE, &mut work).await;
         match (stopped, last) {

@@ -16,7 +16,8 @@ const PAUSE_HALTED: Duration = Duration::from_secs(5);
 pub(super) async fn run(queue: Arc<Queue>, blocking: Connection) {
     let worker = token::clean_name(&queue.options.name);
     let lane = Lane::new(format!("{}:claim", token::make(&worker, 1).remove(0)));
-    let mut fetcher = Fetcher { worker, lane, busy: false, trouble: Trouble::default(), queue, blocking };
+    let mut fetcher =
+        Fetcher { worker, lane, busy: false, trouble: Trouble::default(), wake_trouble: 0, queue, blocking };
     let mut runs = tokio::task::JoinSet::new();
     let stop = fetcher.queue.stop.clone();
     // Named connections are how Node sees workers: one that is busy from its start must be seen too. An error here is
@@ -43,6 +44,8 @@ struct Fetcher {
     /// Something was claimed since `drained` was last published.
     busy: bool,
     trouble: Trouble,
+    /// Failures of the blocking connection alone: claims go on, at a slower beat.
+    wake_trouble: u32,
 }
 
 impl Fetcher {
@@ -124,11 +127,17 @@ impl Fetcher {
             () = stop.asked() => {}
             // Nothing is lost when this is dropped: a wake-up moves no job.
             woken = self.queue.store.wait_for_work(&self.blocking) => {
-                if let Err(error) = woken {
-                    self.blocking.reset().await;
-                    let pause = self.trouble.met(&self.queue, &error);
-                    self.sleep(pause).await;
+                let Err(error) = woken else {
+                    self.wake_trouble = 0;
+                    return;
+                };
+                self.blocking.reset().await;
+                self.wake_trouble += 1;
+                if self.wake_trouble == 1 {
+                    let queue = &*self.queue.store.keys().queue;
+                    tracing::warn!(queue, %error, "waiting for work falls back to asking now and then");
                 }
+                self.sleep(jittered(self.wake_trouble)).await;
             }
         }
     }

@@ -66,14 +66,17 @@ pub(super) async fn run(queue: Arc<Queue>, mut outcomes: mpsc::Receiver<Finished
     let worker = token::clean_name(&queue.options.name);
     let lane = |what: &str| Lane::new(format!("{}:{what}", token::make(&worker, 1).remove(0)));
     let (mut complete, mut fail, mut back) = (lane("complete"), lane("fail"), lane("back"));
+    // What the last round left to write: jobs that were deferred too often fail instead.
     let mut batch = Vec::new();
     loop {
-        let got = tokio::select! {
-            biased;
-            got = outcomes.recv_many(&mut batch, BATCH_MAX) => got,
-            () = queue.runs_done.cancelled() => outcomes.recv_many_now(&mut batch),
-        };
-        if got == 0 {
+        if batch.is_empty() {
+            tokio::select! {
+                biased;
+                _ = outcomes.recv_many(&mut batch, BATCH_MAX) => {}
+                () = queue.runs_done.cancelled() => outcomes.recv_many_now(&mut batch),
+            }
+        }
+        if batch.is_empty() {
             return;
         }
         let (mut completed, mut failed, mut handed_back) = (Vec::new(), Vec::new(), Vec::new());
@@ -89,25 +92,25 @@ pub(super) async fn run(queue: Arc<Queue>, mut outcomes: mpsc::Receiver<Finished
                 }
             }
         }
-        tokio::join!(
+        let (_, _, again) = tokio::join!(
             write(&queue, &mut complete, completed, Kind::Complete),
             write(&queue, &mut fail, failed, Kind::Fail),
             write(&queue, &mut back, handed_back, Kind::HandBack),
         );
+        batch = again;
     }
 }
 
 /// `recv_many` that does not wait.
 trait ReceiveNow {
-    fn recv_many_now(&mut self, batch: &mut Vec<Finished>) -> usize;
+    fn recv_many_now(&mut self, batch: &mut Vec<Finished>);
 }
 
 impl ReceiveNow for mpsc::Receiver<Finished> {
-    fn recv_many_now(&mut self, batch: &mut Vec<Finished>) -> usize {
+    fn recv_many_now(&mut self, batch: &mut Vec<Finished>) {
         while let Ok(finished) = self.try_recv() {
             batch.push(finished);
         }
-        batch.len()
     }
 }
 
@@ -119,19 +122,17 @@ enum Kind {
 }
 
 /// Sends one batch, again and again with the same number, until Redis has answered or every lease has run out.
-async fn write(queue: &Queue, lane: &mut Lane, batch: Vec<Finished>, kind: Kind) {
+async fn write(queue: &Queue, lane: &mut Lane, batch: Vec<Finished>, kind: Kind) -> Vec<Finished> {
     if batch.is_empty() {
-        return;
+        return Vec::new();
     }
     lane.next();
     let mut times = 0;
     loop {
         match send(queue, lane, &batch, kind).await {
             Ok(verdicts) => {
-                for (finished, verdict) in batch.iter().zip(verdicts) {
-                    settle(queue, finished, verdict);
-                }
-                return;
+                let settled = batch.into_iter().zip(verdicts);
+                return settled.filter_map(|(finished, verdict)| settle(queue, finished, verdict)).collect();
             }
             Err(error) if error.is_transient() && batch.iter().any(|f| !f.lease.remaining().is_zero()) => {
                 times += 1;
@@ -144,10 +145,10 @@ async fn write(queue: &Queue, lane: &mut Lane, batch: Vec<Finished>, kind: Kind)
             Err(error) => {
                 for finished in &batch {
                     tracing::error!(queue = &*finished.job.queue, job_id = %finished.job.id, %error,
-                        "the outcome could not be written; the job will run again");
+                        "the outcome could not be written; the job may run again");
                     note(queue, finished, Ended::LeaseLost);
                 }
-                return;
+                return Vec::new();
             }
         }
     }
@@ -247,10 +248,14 @@ fn failed_run<'a>(queue: &Queue, finished: &'a Finished, stacktrace: &'a str) ->
     }
 }
 
-/// Says how a run ended, as Redis has it.
-fn settle(queue: &Queue, finished: &Finished, verdict: Verdict) {
-    if verdict == Verdict::DeferredTooOften {
-        return give_up_deferring(queue, finished);
+/// Says how a run ended, as Redis has it. A job that was deferred too often fails like any other attempt: that is
+/// what is left to write.
+fn settle(queue: &Queue, finished: Finished, verdict: Verdict) -> Option<Finished> {
+    if let (Verdict::DeferredTooOften, End::HandBack { most, why, .. }) = (verdict, &finished.end) {
+        let message = format!("deferred more than {} times, last: {why}", most.unwrap_or_default());
+        let failure = Failure::new(ReasonClass::Error, message);
+        let end = End::failed(&finished.job, failure, &queue.options.strategies);
+        return Some(Finished { end, ..finished });
     }
     let ended = match (verdict, &finished.end) {
         (Verdict::Done, End::Completed(_)) => Ended::Completed,
@@ -260,23 +265,8 @@ fn settle(queue: &Queue, finished: &Finished, verdict: Verdict) {
         (Verdict::Done, _) => Ended::HandedBack,
         _ => Ended::LeaseLost,
     };
-    note(queue, finished, ended);
-}
-
-/// A job that was deferred too often fails like any other attempt, in a batch to come.
-fn give_up_deferring(queue: &Queue, finished: &Finished) {
-    let End::HandBack { most, why, .. } = &finished.end else { return };
-    let message = format!("deferred more than {} times, last: {why}", most.unwrap_or_default());
-    let again = Finished {
-        job: Arc::clone(&finished.job),
-        token: Arc::clone(&finished.token),
-        lease: finished.lease.again(),
-        end: End::failed(&finished.job, Failure::new(ReasonClass::Error, message), &queue.options.strategies),
-        started: finished.started,
-        slot: None,
-    };
-    let sender = queue.finished.clone();
-    tokio::spawn(async move { sender.send(again).await.ok() });
+    note(queue, &finished, ended);
+    None
 }
 
 fn note(queue: &Queue, finished: &Finished, ended: Ended) {

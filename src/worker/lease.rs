@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Observer, Options};
+use super::{Observer, Options, Stop};
 use crate::job::JobId;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// How often the thread looks at its own clock. A process that was stopped and goes on notices within this time.
 const TICK: Duration = Duration::from_millis(200);
@@ -113,24 +113,6 @@ impl Leases {
 }
 
 impl Lease {
-    /// A second guard of the same lease, for a second write of the same run.
-    pub(super) fn again(&self) -> Self {
-        let key = self.leases.next_key.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let mut held = self.leases.lock();
-        if let Some(entry) = held.get(&self.key) {
-            let copy = Held {
-                id: entry.id.clone(),
-                token: Arc::clone(&entry.token),
-                lost: entry.lost.clone(),
-                ended: entry.ended.clone(),
-                ..*entry
-            };
-            held.insert(key, copy);
-        }
-        drop(held);
-        Self { leases: Arc::clone(&self.leases), key, lost: self.lost.clone(), ended: self.ended.clone() }
-    }
-
     /// How long Redis still keeps the job for this run, at least.
     pub(super) fn remaining(&self) -> Duration {
         let held = self.leases.lock();
@@ -167,21 +149,28 @@ pub(super) struct Thread {
 }
 
 impl Thread {
-    pub(super) fn start(options: &Options, observer: &Arc<dyn Observer>) -> Self {
+    /// Starts the thread. Should it end before it is told to, `worker` is asked to stop: nobody would renew.
+    pub(super) fn start(
+        options: &Options,
+        observer: &Arc<dyn Observer>,
+        worker: Stop,
+    ) -> Result<Self, StoreError> {
         let thread = Self { queues: Arc::default(), stop: CancellationToken::new() };
         let (queues, stop) = (Arc::clone(&thread.queues), thread.stop.clone());
         let (lease, renew, observer) = (options.lease, options.renew, Arc::clone(observer));
-        let spawned = std::thread::Builder::new().name("leases".into()).spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            match runtime {
-                Ok(runtime) => runtime.block_on(beat(&queues, &stop, lease, renew, observer)),
-                Err(error) => tracing::error!(%error, "the lease thread could not start"),
-            }
-        });
-        if let Err(error) = spawned {
-            tracing::error!(%error, "the lease thread could not start");
-        }
-        thread
+        let failed = |error: std::io::Error| {
+            StoreError::Unavailable(format!("the lease thread cannot start: {error}"))
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let sentry = Sentry { told: stop.clone(), worker };
+        std::thread::Builder::new()
+            .name("leases".into())
+            .spawn(move || {
+                let _sentry = sentry;
+                runtime.block_on(beat(&queues, &stop, lease, renew, observer));
+            })
+            .map_err(failed)?;
+        Ok(thread)
     }
 
     pub(super) fn add_queue(&self, store: Store) -> Arc<Leases> {
@@ -192,6 +181,21 @@ impl Thread {
 
     pub(super) fn runs(&self) -> Runs {
         Runs(Arc::clone(&self.queues))
+    }
+}
+
+/// Notices when the thread ends by itself, as after a panic.
+struct Sentry {
+    told: CancellationToken,
+    worker: Stop,
+}
+
+impl Drop for Sentry {
+    fn drop(&mut self) {
+        if !self.told.is_cancelled() {
+            tracing::error!("the lease thread ended early: stopping");
+            self.worker.ask();
+        }
     }
 }
 

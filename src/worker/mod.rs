@@ -175,7 +175,7 @@ impl Worker {
         observer: &Arc<dyn Observer>,
     ) -> Result<Self, StoreError> {
         let stop = Stop::new(options.shutdown_grace);
-        let lease_thread = lease::Thread::start(options, observer);
+        let lease_thread = lease::Thread::start(options, observer, stop.clone())?;
         let (mut tasks, mut ready) = (tokio::task::JoinSet::new(), Vec::new());
         for spec in specs {
             let name = spec.store.keys().queue.to_string();

@@ -169,10 +169,10 @@ impl RunWriter for Writer {
     fn last_callback(&self) -> BoxFuture<'_, Result<Option<Duration>, WriteError>> {
         Box::pin(async move {
             let Inner { store, id, token, .. } = &*self.0;
-            store
-                .last_callback(id.as_str(), token)
-                .await
-                .map_err(|error| WriteError::Redis(error.to_string()))
+            match store.last_callback(id.as_str(), token).await {
+                Ok(beat) => beat.map_err(|_| WriteError::LeaseLost),
+                Err(error) => Err(WriteError::Redis(error.to_string())),
+            }
         })
     }
 }

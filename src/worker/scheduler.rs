@@ -1,31 +1,60 @@
 //! The next occurrence of a repeatable job, scheduled when one is claimed and before its handler runs.
 
 use super::Queue;
+use super::fetcher::jittered;
+use super::lease::Lease;
 use crate::job::Job;
 use crate::job::repeat;
+use crate::store::StoreError;
 use crate::wire::NewJob;
 
-/// Schedules the successor of a claimed occurrence. A schedule that cannot be computed, or a Redis that does not answer,
-/// must not keep the occurrence itself from running: it is said in the log (quirk Q13).
-pub(super) async fn schedule_next(queue: &Queue, job: &Job, token: &str, now_ms: i64) {
-    let (name, id) = (&*job.queue, &job.id);
+/// A successor that is not in Redis yet.
+pub(super) struct Successor {
+    key: String,
+    due: String,
+    job: NewJob,
+}
+
+/// Schedules the successor of a claimed occurrence. A schedule that cannot be computed must not keep the occurrence
+/// itself from running: it is said in the log (quirk Q13). Answers what Redis did not take: see [`insist`].
+pub(super) async fn schedule_next(queue: &Queue, job: &Job, token: &str, now_ms: i64) -> Option<Successor> {
     let next = match repeat::successor(&job.name, &job.opts_text, now_ms, queue.options.zone) {
-        Ok(Some(next)) => next,
-        Ok(None) => return,
+        Ok(next) => next?,
         Err(error) => {
-            tracing::error!(queue = name, job_id = %id, %error, "this repeatable job has no next occurrence");
-            return;
+            tracing::error!(queue = &*job.queue, job_id = %job.id, %error, "this repeatable job has no next occurrence");
+            return None;
         }
     };
-    let new_job = NewJob::occurrence(&job.name, job.data.as_str(), &next);
-    // Twice, because a lost reply is normal and adding the same occurrence again is harmless.
-    for last in [false, true] {
-        match queue.store.repeat(token, true, &next.key, next.due_text(), &new_job).await {
-            Ok(_) => return,
-            Err(error) if last => {
-                tracing::error!(queue = name, job_id = %id, %error, "the next occurrence was not scheduled");
+    let due = next.due_text().to_owned();
+    let successor =
+        Successor { job: NewJob::occurrence(&job.name, job.data.as_str(), &next), key: next.key, due };
+    match add(queue, job, token, &successor).await {
+        Ok(()) => None,
+        Err(_) => Some(successor),
+    }
+}
+
+/// Sends a successor until Redis takes it, beside the handler: without it the chain would end for ever. Given up when
+/// the lease is lost, because the run that comes after schedules too; adding one occurrence twice is harmless.
+pub(super) async fn insist(queue: &Queue, job: &Job, token: &str, lease: &Lease, successor: Successor) {
+    let mut times = 0;
+    loop {
+        match add(queue, job, token, &successor).await {
+            Ok(()) => return,
+            Err(error) if !error.is_transient() => {
+                tracing::error!(queue = &*job.queue, job_id = %job.id, %error, "the next occurrence was not scheduled");
+                return;
             }
-            Err(_) => {}
+            Err(_) => times += 1,
+        }
+        tokio::select! {
+            () = lease.lost.cancelled() => return,
+            () = tokio::time::sleep(jittered(times)) => {}
         }
     }
+}
+
+async fn add(queue: &Queue, job: &Job, token: &str, successor: &Successor) -> Result<(), StoreError> {
+    let Successor { key, due, job: next } = successor;
+    queue.store.repeat(token, Some(job.id.as_str()), key, due, next).await.map(|_| ())
 }

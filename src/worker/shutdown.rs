@@ -53,7 +53,18 @@ impl Stop {
 
 /// Waits for the stop and for the end of all duties. The lease thread goes last: runs need it until they have ended.
 pub(super) async fn supervise(stop: Stop, mut tasks: JoinSet<()>, lease_thread: lease::Thread) -> Stopped {
-    stop.asked().await;
+    let mut clean = true;
+    tokio::select! {
+        // First: all duties end once the stop is asked for.
+        biased;
+        () = stop.asked() => {}
+        // A duty ends by itself only when it panicked: a worker without one of them would lose track of its jobs.
+        Some(ended) = tasks.join_next() => {
+            tracing::error!(error = ?ended.err(), "a duty of the worker ended early: stopping");
+            clean = false;
+            stop.ask();
+        }
+    }
     let grace = stop.clone();
     let timer = tokio::spawn(async move {
         tokio::select! {
@@ -61,7 +72,6 @@ pub(super) async fn supervise(stop: Stop, mut tasks: JoinSet<()>, lease_thread: 
             () = grace.grace_over.cancelled() => {}
         }
     });
-    let mut clean = true;
     while let Some(ended) = tasks.join_next().await {
         clean &= ended.is_ok();
     }

@@ -16,6 +16,7 @@ mod many;
 mod memory;
 mod numbers;
 mod producer;
+mod reconnect;
 mod snapshot;
 mod twice;
 mod wrong_types;

@@ -145,9 +145,8 @@ async fn an_occurrence_scheduled_twice_is_added_once() {
     let opts = json!({"repeat": {"every": 60_000}});
     let next = repeat::first("x", None, &opts, NOW, Zone::Utc).unwrap().unwrap();
     let occurrence = NewJob::occurrence("x", "{}", &next);
-    let schedule = async |ground: &Ground| {
-        ground.store.repeat("t", false, &next.key, next.due_text(), &occurrence).await
-    };
+    let schedule =
+        async |ground: &Ground| ground.store.repeat("t", None, &next.key, next.due_text(), &occurrence).await;
     assert!(!schedule(&ground).await.unwrap().unwrap().existed);
     let before = without_counter(&ground.snapshot().await);
     assert!(schedule(&ground).await.unwrap().unwrap().existed);

@@ -163,7 +163,7 @@ async fn act(store: &Store, what: &str) -> Result<(), StoreError> {
                 let next =
                     repeat::first("x", None, &json!({"repeat": rule}), now, Zone::Utc).unwrap().unwrap();
                 let occurrence = NewJob::occurrence("x", "{}", &next);
-                store.repeat("t", false, &next.key, next.due_text(), &occurrence).await?;
+                store.repeat("t", None, &next.key, next.due_text(), &occurrence).await?;
             }
         }
         "promote" => drop(store.promote("t").await.map(|_| ())?),

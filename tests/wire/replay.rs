@@ -270,7 +270,7 @@ impl Call {
             let next =
                 repeat::first(job_name, id, &opts, self.now, Zone::Utc).expect("first").expect("occurrence");
             let job = NewJob::occurrence(job_name, r#"{"n":1}"#, &next);
-            self.store.repeat(TOKEN, false, &next.key, next.due_text(), &job).await.expect("repeat");
+            self.store.repeat(TOKEN, None, &next.key, next.due_text(), &job).await.expect("repeat");
         } else if name == "repeat-remove" {
             let (key, prefix) = repeat::key_and_prefix("__default__", &json!({"every": 60000}), Zone::Utc);
             self.store.repeat_remove(&key, &prefix).await.expect("remove");
@@ -280,7 +280,10 @@ impl Call {
                 repeat::successor(&job.name, &job.opts_text, self.now, Zone::Utc).expect("successor")
             {
                 let next_job = NewJob::occurrence(&job.name, job.data.as_str(), &next);
-                self.store.repeat(TOKEN, true, &next.key, next.due_text(), &next_job).await.expect("repeat");
+                self.store
+                    .repeat(TOKEN, Some(job.id.as_str()), &next.key, next.due_text(), &next_job)
+                    .await
+                    .expect("repeat");
             }
         }
     }
