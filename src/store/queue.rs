@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::adder::{Adder, add_all};
 use super::connection::RESPONSE_TIMEOUT;
 use super::enqueue::Enqueued;
 use super::{Connection, Scripts, Store, StoreError};
@@ -30,6 +31,8 @@ pub struct Queue {
     store: Store,
     /// Names this producer in events.
     token: Arc<str>,
+    /// Adds of all clones go out together.
+    adder: Adder,
 }
 
 impl Queue {
@@ -41,7 +44,7 @@ impl Queue {
 
     /// A queue on a store that exists.
     pub fn on(store: Store) -> Self {
-        Self { store, token: uuid::Uuid::new_v4().to_string().into() }
+        Self { store, token: uuid::Uuid::new_v4().to_string().into(), adder: Adder::default() }
     }
 
     /// The store beneath.
@@ -62,8 +65,7 @@ impl Queue {
         if opts.get("repeat").is_some_and(Value::is_object) {
             return self.add_repeatable(name, &data, &opts).await;
         }
-        let mut added = self.add_bulk(vec![(name.to_owned(), data, opts)]).await?;
-        added.pop().ok_or_else(|| StoreError::Protocol("enqueue answered nothing".into()))
+        self.adder.add(&self.store, &self.token, encode(name, &data, opts)?).await
     }
 
     async fn add_repeatable(&self, name: &str, data: &Value, opts: &Value) -> Result<Enqueued, StoreError> {
@@ -92,17 +94,7 @@ impl Queue {
             .into_iter()
             .map(|(name, data, opts)| encode(&name, &data, opts))
             .collect::<Result<_, _>>()?;
-        match self.store.enqueue(&self.token, &jobs).await {
-            // The ids are ours: sent again, what landed the first time is found and not added twice.
-            Err(StoreError::Unavailable(_)) => {
-                let mut added = self.store.enqueue(&self.token, &jobs).await?;
-                for (added, job) in added.iter_mut().zip(&jobs) {
-                    added.existed &= job.id.as_deref() != Some(added.id.as_str());
-                }
-                Ok(added)
-            }
-            added => added,
-        }
+        add_all(&self.store, &self.token, &jobs).await
     }
 }
 
