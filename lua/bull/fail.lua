@@ -13,6 +13,7 @@
 --- @include "types"
 --- @include "once"
 --- @include "fence_batch"
+--- @include "release"
 --- @include "waiting"
 --- @include "debounce"
 --- @include "retention"
@@ -73,16 +74,12 @@ local function again(at, id, fate)
 end
 
 local codes, keys, locks = refused_batch(FIRST, STRIDE)
-local buried, held = 0, 0
+if #release_held(codes, locks, FIRST, STRIDE) == 0 then return codes end
+local buried = 0
 for i = 1, #codes do
   if codes[i] == 0 then
     local at = FIRST + (i - 1) * STRIDE
     local id, fate = ARGV[at], ARGV[at + 2]
-    held = held + 1
-    redis.call('DEL', locks[i])
-    redis.call('SREM', P .. 'stalled', id)
-    redis.call('SREM', X .. 'leases', id)
-    redis.call('HDEL', X .. 'leases:stalled', id)
     if redis.call('LREM', P .. 'active', -1, id) == 0 then
       codes[i] = -3
     elseif redis.call('TYPE', keys[i]).ok ~= 'hash' then
@@ -100,7 +97,6 @@ for i = 1, #codes do
     end
   end
 end
-if held == 0 then return codes end
 count_metrics('failed', buried, points, now)
 remember(lane, request, codes, keep_ms)
 return codes

@@ -25,6 +25,7 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("once", include_str!("../../lua/include/once.lua")),
     ("own_key", include_str!("../../lua/include/own_key.lua")),
     ("record", include_str!("../../lua/include/record.lua")),
+    ("release", include_str!("../../lua/include/release.lua")),
     ("remove", include_str!("../../lua/include/remove.lua")),
     ("retention", include_str!("../../lua/include/retention.lua")),
     ("target", include_str!("../../lua/include/target.lua")),

@@ -1,0 +1,17 @@
+-- Lets go of all runs that hold their job (code 0), in one command of each kind for the batch; returns their ids. The
+-- locks go first, so that a full memory cannot refuse what follows.
+local function release_held(codes, locks, first, stride)
+  local mine, mine_locks = {}, {}
+  for i = 1, #codes do
+    if codes[i] == 0 then
+      mine[#mine + 1] = ARGV[first + (i - 1) * stride]
+      mine_locks[#mine_locks + 1] = locks[i]
+    end
+  end
+  if #mine == 0 then return mine end
+  redis.call('DEL', unpack(mine_locks))
+  redis.call('SREM', P .. 'stalled', unpack(mine))
+  redis.call('SREM', X .. 'leases', unpack(mine))
+  redis.call('HDEL', X .. 'leases:stalled', unpack(mine))
+  return mine
+end
