@@ -12,6 +12,7 @@
 --- @include "types"
 --- @include "once"
 --- @include "fence_batch"
+--- @include "release"
 --- @include "leave_active"
 --- @include "debounce"
 --- @include "retention"
@@ -28,18 +29,8 @@ local wrong, there = expect_types({ P .. 'active', 'list', completed, 'zset', P 
 if wrong then return wrong end
 
 local codes, keys, locks = refused_batch(FIRST, STRIDE, tonumber(ARGV[5]))
-local mine, mine_locks = {}, {}
-for i = 1, #codes do
-  if codes[i] == 0 then
-    mine[#mine + 1] = ARGV[FIRST + (i - 1) * STRIDE]
-    mine_locks[#mine_locks + 1] = locks[i]
-  end
-end
+local mine = release_held(codes, locks, FIRST, STRIDE, there)
 if #mine == 0 then return codes end
-redis.call('DEL', unpack(mine_locks))
-if there[P .. 'stalled'] then redis.call('SREM', P .. 'stalled', unpack(mine)) end
-redis.call('SREM', X .. 'leases', unpack(mine))
-if there[X .. 'leases:stalled'] then redis.call('HDEL', X .. 'leases:stalled', unpack(mine)) end
 
 local added, done, ended, call = {}, 0, string.format('%.0f', now), redis.call
 local was_active = leave_active(mine)

@@ -24,7 +24,7 @@ local lane, request, keep_ms, points = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[
 local before = replay(lane, request)
 if before then return before end
 local failed = P .. 'failed'
-local wrong = expect_types({ P .. 'active', 'list', failed, 'zset', P .. 'stalled', 'set', P .. 'delayed', 'zset',
+local wrong, there = expect_types({ P .. 'active', 'list', failed, 'zset', P .. 'stalled', 'set', P .. 'delayed', 'zset',
   P .. 'wait', 'list', P .. 'paused', 'list', P .. 'priority', 'zset', X .. 'leases', 'set',
   X .. 'leases:stalled', 'hash', P .. 'metrics:failed', 'hash', P .. 'metrics:failed:data', 'list' })
 if wrong then return wrong end
@@ -74,7 +74,7 @@ local function again(at, id, fate)
 end
 
 local codes, keys, locks = refused_batch(FIRST, STRIDE)
-if #release_held(codes, locks, FIRST, STRIDE) == 0 then return codes end
+if #release_held(codes, locks, FIRST, STRIDE, there) == 0 then return codes end
 local buried = 0
 for i = 1, #codes do
   if codes[i] == 0 then

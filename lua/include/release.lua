@@ -1,6 +1,6 @@
 -- Lets go of all runs that hold their job (code 0), in one command of each kind for the batch; returns their ids. The
--- locks go first, so that a full memory cannot refuse what follows.
-local function release_held(codes, locks, first, stride)
+-- locks go first, so that a full memory cannot refuse what follows. `there` is what expect_types found.
+local function release_held(codes, locks, first, stride, there)
   local mine, mine_locks = {}, {}
   for i = 1, #codes do
     if codes[i] == 0 then
@@ -10,8 +10,8 @@ local function release_held(codes, locks, first, stride)
   end
   if #mine == 0 then return mine end
   redis.call('DEL', unpack(mine_locks))
-  redis.call('SREM', P .. 'stalled', unpack(mine))
+  if there[P .. 'stalled'] then redis.call('SREM', P .. 'stalled', unpack(mine)) end
   redis.call('SREM', X .. 'leases', unpack(mine))
-  redis.call('HDEL', X .. 'leases:stalled', unpack(mine))
+  if there[X .. 'leases:stalled'] then redis.call('HDEL', X .. 'leases:stalled', unpack(mine)) end
   return mine
 end
