@@ -2,8 +2,7 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Different names that get series of their own; what comes later is counted as [`OTHER`]. Every name costs about
 /// fifty series, and names are chosen by whoever adds jobs.
@@ -24,39 +23,42 @@ pub(super) struct Slots<T> {
     /// Keyed at random: producers cannot choose names that meet in one slot.
     hasher: RandomState,
     entries: Box<[Entry<T>]>,
-    taken: AtomicUsize,
+    /// How many entries are taken. Held while one is added, so that two threads never count a name twice.
+    taken: Mutex<usize>,
     other: OnceLock<T>,
 }
 
 impl<T> Slots<T> {
     pub(super) fn new() -> Self {
         let entries = (0..SLOTS).map(|_| OnceLock::new()).collect();
-        Self { hasher: RandomState::new(), entries, taken: AtomicUsize::new(0), other: OnceLock::new() }
+        Self { hasher: RandomState::new(), entries, taken: Mutex::new(0), other: OnceLock::new() }
     }
 
-    /// The entry of `name`. `make` may be called by two threads at once for the same name: both must make handles to
-    /// the same counters.
+    /// The entry of `name`, made when the name is new; that of [`OTHER`] when the name is too long or comes too late.
     pub(super) fn get(&self, name: &str, make: impl Fn(&str) -> T) -> &T {
-        if name.len() > NAME_BYTES_MAX {
-            return self.other.get_or_init(|| make(OTHER));
+        let own = if name.len() > NAME_BYTES_MAX { None } else { self.find(name).or_else(|| self.add(name, &make)) };
+        own.unwrap_or_else(|| self.other.get_or_init(|| make(OTHER)))
+    }
+
+    fn find(&self, name: &str) -> Option<&T> {
+        let first = self.hasher.hash_one(name) as usize;
+        let taken = (first..).map_while(|at| self.entries[at % SLOTS].get());
+        taken.into_iter().find(|(known, _)| **known == *name).map(|(_, entry)| entry)
+    }
+
+    /// None when there is no room for another name.
+    fn add(&self, name: &str, make: impl Fn(&str) -> T) -> Option<&T> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = self.find(name) {
+            return Some(entry); // another thread was faster
         }
-        let mut at = self.hasher.hash_one(name) as usize % SLOTS;
-        loop {
-            match self.entries[at].get() {
-                Some((known, entry)) if **known == *name => return entry,
-                Some(_) => at = (at + 1) % SLOTS,
-                None => {
-                    let room = |taken| (taken < NAMES_MAX).then_some(taken + 1);
-                    if self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_err() {
-                        return self.other.get_or_init(|| make(OTHER));
-                    }
-                    if self.entries[at].set((name.into(), make(name))).is_err() {
-                        // Another thread was faster here: give the room back and look at the slot again.
-                        self.taken.fetch_sub(1, Ordering::Relaxed);
-                    }
-                }
-            }
+        if *taken == NAMES_MAX {
+            return None;
         }
+        let first = self.hasher.hash_one(name) as usize;
+        let free = (first..).map(|at| &self.entries[at % SLOTS]).find(|slot| slot.get().is_none())?;
+        *taken += 1;
+        Some(&free.get_or_init(|| (name.into(), make(name))).1)
     }
 }
 
@@ -78,16 +80,18 @@ mod tests {
 
     #[test]
     fn threads_that_meet_a_name_at_once_share_its_entry() {
-        let slots = Slots::new();
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for n in 0..NAMES_MAX {
-                        let name = format!("n{n}");
-                        assert_eq!(slots.get(&name, str::to_owned), &name);
-                    }
-                });
-            }
-        });
+        for _ in 0..50 {
+            let slots = Slots::new();
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        for n in 0..NAMES_MAX {
+                            let name = format!("n{n}");
+                            assert_eq!(slots.get(&name, str::to_owned), &name);
+                        }
+                    });
+                }
+            });
+        }
     }
 }
