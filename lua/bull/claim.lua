@@ -14,8 +14,8 @@
 --- @include "now"
 --- @include "types"
 --- @include "once"
---- @include "bury"
---- @include "limiter"
+--- @include "bull/bury"
+--- @include "bull/limiter"
 local lane, request, lease, wanted = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local limit_max, limit_ms, grouped = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
 local wait, active = P .. 'wait', P .. 'active'

@@ -7,7 +7,7 @@
 --- @include "keys"
 --- @include "now"
 --- @include "types"
---- @include "remove"
+--- @include "bull/remove"
 local state, cut, limit, from = ARGV[1], now - tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local set, PAGE = P .. state, 1000
 local is_zset = state == 'completed' or state == 'failed' or state == 'delayed'

@@ -14,10 +14,10 @@
 --- @include "fence_batch"
 --- @include "release"
 --- @include "leave_active"
---- @include "debounce"
---- @include "retention"
+--- @include "bull/debounce"
+--- @include "bull/retention"
 --- @include "metrics"
---- @include "bury"
+--- @include "bull/bury"
 local FIRST, STRIDE = 6, 5
 local lane, request, keep_ms, points = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local before = replay(lane, request)

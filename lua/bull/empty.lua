@@ -6,7 +6,7 @@
 -- Spec  docs/wire/bull-4.md 12.4
 --- @include "keys"
 --- @include "types"
---- @include "remove"
+--- @include "bull/remove"
 local wrong = expect_types(REMOVAL)
 if wrong then return wrong end
 local budget, done = tonumber(ARGV[1]), 0

@@ -8,7 +8,7 @@
 --- @include "keys"
 --- @include "now"
 --- @include "types"
---- @include "add"
+--- @include "bull/add"
 local wrong = expect_types({ P .. 'id', 'string', P .. 'wait', 'list', P .. 'paused', 'list',
   P .. 'delayed', 'zset', P .. 'priority', 'zset' })
 wrong = wrong or refuse_adds(2, 11)

@@ -14,11 +14,11 @@
 --- @include "once"
 --- @include "fence_batch"
 --- @include "release"
---- @include "waiting"
---- @include "debounce"
---- @include "retention"
+--- @include "bull/waiting"
+--- @include "bull/debounce"
+--- @include "bull/retention"
 --- @include "metrics"
---- @include "bury"
+--- @include "bull/bury"
 local FIRST, STRIDE = 5, 15
 local lane, request, keep_ms, points = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local before = replay(lane, request)

@@ -10,7 +10,7 @@
 --- @include "types"
 --- @include "once"
 --- @include "fence_batch"
---- @include "waiting"
+--- @include "bull/waiting"
 --- @include "record"
 local FIRST, STRIDE = 5, 5
 local lane, request, keep_ms, rest = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])

@@ -7,8 +7,8 @@
 --- @include "keys"
 --- @include "now"
 --- @include "types"
---- @include "waiting"
---- @include "bury"
+--- @include "bull/waiting"
+--- @include "bull/bury"
 local delayed, token = P .. 'delayed', ARGV[1]
 local wrong = expect_types({ delayed, 'zset', P .. 'wait', 'list', P .. 'paused', 'list', P .. 'active', 'list',
   P .. 'priority', 'zset', P .. 'failed', 'zset' })

@@ -6,7 +6,7 @@
 -- Kept  a job is in exactly one place
 --- @include "keys"
 --- @include "types"
---- @include "waiting"
+--- @include "bull/waiting"
 local token, id = ARGV[1], ARGV[2]
 local wrong = expect_types({ P .. 'delayed', 'zset', P .. 'wait', 'list', P .. 'paused', 'list', P .. 'priority', 'zset',
   P .. id, 'hash' })

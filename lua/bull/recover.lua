@@ -9,8 +9,8 @@
 --- @include "keys"
 --- @include "now"
 --- @include "types"
---- @include "target"
---- @include "bury"
+--- @include "bull/target"
+--- @include "bull/bury"
 local leases, call = X .. 'leases', redis.call
 local wrong = expect_types({ P .. 'active', 'list', P .. 'stalled', 'set', P .. 'wait', 'list', P .. 'paused', 'list',
   P .. 'failed', 'zset', leases, 'set', X .. 'leases:stalled', 'hash' })

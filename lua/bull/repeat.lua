@@ -9,7 +9,7 @@
 --- @include "keys"
 --- @include "now"
 --- @include "types"
---- @include "add"
+--- @include "bull/add"
 local wrong = expect_types({ P .. 'repeat', 'zset', P .. 'id', 'string', P .. 'wait', 'list', P .. 'paused', 'list',
   P .. 'delayed', 'zset', P .. 'priority', 'zset' })
 wrong = wrong or refuse_adds(5, 11)

@@ -7,7 +7,7 @@
 --- @include "keys"
 --- @include "now"
 --- @include "types"
---- @include "target"
+--- @include "bull/target"
 local token, id = ARGV[1], ARGV[2]
 local key = P .. id
 local record = X .. 'job:' .. id

@@ -6,7 +6,7 @@
 -- Spec  docs/wire/bull-4.md 8.3 (queue.retryJobs)
 --- @include "keys"
 --- @include "types"
---- @include "target"
+--- @include "bull/target"
 local failed = P .. 'failed'
 local wrong = expect_types({ failed, 'zset', P .. 'wait', 'list', P .. 'paused', 'list' })
 if wrong then return wrong end

@@ -8,11 +8,11 @@
 --- @include "keys"
 --- @include "now"
 --- @include "types"
---- @include "target"
---- @include "debounce"
---- @include "retention"
+--- @include "bull/target"
+--- @include "bull/debounce"
+--- @include "bull/retention"
 --- @include "number"
---- @include "bury"
+--- @include "bull/bury"
 local guard, marked, active = P .. 'stalled-check', P .. 'stalled', P .. 'active'
 local wrong = expect_types({ guard, 'string', marked, 'set', active, 'list', P .. 'wait', 'list', P .. 'paused', 'list',
   P .. 'failed', 'zset', X .. 'leases', 'set' })

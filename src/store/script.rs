@@ -11,26 +11,26 @@ use crate::wire::Keys;
 
 /// Fragments that scripts pull in with `--- @include "name"`.
 const FRAGMENTS: &[(&str, &str)] = &[
-    ("add", include_str!("../../lua/include/add.lua")),
-    ("bury", include_str!("../../lua/include/bury.lua")),
-    ("debounce", include_str!("../../lua/include/debounce.lua")),
+    ("bull/add", include_str!("../../lua/include/bull/add.lua")),
+    ("bull/bury", include_str!("../../lua/include/bull/bury.lua")),
+    ("bull/debounce", include_str!("../../lua/include/bull/debounce.lua")),
     ("fence", include_str!("../../lua/include/fence.lua")),
     ("fence_batch", include_str!("../../lua/include/fence_batch.lua")),
     ("keys", include_str!("../../lua/include/keys.lua")),
     ("leave_active", include_str!("../../lua/include/leave_active.lua")),
-    ("limiter", include_str!("../../lua/include/limiter.lua")),
+    ("bull/limiter", include_str!("../../lua/include/bull/limiter.lua")),
     ("metrics", include_str!("../../lua/include/metrics.lua")),
     ("now", include_str!("../../lua/include/now.lua")),
     ("number", include_str!("../../lua/include/number.lua")),
     ("once", include_str!("../../lua/include/once.lua")),
-    ("own_key", include_str!("../../lua/include/own_key.lua")),
+    ("bull/own_key", include_str!("../../lua/include/bull/own_key.lua")),
     ("record", include_str!("../../lua/include/record.lua")),
     ("release", include_str!("../../lua/include/release.lua")),
-    ("remove", include_str!("../../lua/include/remove.lua")),
-    ("retention", include_str!("../../lua/include/retention.lua")),
-    ("target", include_str!("../../lua/include/target.lua")),
+    ("bull/remove", include_str!("../../lua/include/bull/remove.lua")),
+    ("bull/retention", include_str!("../../lua/include/bull/retention.lua")),
+    ("bull/target", include_str!("../../lua/include/bull/target.lua")),
     ("types", include_str!("../../lua/include/types.lua")),
-    ("waiting", include_str!("../../lua/include/waiting.lua")),
+    ("bull/waiting", include_str!("../../lua/include/bull/waiting.lua")),
 ];
 
 /// One script, ready to send.

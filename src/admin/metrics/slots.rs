@@ -36,7 +36,11 @@ impl<T> Slots<T> {
 
     /// The entry of `name`, made when the name is new; that of [`OTHER`] when the name is too long or comes too late.
     pub(super) fn get(&self, name: &str, make: impl Fn(&str) -> T) -> &T {
-        let own = if name.len() > NAME_BYTES_MAX { None } else { self.find(name).or_else(|| self.add(name, &make)) };
+        let own = if name.len() > NAME_BYTES_MAX {
+            None
+        } else {
+            self.find(name).or_else(|| self.add(name, &make))
+        };
         own.unwrap_or_else(|| self.other.get_or_init(|| make(OTHER)))
     }
 

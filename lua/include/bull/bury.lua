@@ -1,4 +1,4 @@
---- @include "own_key"
+--- @include "bull/own_key"
 --- @include "record"
 -- Puts an id that cannot be run into the dead-letter set, visible to every Bull tool, with the reason. The caller has
 -- taken it out of its list. Bytes that no reader could decode move to `X job:<id>`, so that getters of Node dashboards

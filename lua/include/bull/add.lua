@@ -1,5 +1,5 @@
---- @include "waiting"
---- @include "own_key"
+--- @include "bull/waiting"
+--- @include "bull/own_key"
 -- Adds one job (docs/wire/bull-4.md 4.1). `job`: id ('' = counted), name, data, opts_head, opts_tail, timestamp ('' =
 -- now), delay, priority, lifo, deid, de_ttl. The opts text is complete in opts_head, or split where the time belongs.
 -- Returns the id, and 1 when no job was written because it (or its debounce id) exists.

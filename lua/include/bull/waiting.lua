@@ -1,4 +1,4 @@
---- @include "target"
+--- @include "bull/target"
 --- @include "number"
 -- Bull's priority insertion (docs/wire/bull-4.md 4.3): the right end of the list is taken to hold the members of
 -- `priority` in order; the new id goes just left of all with a priority up to its own.

@@ -1,4 +1,4 @@
---- @include "own_key"
+--- @include "bull/own_key"
 -- Takes a job out of every list and set, and deletes what belongs to it (docs/wire/bull-4.md 12.1).
 local function forget_limiter(id)
   local sleeping = redis.call('HGET', P .. 'limiter:index', id)
