@@ -7,7 +7,7 @@ use redis::{Cmd, ErrorKind, ServerErrorKind, Value};
 
 use super::connection::Connection;
 use super::error::StoreError;
-use crate::wire::Keys;
+use crate::wire::{Dialect, Keys};
 
 /// Fragments that scripts pull in with `--- @include "name"`.
 const FRAGMENTS: &[(&str, &str)] = &[
@@ -77,14 +77,20 @@ macro_rules! scripts {
         /// All transitions of one dialect, by name.
         #[derive(Debug)]
         #[allow(missing_docs)] // each is documented by the header of its own file in lua/
-        pub struct Scripts { $(pub $name: Script),+ }
+        pub struct Scripts { dialect: Dialect, $(pub $name: Script),+ }
 
         impl Scripts {
             /// The Bull 4 dialect. With `fixed_clock_ms` the one fragment that reads the clock is swapped for a
             /// fixed time, which is how golden vectors are replayed.
             pub fn bull(fixed_clock_ms: Option<i64>) -> Self {
-                Self { $($name: Script::new(
+                Self { dialect: Dialect::Bull, $($name: Script::new(
                     include_str!(concat!("../../lua/bull/", stringify!($name), ".lua")), fixed_clock_ms)),+ }
+            }
+
+            /// The `BullMQ` dialect, 5 and 6; the clock as in [`Scripts::bull`].
+            pub fn bullmq(fixed_clock_ms: Option<i64>) -> Self {
+                Self { dialect: Dialect::BullMq, $($name: Script::new(
+                    include_str!(concat!("../../lua/bullmq/", stringify!($name), ".lua")), fixed_clock_ms)),+ }
             }
 
             /// Name and script of every transition.
@@ -93,6 +99,21 @@ macro_rules! scripts {
             }
         }
     };
+}
+
+impl Scripts {
+    /// The scripts of a dialect.
+    pub fn of(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Bull => Self::bull(None),
+            Dialect::BullMq => Self::bullmq(None),
+        }
+    }
+
+    /// Whose transitions these are.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
 }
 
 scripts!(
