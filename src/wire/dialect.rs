@@ -17,4 +17,24 @@ impl Dialect {
             Self::BullMq => "bullmq",
         }
     }
+
+    /// The dialect of a word.
+    ///
+    /// # Errors
+    /// What was expected.
+    pub fn parse(word: &str) -> Result<Self, String> {
+        match word {
+            "bull" => Ok(Self::Bull),
+            "bullmq" => Ok(Self::BullMq),
+            _ => Err("expected bull or bullmq".into()),
+        }
+    }
+
+    /// The family by its name.
+    pub fn family(self) -> &'static str {
+        match self {
+            Self::Bull => "Bull 4",
+            Self::BullMq => "BullMQ",
+        }
+    }
 }
