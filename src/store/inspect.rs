@@ -131,7 +131,7 @@ impl Store {
             .zip(SETS.iter().chain(&LISTS))
             .find(|(reply, _)| !matches!(reply, Value::Nil))
             .map_or("stuck", |(_, (state, _))| state);
-        Ok(Some((JobView::read(id, &fields), state)))
+        Ok(Some((self.view(id, &fields), state)))
     }
 
     /// Many jobs at once; those whose hash is gone are left out.
@@ -148,10 +148,18 @@ impl Store {
         for (id, reply) in ids.iter().zip(replies) {
             let fields = fields_of(reply)?;
             if !fields.is_empty() {
-                jobs.push(JobView::read(id, &fields));
+                jobs.push(self.view(id, &fields));
             }
         }
         Ok(jobs)
+    }
+
+    fn view(&self, id: &str, fields: &[(String, String)]) -> JobView {
+        let view = JobView::read(id, fields);
+        match self.dialect() {
+            Dialect::Bull => view,
+            Dialect::BullMq => view.with_long_names(),
+        }
     }
 
     /// Log lines from `offset`, and how many there are in all.

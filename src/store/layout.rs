@@ -232,8 +232,8 @@ impl Store {
         let script = &of(dialect).open;
         let mut call = script.call(&self.keys);
         call.arg(super::LAYOUT_VERSION);
-        let (version, otherwise): (String, u8) = super::convert(script.run(&self.connection, &call).await?)?;
-        Ok(if otherwise == 1 {
+        let (version, bullmq): (String, u8) = super::convert(script.run(&self.connection, &call).await?)?;
+        Ok(if (bullmq == 1) != (dialect == Dialect::BullMq) {
             // Somebody wrote between our look and the script.
             Opened::Otherwise(Some(dialect), self.layout().await?)
         } else if version.parse::<u32>().is_ok_and(|found| found <= super::LAYOUT_VERSION) {

@@ -30,6 +30,14 @@ impl Dialect {
         }
     }
 
+    /// The library whose options and words these are.
+    pub fn owner(self) -> &'static str {
+        match self {
+            Self::Bull => "Bull",
+            Self::BullMq => "BullMQ",
+        }
+    }
+
     /// The family by its name.
     pub fn family(self) -> &'static str {
         match self {

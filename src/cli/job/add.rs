@@ -1,4 +1,4 @@
-//! `bullock job add`: one job, as npm `bull` adds it.
+//! `bullock job add`: one job, as npm `bull` or `bullmq` adds it.
 
 use std::io::Read as _;
 use std::process::ExitCode;
@@ -29,7 +29,7 @@ pub struct Add {
     /// Data: JSON, @FILE, or - for standard input [default: {}]
     #[arg(short, long, value_name = "JSON", allow_hyphen_values = true)]
     data: Option<String>,
-    /// Options of npm bull, as JSON or @FILE; the flags below win over them
+    /// Options of npm bull or bullmq, as JSON or @FILE; the flags below win over them
     #[arg(long, value_name = "JSON")]
     opts: Option<String>,
     /// Run it after this time, such as 5s
@@ -96,10 +96,10 @@ pub(super) async fn run(session: &Session, args: Add) -> Result<ExitCode, CliErr
         None => json!({}),
     };
     let opts = merged_opts(&args)?;
-    for remark in opts::check(&opts)? {
+    let (store, _) = session.queue_as(&args.queue, args.dialect).await?;
+    for remark in opts::check(&opts, store.dialect())? {
         session.out.note(&remark);
     }
-    let (store, _) = session.queue_as(&args.queue, args.dialect).await?;
     open(session, &store).await?;
     // Subscribed before the job is there: its end cannot be missed, even if it is removed at once.
     let events = if args.wait {
