@@ -34,7 +34,6 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("bullmq/event", include_str!("../../lua/include/bullmq/event.lua")),
     ("bullmq/marker", include_str!("../../lua/include/bullmq/marker.lua")),
     ("bullmq/meta", include_str!("../../lua/include/bullmq/meta.lua")),
-    ("bullmq/own_key", include_str!("../../lua/include/bullmq/own_key.lua")),
     ("bullmq/parent", include_str!("../../lua/include/bullmq/parent.lua")),
     ("bullmq/target", include_str!("../../lua/include/bullmq/target.lua")),
 ];
