@@ -31,6 +31,12 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("bull/target", include_str!("../../lua/include/bull/target.lua")),
     ("types", include_str!("../../lua/include/types.lua")),
     ("bull/waiting", include_str!("../../lua/include/bull/waiting.lua")),
+    ("bullmq/add", include_str!("../../lua/include/bullmq/add.lua")),
+    ("bullmq/dedup", include_str!("../../lua/include/bullmq/dedup.lua")),
+    ("bullmq/delayed", include_str!("../../lua/include/bullmq/delayed.lua")),
+    ("bullmq/job_keys", include_str!("../../lua/include/bullmq/job_keys.lua")),
+    ("bullmq/own_key", include_str!("../../lua/include/bullmq/own_key.lua")),
+    ("bullmq/prioritized", include_str!("../../lua/include/bullmq/prioritized.lua")),
 ];
 
 /// One script, ready to send.
