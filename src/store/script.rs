@@ -36,6 +36,12 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("bullmq/meta", include_str!("../../lua/include/bullmq/meta.lua")),
     ("bullmq/parent", include_str!("../../lua/include/bullmq/parent.lua")),
     ("bullmq/target", include_str!("../../lua/include/bullmq/target.lua")),
+    ("bullmq/add", include_str!("../../lua/include/bullmq/add.lua")),
+    ("bullmq/dedup", include_str!("../../lua/include/bullmq/dedup.lua")),
+    ("bullmq/delayed", include_str!("../../lua/include/bullmq/delayed.lua")),
+    ("bullmq/job_keys", include_str!("../../lua/include/bullmq/job_keys.lua")),
+    ("bullmq/own_key", include_str!("../../lua/include/bullmq/own_key.lua")),
+    ("bullmq/prioritized", include_str!("../../lua/include/bullmq/prioritized.lua")),
 ];
 
 /// One script, ready to send.
