@@ -200,7 +200,7 @@ impl Choice {
 
     pub(super) fn of(dialect: Option<Dialect>) -> Self {
         match dialect {
-            Some(dialect) => Self::named(Arc::clone(of(dialect))),
+            Some(dialect) => Self::named(Arc::clone(scripts_of(dialect))),
             None => Self { named: false, chosen: Arc::default() },
         }
     }
@@ -210,12 +210,12 @@ impl Deref for Choice {
     type Target = Scripts;
 
     fn deref(&self) -> &Scripts {
-        self.chosen.get().map_or_else(|| &**of(Dialect::Bull), |scripts| scripts)
+        self.chosen.get().map_or_else(|| &**scripts_of(Dialect::Bull), |scripts| scripts)
     }
 }
 
 /// Put together once in a process.
-fn of(dialect: Dialect) -> &'static Arc<Scripts> {
+pub(super) fn scripts_of(dialect: Dialect) -> &'static Arc<Scripts> {
     static BULL: LazyLock<Arc<Scripts>> = LazyLock::new(|| Arc::new(Scripts::of(Dialect::Bull)));
     static BULLMQ: LazyLock<Arc<Scripts>> = LazyLock::new(|| Arc::new(Scripts::of(Dialect::BullMq)));
     match dialect {
@@ -229,7 +229,7 @@ impl Store {
     pub async fn open(&self) -> Result<Opened, StoreError> {
         let looked = self.look().await?;
         let Opened::Ready(dialect, layout) = looked else { return Ok(looked) };
-        let script = &of(dialect).open;
+        let script = &scripts_of(dialect).open;
         let mut call = script.call(&self.keys);
         call.arg(super::LAYOUT_VERSION);
         let (version, bullmq): (String, u8) = super::convert(script.run(&self.connection, &call).await?)?;
@@ -259,7 +259,7 @@ impl Store {
         Ok(match layout.dialect() {
             Some(dialect) => {
                 // Who was first has decided by the same keys.
-                let _ = self.scripts.chosen.set(Arc::clone(of(dialect)));
+                let _ = self.scripts.chosen.set(Arc::clone(scripts_of(dialect)));
                 Opened::Ready(dialect, layout)
             }
             None if layout.is_mixed() => Opened::Otherwise(None, layout),
