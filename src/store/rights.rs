@@ -229,7 +229,13 @@ impl Store {
     pub async fn missing_rights(&self, looked: bool) -> Result<Option<Vec<String>>, StoreError> {
         let of = |dialect| missing(&self.connection, &self.keys, dialect);
         if !looked {
-            return of(None).await;
+            let missing = of(None).await?;
+            // All at once, and not what is next to it after the first is granted.
+            return if missing.as_ref().is_some_and(|missing| !missing.is_empty()) {
+                of(Some(self.dialect())).await
+            } else {
+                Ok(missing)
+            };
         }
         if self.is_settled() {
             return of(Some(self.dialect())).await;
