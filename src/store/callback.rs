@@ -66,7 +66,7 @@ impl Store {
         let number = |text: Option<String>| bull::integer(text.as_deref().map(str::as_bytes));
         Ok(Some(CallbackJob {
             name: name.unwrap_or_else(|| "__default__".into()),
-            opts: opts.and_then(|text| Options::parse(&text).ok()).unwrap_or_default(),
+            opts: opts.and_then(|text| self.scripts.dialect().options(&text).ok()).unwrap_or_default(),
             attempts_made: number(attempts_made).clamp(0, i64::from(u32::MAX)) as u32,
             stacktrace,
             debounce_id,

@@ -147,7 +147,7 @@ impl Call {
         self.lane.next();
         let tokens = [TOKEN.to_owned()];
         let request =
-            ClaimRequest { lease_ms: LOCK_MS, busy: true, limiter: self.limiter.as_ref(), tokens: &tokens };
+            ClaimRequest { lease_ms: LOCK_MS, busy: true, worker: "", limiter: self.limiter.as_ref(), tokens: &tokens };
         let claimed = self.store.claim(&self.lane, &request).await.expect("claim");
         let job = claimed.jobs.into_iter().next()?;
         Some(bull::decode(&self.store.keys().queue, job.id, job.fields).expect("decode"))
