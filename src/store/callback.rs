@@ -46,7 +46,7 @@ impl Store {
     pub async fn callback_job(&self, id: &str) -> Result<Option<CallbackJob>, StoreError> {
         let mut pipe = redis::pipe();
         let hash = pipe.cmd("HMGET").arg(self.keys.of(id));
-        for field in ["name", "opts", "attemptsMade", "stacktrace", "deid", "processedOn", "data"] {
+        for field in ["name", "opts", "attemptsMade", "stacktrace", "deid", "processedOn", "data", "atm"] {
             hash.arg(field);
         }
         let replies = self.connection.pipeline(&pipe, 1).await?;

@@ -39,4 +39,32 @@ impl Dialect {
             Self::BullMq => Options::parse_bullmq(text),
         }
     }
+
+    /// The dialect of a word.
+    ///
+    /// # Errors
+    /// What was expected.
+    pub fn parse(word: &str) -> Result<Self, String> {
+        match word {
+            "bull" => Ok(Self::Bull),
+            "bullmq" => Ok(Self::BullMq),
+            _ => Err("expected bull or bullmq".into()),
+        }
+    }
+
+    /// The library whose options and words these are.
+    pub fn owner(self) -> &'static str {
+        match self {
+            Self::Bull => "Bull",
+            Self::BullMq => "BullMQ",
+        }
+    }
+
+    /// The family by its name.
+    pub fn family(self) -> &'static str {
+        match self {
+            Self::Bull => "Bull 4",
+            Self::BullMq => "BullMQ",
+        }
+    }
 }

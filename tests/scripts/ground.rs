@@ -148,6 +148,7 @@ pub fn failed<'a>(id: &'a str, token: &'a str, fate: Fate) -> FailedRun<'a> {
         token,
         fate,
         attempts_made: 1,
+        attempts: 1,
         message: Some("boom"),
         stacktrace: r#"["Error: boom"]"#,
         keep: Keep::All,

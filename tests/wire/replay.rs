@@ -237,6 +237,7 @@ impl Call {
             token: TOKEN,
             fate,
             attempts_made: made,
+            attempts: opts.attempts,
             message,
             stacktrace: &stacktrace,
             keep: if fate == Fate::Bury { opts.remove_on_fail.unwrap_or(Keep::All) } else { Keep::All },
