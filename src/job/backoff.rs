@@ -100,9 +100,7 @@ fn bullmq_ms(backoff: &Backoff, attempts_made: u32) -> Option<f64> {
     match backoff.kind.as_str() {
         "fixed" => Some(delay),
         // Half-up, as JavaScript's Math.round.
-        "exponential" => {
-            Some((2f64.powi(attempts_made.max(1).cast_signed() - 1) * delay + 0.5).floor())
-        }
+        "exponential" => Some((2f64.powi(attempts_made.max(1).cast_signed() - 1) * delay + 0.5).floor()),
         _ => None,
     }
 }

@@ -234,7 +234,9 @@ fn attempts(value: &Value) -> u32 {
 
 fn backoff(value: Value) -> Option<Backoff> {
     match value {
-        Value::Number(n) => Some(Backoff { kind: "fixed".into(), delay: n.as_f64(), options: None, law: Law::Bull }),
+        Value::Number(n) => {
+            Some(Backoff { kind: "fixed".into(), delay: n.as_f64(), options: None, law: Law::Bull })
+        }
         Value::Object(mut members) => {
             let kind = members.get("type").and_then(Value::as_str)?.to_owned();
             let delay = members.get("delay").and_then(Value::as_f64);

@@ -63,6 +63,8 @@ impl Store {
         let mut text = || next().and_then(|bytes| String::from_utf8(bytes).ok());
         let (name, opts, attempts_made) = (text(), text(), text());
         let (stacktrace, debounce_id, started) = (text(), text(), text());
+        // BullMQ's own name for it comes last, behind `data`, which only shows that there is a job.
+        let attempts_made = attempts_made.or_else(|| [text(), text()].into_iter().nth(1).flatten());
         let number = |text: Option<String>| bull::integer(text.as_deref().map(str::as_bytes));
         Ok(Some(CallbackJob {
             name: name.unwrap_or_else(|| "__default__".into()),

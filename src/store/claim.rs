@@ -126,8 +126,16 @@ fn bull_fields(fields: Vec<Value>) -> (Option<Vec<u8>>, ClaimedFields) {
     let _processed_on = next();
     let id = next();
     let (stacktrace, progress, checkpoint) = (next(), next(), next());
-    let told =
-        ClaimedFields { name, data, opts, attempts_made, stacktrace, progress, checkpoint, ..Default::default() };
+    let told = ClaimedFields {
+        name,
+        data,
+        opts,
+        attempts_made,
+        stacktrace,
+        progress,
+        checkpoint,
+        ..Default::default()
+    };
     (id, told)
 }
 

@@ -136,8 +136,9 @@ impl Store {
             Dialect::BullMq => COMPLETE_STRIDE_BULLMQ,
         };
         let mut rules_at = COMPLETE_FIRST + runs.len() * stride;
-        let has_rules =
-            |run: &Completion<'_>| run.keep != Keep::All || (dialect == Dialect::Bull && run.debounce_id.is_some());
+        let has_rules = |run: &Completion<'_>| {
+            run.keep != Keep::All || (dialect == Dialect::Bull && run.debounce_id.is_some())
+        };
         for run in runs {
             call.arg(run.id).arg(run.token).arg(run.result.unwrap_or("null"));
             if dialect == Dialect::Bull {
@@ -180,7 +181,9 @@ impl Store {
             call.arg(run.id).arg(run.token).arg(fate).arg(delay);
             match self.dialect() {
                 Dialect::Bull => {
-                    call.arg(bull::low_bits(run.id)).arg(run.attempts_made).arg(run.message.unwrap_or("null"));
+                    call.arg(bull::low_bits(run.id))
+                        .arg(run.attempts_made)
+                        .arg(run.message.unwrap_or("null"));
                     call.arg(run.stacktrace).arg(event::failed(run.id, run.message));
                     push_keep(&mut call, run.keep).arg(run.debounce_id.unwrap_or("")).arg(u8::from(run.lifo));
                 }

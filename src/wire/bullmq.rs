@@ -14,8 +14,9 @@ pub fn decode(queue: &Arc<str>, id: JobId, fields: ClaimedFields) -> Result<Job,
         .map_err(|problem| Undecodable::new("opts", problem, opts_text.as_bytes()))?;
     let data = bull::json_data(bull::text("data", fields.data.unwrap_or_else(empty))?)?;
     let count = |bytes: Option<&[u8]>| bull::integer(bytes).clamp(0, i64::from(u32::MAX)) as u32;
-    let text =
-        |bytes: Option<Vec<u8>>| bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned().into_boxed_str());
+    let text = |bytes: Option<Vec<u8>>| {
+        bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned().into_boxed_str())
+    };
     Ok(Job {
         queue: Arc::clone(queue),
         id,

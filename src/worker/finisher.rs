@@ -259,7 +259,9 @@ fn settle(queue: &Queue, finished: Finished, verdict: Verdict) -> Option<Finishe
         return Some(Finished { end, ..finished });
     }
     let refused = match verdict {
-        Verdict::ChildrenPending => Some(format!("Job {} has pending dependencies. moveToFinished", finished.job.id)),
+        Verdict::ChildrenPending => {
+            Some(format!("Job {} has pending dependencies. moveToFinished", finished.job.id))
+        }
         Verdict::ChildFailed => Some(format!(
             "Cannot complete job {} because it has at least one failed child. moveToFinished",
             finished.job.id

@@ -126,7 +126,9 @@ pub async fn claim(
     limiter: Option<&Limiter>,
 ) -> Result<Claimed, StoreError> {
     let tokens: Vec<String> = tokens.iter().map(|token| (*token).to_owned()).collect();
-    store.claim(lane, &ClaimRequest { lease_ms: LEASE_MS, busy: true, worker: "", limiter, tokens: &tokens }).await
+    store
+        .claim(lane, &ClaimRequest { lease_ms: LEASE_MS, busy: true, worker: "", limiter, tokens: &tokens })
+        .await
 }
 
 /// A job with an id ("" = counted) and fixed time.

@@ -146,8 +146,13 @@ impl Call {
     async fn claim(&mut self) -> Option<Job> {
         self.lane.next();
         let tokens = [TOKEN.to_owned()];
-        let request =
-            ClaimRequest { lease_ms: LOCK_MS, busy: true, worker: "", limiter: self.limiter.as_ref(), tokens: &tokens };
+        let request = ClaimRequest {
+            lease_ms: LOCK_MS,
+            busy: true,
+            worker: "",
+            limiter: self.limiter.as_ref(),
+            tokens: &tokens,
+        };
         let claimed = self.store.claim(&self.lane, &request).await.expect("claim");
         let job = claimed.jobs.into_iter().next()?;
         Some(bull::decode(&self.store.keys().queue, job.id, job.fields).expect("decode"))
