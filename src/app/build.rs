@@ -142,6 +142,7 @@ fn keep(rule: Option<&config::Keep>) -> Keep {
     rule.map_or(Keep::All, |rule| Keep::Some {
         count: rule.count,
         age_s: rule.age.map(|age| age.as_secs_f64()),
+        limit: None,
     })
 }
 

@@ -1,5 +1,11 @@
 //! Which of the two families of queues this is.
 
+use std::sync::Arc;
+
+use super::bull::{self, ClaimedFields, Undecodable};
+use super::bullmq;
+use crate::job::{Job, JobId, Options};
+
 /// The layout of a queue's keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -15,6 +21,22 @@ impl Dialect {
         match self {
             Self::Bull => "bull",
             Self::BullMq => "bullmq",
+        }
+    }
+
+    /// A claimed hash as a job.
+    pub fn decode(self, queue: &Arc<str>, id: JobId, fields: ClaimedFields) -> Result<Job, Undecodable> {
+        match self {
+            Self::Bull => bull::decode(queue, id, fields),
+            Self::BullMq => bullmq::decode(queue, id, fields),
+        }
+    }
+
+    /// The stored options of a job, by the names and rules of this dialect.
+    pub fn options(self, text: &str) -> Result<Options, String> {
+        match self {
+            Self::Bull => Options::parse(text),
+            Self::BullMq => Options::parse_bullmq(text),
         }
     }
 

@@ -104,6 +104,7 @@ impl Fetcher {
             let request = ClaimRequest {
                 lease_ms: self.queue.options.lease.as_millis() as u64,
                 busy: self.busy,
+                worker: &self.worker,
                 limiter: self.queue.limiter.as_ref(),
                 tokens,
             };
