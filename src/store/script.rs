@@ -33,10 +33,8 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("bull/waiting", include_str!("../../lua/include/bull/waiting.lua")),
     ("bullmq/add", include_str!("../../lua/include/bullmq/add.lua")),
     ("bullmq/dedup", include_str!("../../lua/include/bullmq/dedup.lua")),
-    ("bullmq/delayed", include_str!("../../lua/include/bullmq/delayed.lua")),
     ("bullmq/job_keys", include_str!("../../lua/include/bullmq/job_keys.lua")),
-    ("bullmq/own_key", include_str!("../../lua/include/bullmq/own_key.lua")),
-    ("bullmq/prioritized", include_str!("../../lua/include/bullmq/prioritized.lua")),
+    ("bullmq/place", include_str!("../../lua/include/bullmq/place.lua")),
 ];
 
 /// One script, ready to send.

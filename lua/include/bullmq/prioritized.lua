@@ -1,5 +1,0 @@
--- Puts a job into `prioritized` of the queue at `base` (docs/wire/bullmq.md 3.2): behind those of its priority.
-local function push_prioritized(base, id, priority)
-  local count = redis.call('INCR', base .. 'pc')
-  redis.call('ZADD', base .. 'prioritized', string.format('%.0f', priority * 4294967296 + count % 4294967296), id)
-end
