@@ -43,7 +43,7 @@ impl Failure {
         let exit = match &error {
             StoreError::Refused(_) => EXIT_REFUSED,
             StoreError::Unavailable(_) => EXIT_UNREACHABLE,
-            StoreError::Invalid(_) => EXIT_CONFIG,
+            StoreError::Invalid(_) | StoreError::NotInDialect(_) => EXIT_CONFIG,
             StoreError::OutOfMemory(_) | StoreError::WrongKey(_) | StoreError::Protocol(_) => 1,
         };
         Self { exit, line: error.to_string(), store: Some(error) }

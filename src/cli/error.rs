@@ -118,6 +118,7 @@ impl CliError {
         let place = redis.shown().to_owned();
         match error {
             StoreError::Invalid(problem) => Self::usage(problem),
+            StoreError::NotInDialect(_) => Self::usage(error.to_string()),
             StoreError::Unavailable(text) if text.starts_with("READONLY") => {
                 Self::new(Exit::Unreachable, "connected to a read-only replica")
                     .at(place)

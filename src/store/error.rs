@@ -20,6 +20,9 @@ pub enum StoreError {
     /// A key of the queue has the wrong type: this queue halts, the others go on. Nothing was written.
     #[error("{0}")]
     WrongKey(String),
+    /// The call is about something that exists on `BullMQ` queues only. Nothing was sent.
+    #[error("a Bull 4 queue has no {0}: that exists on BullMQ queues only")]
+    NotInDialect(&'static str),
     /// The reply is not what the script promises: a defect. Nothing sensible can be done but to say so.
     #[error("unexpected reply from redis: {0}")]
     Protocol(String),

@@ -33,8 +33,14 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("bull/waiting", include_str!("../../lua/include/bull/waiting.lua")),
     ("bullmq/add", include_str!("../../lua/include/bullmq/add.lua")),
     ("bullmq/dedup", include_str!("../../lua/include/bullmq/dedup.lua")),
+    ("bullmq/event", include_str!("../../lua/include/bullmq/event.lua")),
     ("bullmq/job_keys", include_str!("../../lua/include/bullmq/job_keys.lua")),
+    ("bullmq/marker", include_str!("../../lua/include/bullmq/marker.lua")),
+    ("bullmq/meta", include_str!("../../lua/include/bullmq/meta.lua")),
+    ("bullmq/own_key", include_str!("../../lua/include/bullmq/own_key.lua")),
+    ("bullmq/parent", include_str!("../../lua/include/bullmq/parent.lua")),
     ("bullmq/place", include_str!("../../lua/include/bullmq/place.lua")),
+    ("bullmq/target", include_str!("../../lua/include/bullmq/target.lua")),
 ];
 
 /// One script, ready to send.
@@ -77,29 +83,34 @@ impl Script {
 }
 
 macro_rules! scripts {
-    ($($name:ident),+ $(,)?) => {
-        /// All transitions of one dialect, by name.
+    (both: $($name:ident),+; bullmq: $($only:ident),+ $(;)?) => {
+        /// All transitions of one dialect, by name. Those that exist in `BullMQ` only are `None` in Bull.
         #[derive(Debug)]
         #[allow(missing_docs)] // each is documented by the header of its own file in lua/
-        pub struct Scripts { dialect: Dialect, $(pub $name: Script),+ }
+        pub struct Scripts { dialect: Dialect, $(pub $name: Script,)+ $(pub $only: Option<Script>),+ }
 
         impl Scripts {
             /// The Bull 4 dialect. With `fixed_clock_ms` the one fragment that reads the clock is swapped for a
             /// fixed time, which is how golden vectors are replayed.
             pub fn bull(fixed_clock_ms: Option<i64>) -> Self {
                 Self { dialect: Dialect::Bull, $($name: Script::new(
-                    include_str!(concat!("../../lua/bull/", stringify!($name), ".lua")), fixed_clock_ms)),+ }
+                    include_str!(concat!("../../lua/bull/", stringify!($name), ".lua")), fixed_clock_ms),)+
+                    $($only: None),+ }
             }
 
             /// The `BullMQ` dialect, 5 and 6; the clock as in [`Scripts::bull`].
             pub fn bullmq(fixed_clock_ms: Option<i64>) -> Self {
                 Self { dialect: Dialect::BullMq, $($name: Script::new(
-                    include_str!(concat!("../../lua/bullmq/", stringify!($name), ".lua")), fixed_clock_ms)),+ }
+                    include_str!(concat!("../../lua/bullmq/", stringify!($name), ".lua")), fixed_clock_ms),)+
+                    $($only: Some(Script::new(
+                    include_str!(concat!("../../lua/bullmq/", stringify!($only), ".lua")), fixed_clock_ms))),+ }
             }
 
-            /// Name and script of every transition.
+            /// Name and script of every transition of this dialect.
             pub fn all(&self) -> Vec<(&'static str, &Script)> {
-                vec![$((stringify!($name), &self.$name)),+]
+                let mut all = vec![$((stringify!($name), &self.$name)),+];
+                $(all.extend(self.$only.as_ref().map(|script| (stringify!($only), script)));)+
+                all
             }
         }
     };
@@ -120,31 +131,42 @@ impl Scripts {
     }
 }
 
+/// A script that exists in `BullMQ` only; in Bull, what a caller is told.
+pub(super) fn in_dialect<'a>(
+    script: &'a Option<Script>,
+    what: &'static str,
+) -> Result<&'a Script, StoreError> {
+    script.as_ref().ok_or(StoreError::NotInDialect(what))
+}
+
 scripts!(
-    checkpoint,
-    claim,
-    clean,
-    complete,
-    empty,
-    enqueue,
-    fail,
-    hand_back,
-    log,
-    obliterate,
-    open,
-    pause,
-    progress,
-    promote,
-    promote_job,
-    recover,
-    remove,
-    renew,
-    repeat,
-    repeat_remove,
-    retry,
-    retry_all,
-    stalled,
-    update_data,
+    both:
+        checkpoint,
+        claim,
+        clean,
+        complete,
+        empty,
+        enqueue,
+        fail,
+        hand_back,
+        log,
+        obliterate,
+        open,
+        pause,
+        progress,
+        promote,
+        promote_job,
+        recover,
+        remove,
+        renew,
+        repeat,
+        repeat_remove,
+        retry,
+        retry_all,
+        stalled,
+        update_data;
+    bullmq:
+        waiting_children
 );
 
 /// Expands includes, each once, depth first.
