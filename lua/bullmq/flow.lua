@@ -12,8 +12,9 @@
 --- @include "bullmq/add"
 local nodes, by_base, bases, at = {}, {}, {}, 2
 while at <= #ARGV do
-  local base, job = ARGV[at], nil
-  job, at = read_job(at + 1, now)
+  local base = ARGV[at]
+  local job, next_at = read_job(at + 1, now)
+  at = next_at
   job.in_flow = true
   nodes[#nodes + 1] = { base = base, job = job }
   if not by_base[base] then

@@ -40,6 +40,10 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("bullmq/own_key", include_str!("../../lua/include/bullmq/own_key.lua")),
     ("bullmq/parent", include_str!("../../lua/include/bullmq/parent.lua")),
     ("bullmq/place", include_str!("../../lua/include/bullmq/place.lua")),
+    ("bullmq/remove", include_str!("../../lua/include/bullmq/remove.lua")),
+    ("bullmq/reprocess", include_str!("../../lua/include/bullmq/reprocess.lua")),
+    ("bullmq/scheduler", include_str!("../../lua/include/bullmq/scheduler.lua")),
+    ("bullmq/tree", include_str!("../../lua/include/bullmq/tree.lua")),
     ("bullmq/target", include_str!("../../lua/include/bullmq/target.lua")),
 ];
 
@@ -166,6 +170,14 @@ scripts!(
         stalled,
         update_data;
     bullmq:
+        change_delay,
+        change_priority,
+        flow,
+        limits,
+        promote_all,
+        remove_child_dependency,
+        remove_unprocessed_children,
+        scheduler_upsert,
         waiting_children
 );
 
