@@ -10,6 +10,7 @@
 --- @include "bullmq/target"
 --- @include "bullmq/marker"
 --- @include "bullmq/event"
+--- @include "bullmq/delayed"
 local id, delay = ARGV[1], tonumber(ARGV[2])
 local wrong = expect_types({ P .. 'delayed', 'zset', P .. 'meta', 'hash', P .. 'marker', 'zset', P .. 'events', 'stream',
   P .. id, 'hash' })
@@ -17,8 +18,8 @@ if wrong then return wrong end
 if redis.call('EXISTS', P .. id) == 0 then return -1 end
 if redis.call('ZREM', P .. 'delayed', id) == 0 then return -3 end
 local meta = read_meta(P)
-redis.call('ZADD', P .. 'delayed', delayed_score(meta, now + delay), id)
+push_delayed(P, id, now + delay)
 redis.call('HSET', P .. id, 'delay', delay)
-event_trimmed(meta, 'delayed', 'jobId', id, 'delay', now + delay)
-wake_when_due(meta)
+emit(meta, 'delayed', 'jobId', id, 'delay', now + delay)
+mark_delayed(meta.base)
 return 0

@@ -6,7 +6,7 @@
 -- Spec  docs/wire/bullmq.md 7.2
 --- @include "keys"
 --- @include "types"
---- @include "bullmq/target"
+--- @include "bullmq/waiting"
 --- @include "bullmq/marker"
 local id, priority, lifo = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
 local wrong = expect_types({ P .. 'prioritized', 'zset', P .. 'wait', 'list', P .. 'paused', 'list',
@@ -20,7 +20,7 @@ if redis.call('ZREM', P .. 'prioritized', id) == 1 or redis.call('LREM', P .. 'w
     redis.call('ZADD', P .. 'prioritized', priority * 4294967296, id)
   else
     put_waiting(meta, id, priority, lifo)
-    wake(meta)
+    mark_ready(meta)
   end
 end
 redis.call('HSET', P .. id, 'priority', priority)

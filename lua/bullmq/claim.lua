@@ -1,6 +1,171 @@
---- Not written yet.
+--- Takes jobs from the consumer end of `wait`, then from `prioritized`, into `active`, each with a lock of its own and a
+--- lease. Delayed jobs that are due are moved first.
 -- KEYS  P, X
--- ARGV  see lua/bull
--- Reply an error
--- Kept  nothing is written
-return redis.error_reply('ERR not written yet for BullMQ')
+-- ARGV  lane, request, lease ms, wanted, worker's name ('' = none), limiter max (0 = none), limiter duration ms; then
+--       `wanted` tokens
+-- Reply now, rest ms (0, or how long nothing may be taken), fence of the first job, 0, when the next delayed job is due (ms,
+--       '' = none), then for each token in turn one job: {name, data, opts, atm, processedOn, id, timestamp, ats, defa, rjk,
+--       parentKey, stacktrace, progress, checkpoint}, ended after timestamp where there is nothing more; or {} = this
+--       token holds nothing any more
+-- Lease the lock's own time to live; `X leases` names the locks that are ours
+-- Kept  begins with a write that is refused when memory is out, so that claiming stops before anything else; every id
+--       taken is in `active` with a lock, or in `failed`; a job that runs is not started again; as many single claims in
+--       sequence give the same
+-- Spec  docs/wire/bullmq.md 4, 15
+--- @include "keys"
+--- @include "now"
+--- @include "types"
+--- @include "once"
+--- @include "bullmq/meta"
+--- @include "bullmq/due"
+--- @include "bullmq/limiter"
+--- @include "bullmq/bury"
+local lane, request, lease, wanted, worker = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local wait, active, prioritized = P .. 'wait', P .. 'active', P .. 'prioritized'
+local FIRST_TOKEN, EXAMINED_MOST = 7, 2000
+local call = redis.call
+
+local function read(key)
+  return redis.pcall('HMGET', key, 'name', 'data', 'opts', 'atm', 'processedOn', 'timestamp', 'ats', 'defa', 'rjk',
+    'parentKey', 'stacktrace', 'progress', 'stc', 'attemptsMade')
+end
+-- One job as the reply tells it. Nothing more is read for a job that never ran.
+local function describe(id, fields, started)
+  local told = { fields[1], fields[2], fields[3], fields[14] or fields[4], fields[5], id, fields[6] }
+  if not (fields[5] or fields[8] or fields[9] or fields[10] or fields[12]) then return told end
+  local checkpoint = redis.pcall('HGET', X .. 'job:' .. id, 'checkpoint')
+  told[8], told[14] = started, type(checkpoint) == 'string' and checkpoint
+  for i = 8, 12 do told[i + 1] = fields[i] end
+  return told
+end
+
+local before = replay(lane, request)
+if before then
+  local reply = { now, 0, before[1], 0, '' }
+  for index, id in ipairs(before[2]) do
+    local lock = P .. id .. ':lock'
+    local held = call('GET', lock) == ARGV[FIRST_TOKEN + index]
+    -- The worker counts its lease from this sending.
+    if held then call('PEXPIRE', lock, lease) end
+    local fields = held and read(P .. id)
+    reply[#reply + 1] = held and describe(id, fields, fields[7]) or {}
+  end
+  return reply
+end
+
+local wrong, there = expect_types({ wait, 'list', active, 'list', prioritized, 'zset', P .. 'delayed', 'zset',
+  P .. 'meta', 'hash', P .. 'events', 'stream', P .. 'marker', 'zset', P .. 'limiter', 'string', P .. 'pc', 'string',
+  P .. 'stalled', 'set', P .. 'failed', 'zset', P .. 'completed', 'zset', P .. 'paused', 'list',
+  X .. 'leases', 'set', X .. 'leases:stalled', 'hash', X .. 'fence', 'string' })
+if wrong then return wrong end
+if tonumber(lease) < 1 then return redis.error_reply('ERR a lease lasts 1 ms or more') end
+
+local meta, due = read_meta(P), there[P .. 'delayed'] and due_jobs(now) or {}
+local fence = 0
+if #due > 0 or there[wait] or there[prioritized] then
+  fence = call('INCRBY', X .. 'fence', wanted) - wanted + 1
+end
+promote(meta, due, now)
+local planned = next_due()
+local reply = { now, 0, fence, 0, planned and string.format('%.0f', planned) or '' }
+local rest = call('PTTL', X .. 'rest')
+if rest > 0 then
+  reply[2] = rest
+  return reply
+end
+local limiter = limiter_of(meta, tonumber(ARGV[6]), tonumber(ARGV[7]))
+local room, limited = limiter_room(limiter)
+if limited > 0 then
+  reply[2] = limited
+  return reply
+end
+local most = wanted
+if meta.concurrency then most = math.min(most, meta.concurrency - call('LLEN', active)) end
+if meta.paused or most < 1 then return reply end
+
+local claimed, count, counted, examined, started = {}, 0, 0, 0, string.format('%.0f', now)
+-- Listed twice, or listed although it runs: one run is enough. Asked only about ids that have a lock.
+local function runs_already(id)
+  for i = 1, count do
+    if claimed[i] == id then return true end
+  end
+  return call('LPOS', active, id)
+end
+-- An id that is not UTF-8 cannot be named to anybody: its run could never end.
+local function is_text(id)
+  if not string.find(id, '[\128-\255]') then return true end
+  local left = string.gsub(id, '[\194-\223][\128-\191]', '')
+  left = string.gsub(left, '[\224-\239][\128-\191][\128-\191]', '')
+  left = string.gsub(left, '[\240-\244][\128-\191][\128-\191][\128-\191]', '')
+  return not string.find(left, '[\128-\255]')
+end
+-- What cannot be run leaves for the dead letters. A marker of an old version is no job and is dropped.
+local function refused_id(id, fields)
+  if string.sub(id, 1, 2) == '0:' then return true end
+  if fields.err then
+    bury(id, 'undecodable', 'the key of the job is not a hash', now)
+  elseif not (fields[2] or fields[3]) then
+    bury(id, 'body_missing', 'the data of the job is missing', now)
+  elseif not is_text(id) then
+    bury(id, 'undecodable', 'the id is not UTF-8', now)
+  else
+    return false
+  end
+  return true
+end
+local function start(id, key, fields)
+  local token, lock = ARGV[FIRST_TOKEN + count + 1], key .. ':lock'
+  local free = call('SET', lock, token, 'PX', lease, 'NX')
+  if not free then
+    if runs_already(id) then return end
+    -- A lock on a job that does not run is somebody's by hand; BullMQ overwrites it too.
+    call('SET', lock, token, 'PX', lease)
+  end
+  count = count + 1
+  claimed[count] = id
+  if meta.five or not fields[8] then counted = counted + 1 end
+  emit_untrimmed(P, 'active', 'jobId', id, 'prev', 'waiting')
+  local starts = string.format('%.0f', number_of(fields[7]) + 1)
+  if worker == '' then
+    call('HSET', key, 'processedOn', started, 'ats', starts)
+  else
+    call('HSET', key, 'processedOn', started, 'ats', starts, 'pb', worker)
+  end
+  if fields[5] then -- it ran before: an id that is used or listed again has not ended
+    call('ZREM', P .. 'completed', id)
+    call('ZREM', P .. 'failed', id)
+  end
+  if fields[13] then call('HSET', X .. 'leases:stalled', id, fields[13]) end
+  reply[count + 5] = describe(id, fields, starts)
+end
+-- Ids from the consumer end of `wait`, then by priority.
+local function take(n)
+  local ids = there[wait] and call('RPOP', wait, n) or {}
+  if #ids < n then
+    local by_score = call('ZPOPMIN', prioritized, n - #ids)
+    for i = 1, #by_score, 2 do ids[#ids + 1] = by_score[i] end
+  end
+  return ids
+end
+there[wait] = call('EXISTS', wait) == 1
+local dry = false
+while not dry and count < most and counted < room and examined < EXAMINED_MOST do
+  local n = math.min(most - count, room - counted)
+  local ids = take(n)
+  dry, examined = #ids < n, examined + #ids
+  for _, id in ipairs(ids) do
+    local key = P .. id
+    local fields = read(key)
+    if not refused_id(id, fields) then start(id, key, fields) end
+  end
+end
+if dry then call('DEL', P .. 'pc') end
+if examined > 0 then call('ZADD', P .. 'marker', 0, '0') end
+if count == 0 then return reply end
+call('LPUSH', active, unpack(claimed))
+if there[P .. 'stalled'] then call('SREM', P .. 'stalled', unpack(claimed)) end
+call('SADD', X .. 'leases', unpack(claimed))
+limiter_count(limiter, counted)
+if count < wanted and limiter.max and counted >= room then reply[2] = math.max(call('PTTL', limiter.key), 0) end
+remember(lane, request, { fence, claimed }, lease)
+return reply

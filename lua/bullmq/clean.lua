@@ -52,6 +52,6 @@ local more = from + #ids < total and not (limit > 0 and #reply > limit)
 if more then
   reply[1] = string.format('%.0f', from + kept)
 else
-  event(read_meta(P), 'cleaned', 'count', #reply - 1 + tonumber(ARGV[5] or 0))
+  emit_untrimmed(P, 'cleaned', 'count', #reply - 1 + tonumber(ARGV[5] or 0))
 end
 return reply

@@ -1,6 +1,110 @@
---- Not written yet.
+--- Ends runs well.
 -- KEYS  P, X
--- ARGV  see lua/bull
--- Reply an error
--- Kept  nothing is written
-return redis.error_reply('ERR not written yet for BullMQ')
+-- ARGV  lane, request, reply kept ms, metrics points (0 = none), runs; then for each run: id, token, returnvalue (JSON),
+--       position of its rules ('' = none). Rules: keep count ('' = all, 0 = none), keep age s ('' = any), most that are
+--       removed by age ('' = 1000)
+-- Reply for each run: 0 done, or -1 no such job, -2 no lock, -3 not in active, -4 children are pending, -6 another run's
+--       lock, -9 a child failed whose failure fails this job (-4, -9: nothing was written, the run still holds the job)
+-- Kept  every check before the first write; the lock goes first, so that a full memory cannot refuse the rest; a job
+--       is in `active` or in `completed`; a stale run changes nothing; a parent is released once
+-- Spec  docs/wire/bullmq.md 6.1, 9
+--- @include "keys"
+--- @include "now"
+--- @include "types"
+--- @include "once"
+--- @include "fence_batch"
+--- @include "release"
+--- @include "leave_active"
+--- @include "metrics"
+--- @include "bullmq/ending"
+--- @include "bullmq/child"
+--- @include "bullmq/dedup_end"
+--- @include "bullmq/retention"
+--- @include "bullmq/bury"
+local FIRST, STRIDE = 6, 4
+local lane, request, keep_ms, points = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local before = replay(lane, request)
+if before then return before end
+local wrong, there = expect_types(ENDING)
+wrong = wrong or expect_types({ P .. 'metrics:completed', 'hash', P .. 'metrics:completed:data', 'list' })
+if wrong then return wrong end
+local codes, keys, locks = refused_batch(FIRST, STRIDE, tonumber(ARGV[5]))
+
+-- What keeps a job from completing: nil = nothing.
+local function held_by_children(key)
+  if redis.call('SCARD', key .. ':dependencies') > 0 then return -4 end
+  if redis.call('ZCARD', key .. ':unsuccessful') > 0 then return -9 end
+end
+local children, wanted = {}, {}
+for i = 1, #codes do
+  if codes[i] == 0 then
+    local n = #children
+    children[n + 1], children[n + 2] = keys[i] .. ':dependencies', keys[i] .. ':unsuccessful'
+    wanted[2 * n + 1], wanted[2 * n + 2], wanted[2 * n + 3], wanted[2 * n + 4] = children[n + 1], 'set', children[n + 2], 'zset'
+  end
+end
+if #children == 0 then return codes end
+local has_parents_among = redis.call('EXISTS', unpack(children)) > 0
+if has_parents_among then
+  wrong = expect_types(wanted)
+  if wrong then return wrong end
+end
+local ends, parents, wrong_parent = read_ends(codes, keys)
+if wrong_parent then return wrong_parent end
+
+local meta, done, ended, call = read_meta(P), 0, string.format('%.0f', now), redis.call
+local keeper
+local function complete(i, at)
+  local id, key, result, rules = ARGV[at], keys[i], ARGV[at + 2], tonumber(ARGV[at + 3])
+  if ends[i].err then return bury(id, 'undecodable', 'the key of the job was replaced while it ran', now) end
+  if ends[i][3] then end_dedup(meta, ends[i][3], id, now) end
+  if parents[i] then child_completed(parents[i], key, result, now) end
+  local count, age, limit = '', '', ''
+  if rules then count, age, limit = ARGV[rules], ARGV[rules + 1], ARGV[rules + 2] end
+  if count == '0' then
+    keeper.drop(id)
+  else
+    call('HSET', key, 'returnvalue', result, 'finishedOn', ended, 'atm', number_of(ends[i][4]) + 1)
+    keeper.keep(id, count, age, limit)
+  end
+  emit_untrimmed(P, 'completed', 'jobId', id, 'returnvalue', result, 'prev', 'active')
+  done = done + 1
+end
+-- Completes the runs whose code is 0, and notes what became of them.
+local function complete_held(held)
+  local mine = release_held(held, locks, FIRST, STRIDE, there)
+  if #mine == 0 then return end
+  if not keeper then
+    trim_events(meta)
+    keeper = new_keeper(P .. 'completed', now)
+  end
+  local was_active = leave_active(mine)
+  for i = 1, #held do
+    if held[i] == 0 then
+      local at = FIRST + (i - 1) * STRIDE
+      if was_active[ARGV[at]] then complete(i, at) else held[i] = -3 end
+      codes[i] = held[i]
+    end
+  end
+end
+if has_parents_among then
+  for i = 1, #codes do
+    if codes[i] == 0 then codes[i] = held_by_children(keys[i]) or 0 end
+  end
+end
+complete_held(codes)
+if has_parents_among and done > 0 then
+  -- Whose children have completed in this very batch.
+  local held = {}
+  for i = 1, #codes do
+    local is_held = codes[i] ~= -4 and codes[i] ~= -9
+    held[i] = is_held and -1 or held_by_children(keys[i]) or 0
+  end
+  complete_held(held)
+end
+if not keeper then return codes end
+keeper.close()
+count_metrics('completed', done, points, now)
+end_batch(meta)
+remember(lane, request, codes, keep_ms)
+return codes

@@ -1,6 +1,124 @@
---- Not written yet.
+--- Ends attempts badly: back to waiting, into `delayed`, or for good into `failed`, the dead-letter set.
 -- KEYS  P, X
--- ARGV  see lua/bull
--- Reply an error
--- Kept  nothing is written
-return redis.error_reply('ERR not written yet for BullMQ')
+-- ARGV  lane, request, reply kept ms, metrics points (0 = none); then for each run: id, token, fate (retry|delay|bury),
+--       delay ms, failedReason, stacktrace (JSON), keep count ('' = all, 0 = none), keep age s ('' = any), most that are
+--       removed by age ('' = 1000), lifo 0|1, attempts that the job has in all, reason class, attempt record (JSON
+--       object without its first brace; '' = none)
+-- Reply for each run: 0 done, or -1 no such job, -2 no lock, -3 not in active, -6 another run's lock
+-- Kept  every check before the first write; a stale run changes nothing, not even the failure fields; a job is in one place;
+--       the events `failed` and `retries-exhausted` are of the last failure only
+-- Spec  docs/wire/bullmq.md 6.1, 6.2, 9.2
+--- @include "keys"
+--- @include "now"
+--- @include "types"
+--- @include "once"
+--- @include "fence_batch"
+--- @include "release"
+--- @include "leave_active"
+--- @include "metrics"
+--- @include "bullmq/ending"
+--- @include "bullmq/child"
+--- @include "bullmq/dedup_end"
+--- @include "bullmq/retention"
+--- @include "bullmq/due"
+--- @include "bullmq/delayed"
+local FIRST, STRIDE = 5, 13
+local lane, request, keep_ms, points = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local before = replay(lane, request)
+if before then return before end
+local wrong, there = expect_types(ENDING)
+wrong = wrong or expect_types({ P .. 'metrics:failed', 'hash', P .. 'metrics:failed:data', 'list' })
+if wrong then return wrong end
+local ATTEMPT_RECORDS_MAX = 20
+local call = redis.call
+
+local codes, keys, locks = refused_batch(FIRST, STRIDE)
+local ends, parents, wrong_parent = read_ends(codes, keys)
+if wrong_parent then return wrong_parent end
+local mine = release_held(codes, locks, FIRST, STRIDE, there)
+if #mine == 0 then return codes end
+
+local function record_attempt(id, made, class, attempt, fate)
+  local record = own_record(id)
+  call('HSET', record, 'attempt:' .. made, '{"at":' .. string.format('%.0f', now) .. ',' .. attempt)
+  call('HDEL', record, 'attempt:' .. (made - ATTEMPT_RECORDS_MAX))
+  if fate == 'bury' then call('HSET', record, 'reason', class, 'buried_at', now) end
+end
+-- Bytes that nobody can decode leave the hash, so that Node's getters go on working; they are kept beside it.
+local function set_aside_undecodable(id)
+  local raw, record = call('HMGET', P .. id, 'data', 'opts'), own_record(id)
+  if raw[1] then call('HSET', record, 'raw:data', raw[1]) end
+  if raw[2] then call('HSET', record, 'raw:opts', raw[2]) end
+  call('HDEL', P .. id, 'data', 'opts')
+end
+
+local meta, keeper, buried, retried, delayed = read_meta(P), new_keeper(P .. 'failed', now), 0, false, false
+local function finish(i, at, id, made)
+  local reason, count = ARGV[at + 4], ARGV[at + 6]
+  end_dedup(meta, ends[i][3], id, now)
+  if parents[i] then child_failed(parents[i], keys[i], reason, now) end
+  if count == '0' then
+    if parents[i] then leave_parent(parents[i], id) end
+    keeper.drop(id)
+  else
+    call('HSET', keys[i], 'finishedOn', now)
+    call('HDEL', keys[i], 'defa')
+    keeper.keep(id, count, ARGV[at + 7], ARGV[at + 8])
+  end
+  emit_untrimmed(P, 'failed', 'jobId', id, 'failedReason', reason, 'prev', 'active')
+  if made >= tonumber(ARGV[at + 10]) then
+    emit_untrimmed(P, 'retries-exhausted', 'jobId', id, 'attemptsMade', made)
+  end
+  buried = buried + 1
+end
+local function again(i, at, id, fate)
+  if fate == 'delay' then
+    local due = now + tonumber(ARGV[at + 3])
+    call('HSET', keys[i], 'delay', ARGV[at + 3])
+    push_delayed(P, id, due)
+    emit(meta, 'delayed', 'jobId', id, 'delay', due)
+    delayed = true
+    return
+  end
+  local priority = number_of(ends[i][5])
+  if priority > 0 then
+    push_prioritized(P, id, priority)
+  else
+    call(ARGV[at + 9] == '1' and 'RPUSH' or 'LPUSH', target_list(meta), id)
+  end
+  emit(meta, 'waiting', 'jobId', id, 'prev', 'active')
+  retried = true
+end
+
+trim_events(meta)
+local was_active = leave_active(mine)
+for i = 1, #codes do
+  if codes[i] == 0 then
+    local at = FIRST + (i - 1) * STRIDE
+    local id, fate = ARGV[at], ARGV[at + 2]
+    if not was_active[id] then
+      codes[i] = -3
+    elseif ends[i].err then
+      bury(id, 'undecodable', 'the key of the job was replaced while it ran', now)
+    else
+      local made = math.floor(number_of(ends[i][4])) + 1
+      -- What is due goes first: a job that is tried again at once lines up behind it.
+      if fate == 'retry' and not retried then promote(meta, due_jobs(now), now) end
+      call('HSET', keys[i], 'failedReason', ARGV[at + 4], 'stacktrace', ARGV[at + 5], 'atm', made)
+      if ARGV[at + 12] ~= '' then record_attempt(id, made, ARGV[at + 11], ARGV[at + 12], fate) end
+      if fate == 'bury' then
+        if ARGV[at + 11] == 'undecodable' then set_aside_undecodable(id) end
+        finish(i, at, id, made)
+      else
+        again(i, at, id, fate)
+      end
+    end
+  end
+end
+keeper.close()
+if retried then mark_ready(meta) end
+if delayed then mark_delayed(P) end
+count_metrics('failed', buried, points, now)
+if buried > 0 then end_batch(meta) end
+remember(lane, request, codes, keep_ms)
+return codes

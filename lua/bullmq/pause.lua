@@ -27,15 +27,15 @@ local function move(from, to, push, backwards)
   redis.call('DEL', from)
 end
 if pause then
-  if meta.major <= 5 then move(wait, paused, 'LPUSH', true) end
+  if meta.five then move(wait, paused, 'LPUSH', true) end
   redis.call('HSET', P .. 'meta', 'paused', 1)
   redis.call('DEL', P .. 'marker')
-  event(meta, 'paused')
+  emit_untrimmed(meta.base, 'paused')
 else
   move(paused, wait, 'RPUSH')
   redis.call('HDEL', P .. 'meta', 'paused')
   meta.paused = false
-  if redis.call('EXISTS', wait, P .. 'prioritized') > 0 then wake(meta) else wake_when_due(meta) end
-  event(meta, 'resumed')
+  if redis.call('EXISTS', wait, P .. 'prioritized') > 0 then mark_ready(meta) else mark_delayed(meta.base) end
+  emit_untrimmed(meta.base, 'resumed')
 end
 return was == pause and 0 or 1

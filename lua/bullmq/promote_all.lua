@@ -16,6 +16,6 @@ local meta, ids = read_meta(P), redis.call('ZRANGE', P .. 'delayed', 0, ARGV[1] 
 if #ids == 0 then return 0 end
 redis.call('LPUSH', target_list(meta), unpack(ids))
 redis.call('ZREM', P .. 'delayed', unpack(ids))
-for _, id in ipairs(ids) do event(meta, 'waiting', 'jobId', id, 'prev', 'delayed') end
-wake(meta)
+for _, id in ipairs(ids) do emit_untrimmed(meta.base, 'waiting', 'jobId', id, 'prev', 'delayed') end
+mark_ready(meta)
 return #ids

@@ -7,7 +7,7 @@
 --- @include "keys"
 --- @include "types"
 --- @include "number"
---- @include "bullmq/target"
+--- @include "bullmq/waiting"
 --- @include "bullmq/marker"
 --- @include "bullmq/event"
 local id = ARGV[2]
@@ -17,7 +17,7 @@ if wrong then return wrong end
 if redis.call('ZREM', P .. 'delayed', id) == 0 then return -1 end
 local meta = read_meta(P)
 put_waiting(meta, id, number_of(redis.call('HGET', P .. id, 'priority')))
-wake(meta)
-event(meta, 'waiting', 'jobId', id, 'prev', 'delayed')
+mark_ready(meta)
+emit_untrimmed(meta.base, 'waiting', 'jobId', id, 'prev', 'delayed')
 if redis.call('EXISTS', P .. id) == 1 then redis.call('HSET', P .. id, 'delay', 0) end
 return 0

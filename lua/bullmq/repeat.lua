@@ -28,16 +28,16 @@ redis.call('ZADD', P .. 'repeat', string.format('%.0f', due), scheduler)
 redis.call('HSET', record, 'ic', string.format('%.0f', number_of(said[5]) + 1))
 local id = iteration_id(scheduler, due)
 if redis.call('EXISTS', P .. id) == 1 then
-  event_trimmed(meta, 'duplicated', 'jobId', id)
+  emit(meta, 'duplicated', 'jobId', id)
   return { id, 1 }
 end
 -- A record that 5.x wrote for a repeatable job has no data and no count: the job's own go on (6.x would lose them).
 local data = said[4]
-if not data and (meta.major <= 5 or not said[5]) then
+if not data and (meta.five or not said[5]) then
   data = ARGV[10]
   if data ~= '{}' then redis.call('HSET', record, 'data', data) end
 end
 add_iteration(meta, scheduler, due, is_cron, { name = said[3] or ARGV[9], data = data or '{}', opts_head = ARGV[6],
   priority = ARGV[7], lifo = ARGV[8] }, now)
-if meta.major <= 5 then redis.call('HSET', P .. claimed, 'nrjid', id) end
+if meta.five then redis.call('HSET', P .. claimed, 'nrjid', id) end
 return { id, 0 }

@@ -15,7 +15,7 @@ if not due then return 0 end
 local id = 'repeat:' .. scheduler .. ':' .. string.format('%.0f', tonumber(due))
 if redis.call('ZREM', P .. 'delayed', id) == 1 then
   delete_job(P, id)
-  event(read_meta(P), 'removed', 'jobId', id, 'prev', 'delayed')
+  emit_untrimmed(P, 'removed', 'jobId', id, 'prev', 'delayed')
 end
 redis.call('ZREM', P .. 'repeat', scheduler)
 redis.call('DEL', P .. 'repeat:' .. scheduler)

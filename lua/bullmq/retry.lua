@@ -10,6 +10,7 @@
 --- @include "number"
 --- @include "bullmq/remove"
 --- @include "bullmq/reprocess"
+--- @include "bullmq/waiting"
 local id, state = ARGV[2], ARGV[4] == 'completed' and 'completed' or 'failed'
 local key, record = P .. id, X .. 'job:' .. id
 if is_own_key(id) then return 0 end
@@ -26,9 +27,9 @@ redis.call('ZREM', P .. state, id)
 redis.call('HDEL', record, 'crashes', 'reason', 'buried_at')
 local meta = read_meta(P)
 -- 5.x does not look at the priority here.
-local priority = meta.major > 5 and number_of(redis.call('HGET', key, 'priority')) or 0
+local priority = not meta.five and number_of(redis.call('HGET', key, 'priority')) or 0
 put_waiting(meta, id, priority, ARGV[3] == '1')
-wake(meta)
+mark_ready(meta)
 restore_dependency(key)
-event_trimmed(meta, 'waiting', 'jobId', id, 'prev', state)
+emit(meta, 'waiting', 'jobId', id, 'prev', state)
 return 1

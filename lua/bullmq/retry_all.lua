@@ -23,8 +23,8 @@ for _, id in ipairs(looked_at) do
     ids[#ids + 1] = id
     redis.call('HDEL', P .. id, 'finishedOn', 'processedOn', 'failedReason')
     redis.pcall('HDEL', X .. 'job:' .. id, 'crashes', 'reason', 'buried_at')
-    if meta.major > 5 then restore_dependency(P .. id) end
-    event_trimmed(meta, 'waiting', 'jobId', id, 'prev', 'failed')
+    if not meta.five then restore_dependency(P .. id) end
+    emit(meta, 'waiting', 'jobId', id, 'prev', 'failed')
   else
     left = left + 1
   end
@@ -32,6 +32,6 @@ end
 if #ids > 0 then
   redis.call('ZREM', failed, unpack(ids))
   redis.call('LPUSH', target_list(meta), unpack(ids))
-  wake(meta)
+  mark_ready(meta)
 end
 return { #ids, left }

@@ -27,5 +27,5 @@ redis.call('SREM', X .. 'leases', id)
 redis.call('HDEL', X .. 'leases:stalled', id)
 if redis.call('LREM', P .. 'active', -1, id) == 0 then return -3 end
 redis.call('ZADD', P .. 'waiting-children', now, id)
-event(read_meta(P), 'waiting-children', 'jobId', id, 'prev', 'active')
+emit_untrimmed(P, 'waiting-children', 'jobId', id, 'prev', 'active')
 return 0

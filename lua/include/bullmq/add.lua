@@ -56,7 +56,7 @@ local function add_existing(meta, id, job, now)
   local key = meta.base .. id
   local owner = redis.call('HGET', key, 'parentKey')
   if owner and job.parent_key and owner ~= job.parent_key
-    and (meta.major <= 5 or redis.call('EXISTS', owner) == 1) then
+    and (meta.five or redis.call('EXISTS', owner) == 1) then
     return id, -7
   end
   if job.parent_key then
@@ -68,7 +68,7 @@ local function add_existing(meta, id, job, now)
     end
     redis.call('HSET', key, 'parentKey', job.parent_key, 'parent', job.parent)
   end
-  event_trimmed(meta, 'duplicated', 'jobId', id)
+  emit(meta, 'duplicated', 'jobId', id)
   return id, 1
 end
 -- Adds one job; settle() follows. Returns its id (or that of the job which stands for it), and 0 = added, 1 = existed

@@ -2,12 +2,13 @@
 --- @include "bullmq/marker"
 --- @include "bullmq/target"
 --- @include "bullmq/job_keys"
+--- @include "bullmq/delayed"
 -- Deduplication (docs/wire/bullmq.md 3.6). `job` is on its way in as `id`, with deid and, as far as asked for, de_ttl
 -- (ms), de_extend, de_replace, de_keep_last, de_reschedule. Returns nil: `id` owns the deduplication id and is to be
 -- written; or the id of the owner that stands for it.
 local function say_deduplicated(meta, job, owner, dropped)
-  if meta.major <= 5 then event_trimmed(meta, 'debounced', 'jobId', owner, 'debounceId', job.deid) end
-  event_trimmed(meta, 'deduplicated', 'jobId', owner, 'deduplicationId', job.deid, 'deduplicatedJobId', dropped)
+  if meta.five then emit(meta, 'debounced', 'jobId', owner, 'debounceId', job.deid) end
+  emit(meta, 'deduplicated', 'jobId', owner, 'deduplicationId', job.deid, 'deduplicatedJobId', dropped)
 end
 local function own_dedup(key, id, ttl)
   if ttl then redis.call('SET', key, id, 'PX', ttl) else redis.call('SET', key, id) end
@@ -27,19 +28,19 @@ end
 local function replace_owner(meta, key, job, id, owner, ttl)
   if redis.call('ZREM', meta.base .. 'delayed', owner) == 0 then return owner end
   delete_job(meta.base, owner)
-  event(meta, 'removed', 'jobId', owner, 'prev', 'delayed')
+  emit_untrimmed(meta.base, 'removed', 'jobId', owner, 'prev', 'delayed')
   say_deduplicated(meta, job, id, owner)
   redis.call('DEL', meta.base .. 'dn:' .. job.deid)
   if ttl and not job.de_extend then redis.call('SET', key, id, 'KEEPTTL') else own_dedup(key, id, ttl) end
-  wake_when_due(meta)
+  mark_delayed(meta.base)
 end
 local function reschedule(meta, job, owner)
   if redis.call('ZREM', meta.base .. 'delayed', owner) == 0 then return end
   local due = tonumber(job.timestamp) + math.max(0, tonumber(job.delay))
   redis.call('HSET', meta.base .. owner, 'delay', job.delay)
-  redis.call('ZADD', meta.base .. 'delayed', delayed_score(meta, due), owner)
-  event_trimmed(meta, 'delayed', 'jobId', owner, 'delay', due)
-  wake_when_due(meta)
+  push_delayed(meta.base, owner, due)
+  emit(meta, 'delayed', 'jobId', owner, 'delay', string.format('%.0f', due))
+  mark_delayed(meta.base)
 end
 local function deduplicate(meta, job, id)
   local key, ttl = meta.base .. 'de:' .. job.deid, nil
@@ -62,6 +63,6 @@ local function deduplicate(meta, job, id)
     own_dedup(key, owner, ttl)
   end
   say_deduplicated(meta, job, owner, id)
-  if job.de_reschedule and meta.major > 5 then reschedule(meta, job, owner) end
+  if job.de_reschedule and not meta.five then reschedule(meta, job, owner) end
   return owner
 end

@@ -6,7 +6,7 @@ local function read_meta(base)
     'opts.maxLenEvents')
   local major = found[5] and tonumber(string.match(found[5], '^[^:]*:(%d+)'))
   return { base = base, paused = found[1] and true or false, concurrency = tonumber(found[2]), max = tonumber(found[3]),
-    duration = tonumber(found[4]), major = major or 6, events_kept = found[6] }
+    duration = tonumber(found[4]), five = (major or 6) <= 5, events_kept = found[6] }
 end
 -- All slots that the queue has over all its workers are taken.
 local function is_maxed(meta)

@@ -4,6 +4,7 @@
 --- @include "bullmq/target"
 --- @include "bullmq/marker"
 --- @include "bullmq/event"
+--- @include "bullmq/prioritized"
 -- Parents of flows (docs/wire/bullmq.md 9). A parent may live in another queue: everything here goes by its own base.
 
 -- The parent of a job, from the fields `parentKey` and `parent` of its hash; nil = it has none.
@@ -53,12 +54,16 @@ local function place_parent(parent, now)
   local delay, priority = number_of(said[1]), number_of(said[2])
   if delay > 0 then
     redis.call('ZADD', parent.base .. 'delayed', math.floor(now + delay) * 4096, parent.id)
-    event(meta, 'delayed', 'jobId', parent.id, 'delay', now + delay)
-    wake_when_due(meta)
+    emit_untrimmed(parent.base, 'delayed', 'jobId', parent.id, 'delay', now + delay)
+    mark_delayed(parent.base)
   else
-    put_waiting(meta, parent.id, priority, true)
-    wake(meta)
-    event(meta, 'waiting', 'jobId', parent.id, 'prev', 'waiting-children')
+    if priority > 0 then
+      push_prioritized(parent.base, parent.id, priority)
+    else
+      redis.call('RPUSH', target_list(meta), parent.id)
+    end
+    mark_ready(meta)
+    emit_untrimmed(parent.base, 'waiting', 'jobId', parent.id, 'prev', 'waiting-children')
   end
 end
 -- Releases a parent that waits for its children (9.3). The caller has seen that none is pending, or does not care.
@@ -75,8 +80,8 @@ local function forget_child(parent, child_key, silent)
   if redis.call('SREM', parent.key .. ':dependencies', child_key) == 0 then return false end
   if redis.call('SCARD', parent.key .. ':dependencies') > 0 or not leaves_waiting_children(parent) then return false end
   local meta = read_meta(parent.base)
-  put_waiting(meta, parent.id, 0, true)
-  wake(meta)
-  if not silent then event(meta, 'waiting', 'jobId', parent.id, 'prev', 'waiting-children') end
+  redis.call('RPUSH', target_list(meta), parent.id)
+  mark_ready(meta)
+  if not silent then emit_untrimmed(parent.base, 'waiting', 'jobId', parent.id, 'prev', 'waiting-children') end
   return true
 end

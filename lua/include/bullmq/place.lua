@@ -1,6 +1,7 @@
 --- @include "bullmq/event"
 --- @include "bullmq/marker"
---- @include "bullmq/target"
+--- @include "bullmq/waiting"
+--- @include "bullmq/delayed"
 -- Writes and places a job of the queue that `meta` describes (docs/wire/bullmq.md 3.1, 3.2). `job`: name, data, opts,
 -- timestamp, delay, priority, lifo ('1' = next to run); where they apply parent_key and parent (JSON), rjk, deid,
 -- has_children (it waits for them). What can be done once for a batch is gathered in `meta` and done by settle().
@@ -17,20 +18,20 @@ local function write_job(meta, id, job)
   also('rjk', job.rjk)
   also('deid', job.deid)
   redis.call('HSET', meta.base .. id, unpack(fields))
-  event(meta, 'added', 'jobId', id, 'name', job.name)
+  emit_untrimmed(meta.base, 'added', 'jobId', id, 'name', job.name)
 end
 local function place_job(meta, id, job)
   local delay, priority = tonumber(job.delay), tonumber(job.priority)
   if job.has_children then
     redis.call('ZADD', meta.base .. 'waiting-children', job.timestamp, id)
-    event_trimmed(meta, 'waiting-children', 'jobId', id)
+    emit(meta, 'waiting-children', 'jobId', id)
     return
   end
   if delay > 0 then
     local due = tonumber(job.timestamp) + delay
-    redis.call('ZADD', meta.base .. 'delayed', delayed_score(meta, due), id)
+    push_delayed(meta.base, id, due)
     meta.due_changed = true
-    event_trimmed(meta, 'delayed', 'jobId', id, 'delay', due)
+    emit(meta, 'delayed', 'jobId', id, 'delay', string.format('%.0f', due))
     return
   end
   if priority > 0 then
@@ -41,14 +42,14 @@ local function place_job(meta, id, job)
     meta[push][#meta[push] + 1] = id
   end
   meta.has_ready = true
-  event_trimmed(meta, 'waiting', 'jobId', id)
+  emit(meta, 'waiting', 'jobId', id)
 end
 local function settle(meta)
   for _, push in ipairs({ 'LPUSH', 'RPUSH' }) do
     if meta[push] then redis.call(push, target_list(meta), unpack(meta[push])) end
     meta[push] = nil
   end
-  if meta.has_ready then wake(meta) end
-  if meta.due_changed then wake_when_due(meta) end
+  if meta.has_ready then mark_ready(meta) end
+  if meta.due_changed then mark_delayed(meta.base) end
   meta.has_ready, meta.due_changed = nil, nil
 end

@@ -70,6 +70,6 @@ local function remove_tree(nodes)
     else
       gone = drop_job(node.base, node.id, false, false)
     end
-    if gone then event_trimmed(read_meta(node.base), 'removed', 'jobId', node.id, 'prev', state) end
+    if gone then emit(read_meta(node.base), 'removed', 'jobId', node.id, 'prev', state) end
   end
 end

@@ -1,0 +1,30 @@
+--- @include "types"
+--- @include "bullmq/parent"
+--- @include "bullmq/marker"
+--- @include "bullmq/event"
+-- What complete and fail have in common: reading what an end needs to know, and the end of a batch.
+local ENDING = { P .. 'active', 'list', P .. 'stalled', 'set', P .. 'completed', 'zset', P .. 'failed', 'zset',
+  P .. 'meta', 'hash', P .. 'events', 'stream', P .. 'marker', 'zset', P .. 'wait', 'list', P .. 'paused', 'list',
+  P .. 'prioritized', 'zset', P .. 'pc', 'string', P .. 'delayed', 'zset', P .. 'id', 'string',
+  X .. 'leases', 'set', X .. 'leases:stalled', 'hash' }
+-- For each run that holds its job: {parentKey, parent, deid, atm, priority}, or an error where there is no hash; and its
+-- parent. The error that comes third says which key of a parent is of the wrong type.
+local function read_ends(codes, keys)
+  local ends, parents, wanted, seen = {}, {}, {}, {}
+  for i = 1, #codes do
+    if codes[i] == 0 then
+      ends[i] = redis.pcall('HMGET', keys[i], 'parentKey', 'parent', 'deid', 'atm', 'priority')
+      parents[i] = ends[i][1] and parent_of(ends[i][1], ends[i][2]) or nil
+      if parents[i] then want_parent(parents[i], wanted, seen) end
+    end
+  end
+  return ends, parents, #wanted > 0 and expect_types(wanted) or nil
+end
+-- After the last end of a batch. Slots that all workers of the queue share are free again: nobody else says so.
+local function end_batch(meta)
+  if redis.call('EXISTS', P .. 'wait', P .. 'active', P .. 'prioritized') == 0 then
+    emit_untrimmed(P, 'drained')
+  elseif meta.concurrency and redis.call('EXISTS', P .. 'wait', P .. 'prioritized') > 0 then
+    mark_ready(meta)
+  end
+end
