@@ -113,7 +113,7 @@ async fn open(store: &Store, queue: &config::Queue) -> Result<(), Failure> {
     let name = queue.name.as_str();
     let refused = |why: String| Failure::new(EXIT_CONFIG, format!("queue \"{name}\" is refused: {why}"));
     // Looked at first: it must not be opened by a user who cannot work it.
-    let looked = store.look().await.map_err(Failure::redis)?;
+    let looked = store.admit().await.map_err(Failure::redis)?;
     if let Some(why) = looked.refusal() {
         return Err(refused(why.to_string()));
     }
@@ -126,7 +126,7 @@ async fn open(store: &Store, queue: &config::Queue) -> Result<(), Failure> {
         return Err(refused(why.to_string()));
     }
     match opened {
-        Opened::Ready(dialect, layout) if layout.is_mixed() => {
+        Opened::Ready(dialect, layout) if layout.is_doubtful() => {
             let (dialect, found) = (dialect.as_str(), layout.describe());
             tracing::warn!(queue = name, dialect, "the queue is {found}; worked as configured");
         }

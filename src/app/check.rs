@@ -167,7 +167,7 @@ async fn queue_in_redis(findings: &mut Findings, queue: &Queue, store: &Store) -
     let what = format!("queue {name}");
     let lacks = |missing: &Option<Vec<String>>| missing.as_ref().is_some_and(|missing| !missing.is_empty());
     let mut missing = store.missing_rights(false).await?;
-    let looked = if lacks(&missing) { None } else { Some(store.look().await?) };
+    let looked = if lacks(&missing) { None } else { Some(store.admit().await?) };
     if looked.is_some() {
         missing = store.missing_rights(true).await?;
     }
@@ -188,7 +188,7 @@ async fn queue_in_redis(findings: &mut Findings, queue: &Queue, store: &Store) -
         return Ok(());
     }
     match looked {
-        Opened::Ready(dialect, layout) if layout.is_mixed() => {
+        Opened::Ready(dialect, layout) if layout.is_doubtful() => {
             let detail = format!("{}; worked as {}, as configured", layout.describe(), dialect.family());
             findings.warn(&what, detail);
         }

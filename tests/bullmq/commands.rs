@@ -71,7 +71,8 @@ async fn a_job_that_we_add_is_run_by_node_and_its_result_is_printed() {
         let added = ["job", "add", "q", "welcome", "-d", "{\"to\": \"ada\"}", "--wait", "--timeout", "20s"];
         let (code, stdout, stderr) = run(&rig, &added).await;
         assert_eq!((code, stdout.trim()), (0, r#"{"by":"node"}"#), "{stderr}");
-        let (code, _, stderr) = run(&rig, &["job", "add", "q", "x", "--opts", "{\"repeat\": {\"every\": 5}}"]).await;
+        let (code, _, stderr) =
+            run(&rig, &["job", "add", "q", "x", "--opts", "{\"repeat\": {\"every\": 5}}"]).await;
         assert!(code == 2 && stderr.contains("BullMQ has job schedulers for that"), "{stderr}");
         let opts = "{\"deduplication\": {\"id\": \"d\"}, \"timeout\": 5}";
         let (code, id, stderr) = run(&rig, &["job", "add", "q", "x", "--delay", "1h", "--opts", opts]).await;
@@ -79,7 +80,10 @@ async fn a_job_that_we_add_is_run_by_node_and_its_result_is_printed() {
         let job = rig.mq.job(id.trim(), "toJSON").await;
         assert_eq!((&job["deduplicationId"], &job["delay"]), (&json!("d"), &json!(3_600_000)), "{job}");
         let shown = json_of(&rig, &["job", "show", "q", id.trim()]).await;
-        assert_eq!((&shown["state"], &shown["opts"]["deduplication"]["id"]), (&json!("delayed"), &json!("d")));
+        assert_eq!(
+            (&shown["state"], &shown["opts"]["deduplication"]["id"]),
+            (&json!("delayed"), &json!("d"))
+        );
         rig.mq.close().await;
     }
 }

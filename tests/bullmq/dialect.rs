@@ -15,14 +15,25 @@ async fn a_queue_of_bullmq_is_known_with_its_major_version_from_its_first_key_on
         let layout = rig.store().layout().await.unwrap();
         assert_eq!(layout.dialect(), Some(Dialect::BullMq));
         assert_eq!((layout.version.as_deref(), layout.major()), (Some(version), Some(u32::from(major))));
-        // Everything that it may hold says the same.
+        // All that it may hold says the same.
         rig.mq.add("x", json!({}), json!({})).await;
         rig.mq.add("x", json!({}), json!({"priority": 3, "attempts": 3})).await;
-        rig.mq.add("x", json!({}), json!({"delay": 60_000, "timestamp": 1, "attempts": 2})).await;
+        rig.mq.add("x", json!({}), json!({"delay": 60_000, "attempts": 2})).await;
         rig.mq.call("pause", json!([])).await.unwrap();
         let layout = rig.store().layout().await.unwrap();
         assert_eq!((layout.dialect(), &layout.bull), (Some(Dialect::BullMq), &vec![]), "{layout:?}");
         assert!(layout.describe().starts_with(&format!("BullMQ {major} (events, ")), "{}", layout.describe());
+        // Options that a producer of Bull always gives: no reason to refuse a look, but to ask before it is worked.
+        rig.mq
+            .add("x", json!({}), json!({"delay": 90_000, "timestamp": 1, "attempts": 2, "lifo": true}))
+            .await;
+        rig.mq.call("resume", json!([])).await.unwrap();
+        rig.mq.job_call("3", "promote", json!([])).await.unwrap();
+        assert!(matches!(rig.store().look().await, Ok(Opened::Ready(Dialect::BullMq, _))));
+        let Ok(Opened::Otherwise(None, doubtful)) = rig.store().open().await else { panic!("it was opened") };
+        assert!(doubtful.is_doubtful() && !doubtful.is_mixed(), "{doubtful:?}");
+        let worker = start(rig.worker().dialect(Dialect::BullMq).handler_spec("*", echo())).await;
+        stop(worker).await;
         rig.mq.close().await;
     }
 }
@@ -64,7 +75,8 @@ async fn a_queue_that_both_libraries_write_to_is_refused_and_nothing_is_written(
         let Err(BuildError::WrongDialect(queue, why)) = refused else { panic!("it started") };
         assert_eq!(queue, QUEUE);
         let why = why.to_string();
-        for word in ["both Bull 4 (job 1 (its options))", "BullMQ (meta opts.maxLenEvents", "another prefix"] {
+        for word in ["both Bull 4 (job 1 (its options))", "BullMQ (meta opts.maxLenEvents", "another prefix"]
+        {
             assert!(why.contains(word), "{word} in {why}");
         }
         let named = rig.worker().dialect(Dialect::Bull).handler_spec("*", echo()).start().await;

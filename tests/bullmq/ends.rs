@@ -17,9 +17,11 @@ async fn a_result_and_a_failure_reach_whoever_waits_until_finished() {
         }
         let failed = rig.run("x", json!({"fail": "no such shop"}), json!({})).await;
         assert_eq!(failed, Err("no such shop".into()));
-        let removed = json!({"removeOnComplete": true, "removeOnFail": true});
-        let gone = rig.mq.add("x", json!({"n": 1}), removed.clone()).await;
-        let _ = gone;
+        // The listener is the only one to tell of a job that is removed at its end: it must be there before the job is.
+        let removed = json!({"removeOnComplete": true, "removeOnFail": true, "delay": 300});
+        assert_eq!(rig.run("x", json!({"n": 1}), removed.clone()).await, Ok(json!({"n": 1})));
+        assert_eq!(rig.run("x", json!({"fail": "no"}), removed).await, Err("no".into()));
+        assert_eq!(rig.mq.call("getJobCountByTypes", json!(["completed", "failed"])).await, Ok(json!(4)));
         stop(worker).await;
         rig.mq.close().await;
     }
@@ -43,7 +45,7 @@ async fn listeners_hear_every_step_with_the_fields_of_bullmqs_own_worker() {
             ("added", json!({"jobId": id, "name": "x"})),
             ("waiting", json!({"jobId": id})),
             ("active", json!({"jobId": id, "prev": "waiting"})),
-            ("progress", json!({"jobId": id, "data": {"total": 4, "processed": 1}})),
+            ("progress", json!({"jobId": id, "data": {"total": 4, "processed": 1, "progress": 25}})),
             ("completed", json!({"jobId": id, "returnvalue": "sent", "prev": "active"})),
         ] {
             let heard = rig.mq.hear(event, |line| line["event"] == event).await;
@@ -69,7 +71,10 @@ async fn node_reads_a_job_that_we_ran_as_one_of_its_own() {
         assert!(job["finishedOn"].as_i64() >= job["processedOn"].as_i64() && job["processedOn"].is_i64());
         let job = rig.mq.job(&bad, "toJSON").await;
         assert_eq!((&job["attemptsMade"], &job["attemptsStarted"]), (&json!(2), &json!(2)), "{job}");
-        assert_eq!((&job["failedReason"], job["stacktrace"].as_array().map(Vec::len)), (&json!("no"), Some(2)));
+        assert_eq!(
+            (&job["failedReason"], job["stacktrace"].as_array().map(Vec::len)),
+            (&json!("no"), Some(2))
+        );
         assert_eq!(rig.mq.job(&good, "getState").await, "completed");
         assert_eq!(rig.mq.job(&bad, "getState").await, "failed");
         let counts = rig.mq.call("getJobCounts", json!([])).await.unwrap();

@@ -10,7 +10,8 @@ async fn a_scheduler_goes_on_from_one_iteration_to_the_next() {
     for major in MAJORS {
         let mut rig = Rig::start(major).await;
         let worker = start(rig.worker().handler_spec("*", echo())).await;
-        let args = json!(["tick", {"every": 100}, {"name": "beat", "data": {"n": 1}, "opts": {"removeOnFail": 5}}]);
+        let args =
+            json!(["tick", {"every": 100}, {"name": "beat", "data": {"n": 1}, "opts": {"removeOnFail": 5}}]);
         rig.mq.call("upsertJobScheduler", args).await.unwrap();
         wait::until("three iterations", async || {
             let mut db = rig.db.clone();

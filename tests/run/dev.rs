@@ -18,7 +18,8 @@ async fn every_queue_that_appears_is_sent_to_the_url_and_those_of_two_dialects_a
     let mut connection =
         redis::Client::open(url.as_str()).unwrap().get_multiplexed_async_connection().await.unwrap();
     let meta = ["bull:mq:meta", "version", "bullmq:5"];
-    let both = redis::pipe().atomic().cmd("HSET").arg(&meta).cmd("SET").arg("bull:mq:meta-paused").arg(1).clone();
+    let both =
+        redis::pipe().atomic().cmd("HSET").arg(&meta).cmd("SET").arg("bull:mq:meta-paused").arg(1).clone();
     let _: () = both.query_async(&mut connection).await.unwrap();
     for (name, header) in [("mail", "mail"), ("shop:orders", "shop%3Aorders")] {
         let mut queue = BullQueue::open(&url, name).await;
@@ -33,7 +34,12 @@ async fn every_queue_that_appears_is_sent_to_the_url_and_those_of_two_dialects_a
     program.signal(Signal::SIGINT);
     assert_eq!(program.end().await.code, Some(0), "{}", program.output());
     assert!(kill(Pid::from_raw(server), None).is_err(), "its redis-server is gone");
-    assert_eq!(program.output().matches("its keys are of both").count(), 1, "said once: {}", program.output());
+    assert_eq!(
+        program.output().matches("its keys are of both").count(),
+        1,
+        "said once: {}",
+        program.output()
+    );
 }
 
 #[tokio::test]
