@@ -7,11 +7,14 @@ use serde_json::json;
 
 use crate::rig::{MAJORS, QUEUE, Rig, echo, start, stop};
 use crate::support::node::BullQueue;
+use crate::support::wait;
 
 #[tokio::test]
 async fn a_queue_of_bullmq_is_known_with_its_major_version_from_its_first_key_on() {
     for (major, version) in [(5, "bullmq:5.81.5"), (6, "bullmq:6.7.0")] {
         let mut rig = Rig::start(major).await;
+        // Node says that it is ready before it has written its version.
+        wait::until("the first key", async || rig.store().layout().await.unwrap().exists).await;
         let layout = rig.store().layout().await.unwrap();
         assert_eq!(layout.dialect(), Some(Dialect::BullMq));
         assert_eq!((layout.version.as_deref(), layout.major()), (Some(version), Some(u32::from(major))));

@@ -34,11 +34,6 @@ impl Rig {
         Rig { redis, mq, db }
     }
 
-    /// Another program on another queue.
-    pub(crate) async fn other(&self, major: u8, queue: &str) -> BullQueue {
-        BullQueue::open_mq(major, &self.redis.url(), queue, &json!({})).await
-    }
-
     /// A worker of queue "q" before its start; it finds the dialect out by itself.
     pub(crate) fn worker(&self) -> Builder {
         self.worker_of(QUEUE)
