@@ -17,6 +17,7 @@
 mod date;
 mod key;
 mod members;
+pub mod scheduler;
 
 use serde_json::{Number, Value};
 
@@ -77,6 +78,9 @@ pub enum RepeatError {
     /// The pattern.
     #[error("repeat.{0}")]
     Cron(#[from] CronError),
+    /// What `BullMQ`'s producer refuses of a scheduler.
+    #[error("scheduler: {0}")]
+    Scheduler(String),
     /// The zone.
     #[error("repeat.tz: {0}")]
     Zone(#[from] UnknownZone),

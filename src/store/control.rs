@@ -2,6 +2,7 @@
 
 use super::{Store, StoreError, array, convert, integer, text};
 use crate::job::JobId;
+use crate::wire::Dialect;
 
 /// States whose jobs [`Store::clean`] deletes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +19,10 @@ pub enum CleanState {
     Active,
     /// `paused`.
     Paused,
+    /// `prioritized`; `BullMQ` only.
+    Prioritized,
+    /// `waiting-children`; `BullMQ` only.
+    WaitingChildren,
 }
 
 impl CleanState {
@@ -29,6 +34,8 @@ impl CleanState {
             Self::Wait => "wait",
             Self::Active => "active",
             Self::Paused => "paused",
+            Self::Prioritized => "prioritized",
+            Self::WaitingChildren => "waiting-children",
         }
     }
 }
@@ -53,10 +60,12 @@ pub enum Retried {
 pub enum Removed {
     /// Gone.
     Done,
-    /// It runs: it has a lock.
+    /// It runs: it has a lock; or a job below it does.
     Running,
     /// There is no such job.
     NotFound,
+    /// A scheduler has planned it: it goes with its scheduler.
+    Planned,
 }
 
 /// Answer to an obliteration.
@@ -71,9 +80,36 @@ pub enum Obliterated {
 impl Store {
     /// Puts one failed job back to waiting.
     pub async fn retry(&self, token: &str, id: &str, lifo: bool) -> Result<Retried, StoreError> {
+        self.send_retry(token, id, lifo, &["failed", "0"]).await
+    }
+
+    /// Puts one job that has ended, well or not, back to waiting; its attempts are counted anew if asked. `BullMQ` only.
+    pub async fn reprocess(
+        &self,
+        token: &str,
+        id: &str,
+        completed: bool,
+        count_anew: bool,
+    ) -> Result<Retried, StoreError> {
+        if self.scripts.dialect() == Dialect::Bull {
+            return Err(StoreError::NotInDialect(
+                "way to run a completed job again or count its attempts anew",
+            ));
+        }
+        let state = if completed { "completed" } else { "failed" };
+        self.send_retry(token, id, false, &[state, if count_anew { "1" } else { "0" }]).await
+    }
+
+    async fn send_retry(
+        &self,
+        token: &str,
+        id: &str,
+        lifo: bool,
+        rest: &[&str],
+    ) -> Result<Retried, StoreError> {
         let script = &self.scripts.retry;
         let mut call = script.call(&self.keys);
-        call.arg(token).arg(id).arg(u8::from(lifo));
+        call.arg(token).arg(id).arg(u8::from(lifo)).arg(rest);
         Ok(match integer(&script.run(&self.connection, &call).await?)? {
             1 => Retried::Done,
             0 => Retried::NotFound,
@@ -117,13 +153,14 @@ impl Store {
         Ok(integer(&script.run(&self.connection, &call).await?)? == 1)
     }
 
-    /// Removes jobs that nobody runs.
-    pub async fn remove(&self, ids: &[&str], with_debounce: bool) -> Result<Vec<Removed>, StoreError> {
+    /// Removes jobs that nobody runs. Bull asks whether their debounce keys go as well; in `BullMQ` they always do, and
+    /// `with_more` is whether the jobs below them go, as in Node unless it is told otherwise.
+    pub async fn remove(&self, ids: &[&str], with_more: bool) -> Result<Vec<Removed>, StoreError> {
         let script = &self.scripts.remove;
         let mut all = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(super::BATCH_MAX) {
             let mut call = script.call(&self.keys);
-            call.arg(u8::from(with_debounce));
+            call.arg(u8::from(with_more));
             for id in chunk {
                 call.arg(*id);
             }
@@ -131,6 +168,7 @@ impl Store {
                 all.push(match integer(&code)? {
                     1 => Removed::Done,
                     0 => Removed::Running,
+                    -8 => Removed::Planned,
                     _ => Removed::NotFound,
                 });
             }
@@ -145,12 +183,17 @@ impl Store {
         grace_ms: u64,
         limit: usize,
     ) -> Result<Vec<JobId>, StoreError> {
+        if self.scripts.dialect() == Dialect::Bull
+            && matches!(state, CleanState::Prioritized | CleanState::WaitingChildren)
+        {
+            return Err(StoreError::NotInDialect("such state"));
+        }
         let script = &self.scripts.clean;
         let (mut cursor, mut ids) = ("0".to_owned(), Vec::new());
         loop {
             let left = if limit == 0 { 0 } else { limit - ids.len() };
             let mut call = script.call(&self.keys);
-            call.arg(state.as_str()).arg(grace_ms).arg(left).arg(&cursor);
+            call.arg(state.as_str()).arg(grace_ms).arg(left).arg(&cursor).arg(ids.len());
             let mut reply = array(script.run(&self.connection, &call).await?)?.into_iter();
             cursor = reply.next().map(text).transpose()?.unwrap_or_default();
             for id in reply {
@@ -164,11 +207,23 @@ impl Store {
 
     /// Deletes all jobs that wait or are delayed; answers how many.
     pub async fn empty(&self) -> Result<usize, StoreError> {
+        self.send_empty(true).await
+    }
+
+    /// The same without the delayed ones. `BullMQ` only.
+    pub async fn drain(&self) -> Result<usize, StoreError> {
+        match self.scripts.dialect() {
+            Dialect::Bull => Err(StoreError::NotInDialect("way to drain without the delayed jobs")),
+            Dialect::BullMq => self.send_empty(false).await,
+        }
+    }
+
+    async fn send_empty(&self, with_delayed: bool) -> Result<usize, StoreError> {
         let script = &self.scripts.empty;
         let mut done = 0;
         loop {
             let mut call = script.call(&self.keys);
-            call.arg(super::BATCH_MAX);
+            call.arg(super::BATCH_MAX).arg(u8::from(with_delayed));
             let got = integer(&script.run(&self.connection, &call).await?)? as usize;
             done += got;
             if got < super::BATCH_MAX {

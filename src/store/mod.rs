@@ -5,6 +5,7 @@
 
 mod adder;
 pub mod callback;
+pub mod change;
 pub mod claim;
 pub mod connection;
 pub mod control;
@@ -13,6 +14,7 @@ pub mod enqueue;
 pub mod error;
 pub mod events;
 pub mod finish;
+pub mod flow;
 pub mod inspect;
 pub mod layout;
 pub mod look;
@@ -22,6 +24,7 @@ pub mod renew;
 pub mod repeat;
 pub mod rights;
 pub mod run;
+pub mod scheduler;
 pub mod script;
 pub mod server;
 pub mod wakeup;

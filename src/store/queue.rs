@@ -1,4 +1,4 @@
-//! The producer's door for Rust programs: adds jobs as npm `bull` does.
+//! The producer's door for Rust programs: adds jobs as npm `bull` and `bullmq` do.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{Connection, Scripts, Store, StoreError};
 use crate::job::JobId;
 use crate::job::cron::Zone;
 use crate::job::repeat;
-use crate::wire::{Keys, NewJob};
+use crate::wire::{Dialect, Keys, NewJob};
 
 /// A queue to add jobs to.
 ///
@@ -36,10 +36,21 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// A queue by URL, prefix and name. Connects with the first command.
+    /// A Bull 4 queue by URL, prefix and name. Connects with the first command.
     pub fn open(redis_url: &str, prefix: &str, queue: &str) -> Result<Self, StoreError> {
+        Self::open_as(Dialect::Bull, redis_url, prefix, queue)
+    }
+
+    /// The same for a queue of either dialect. What a producer writes is the same for both, but for the names of the
+    /// options, which are those of npm `bull` and of npm `bullmq`.
+    pub fn open_as(dialect: Dialect, redis_url: &str, prefix: &str, queue: &str) -> Result<Self, StoreError> {
+        if dialect == Dialect::BullMq && queue.contains(':') {
+            return Err(StoreError::Invalid(format!(
+                "queue \"{queue}\": a BullMQ queue's name has no colon"
+            )));
+        }
         let connection = Connection::new(redis_url, None, RESPONSE_TIMEOUT)?;
-        Ok(Self::on(Store::new(connection, Keys::new(prefix, queue), Arc::new(Scripts::bull(None)))))
+        Ok(Self::on(Store::new(connection, Keys::new(prefix, queue), Arc::new(Scripts::of(dialect)))))
     }
 
     /// A queue on a store that exists.
@@ -52,9 +63,21 @@ impl Queue {
         &self.store
     }
 
-    /// Adds a job. `opts` are npm `bull`'s, as JSON. An id that exists is not added again; the answer says so. With
-    /// `repeat`, a repeatable job is registered and its first occurrence added; patterns without `tz` are read in the
-    /// zone of this process, as Node does.
+    /// Names this producer in events.
+    pub(super) fn token(&self) -> &str {
+        &self.token
+    }
+
+    fn encode(&self, name: &str, data: &Value, opts: Value) -> Result<NewJob, StoreError> {
+        match self.store.scripts.dialect() {
+            Dialect::Bull => encode_bull(name, data, opts),
+            Dialect::BullMq => encode_bullmq(name, data, opts),
+        }
+    }
+
+    /// Adds a job. `opts` are npm `bull`'s or `bullmq`'s, as JSON. An id that exists is not added again; the answer says
+    /// so. With `repeat`, a Bull 4 queue registers a repeatable job and adds its first occurrence; patterns without `tz`
+    /// are read in the zone of this process, as Node does.
     pub async fn add(
         &self,
         name: &str,
@@ -62,10 +85,11 @@ impl Queue {
         opts: Value,
     ) -> Result<Enqueued, StoreError> {
         let data = serde_json::to_value(data).map_err(|error| StoreError::Invalid(error.to_string()))?;
-        if opts.get("repeat").is_some_and(Value::is_object) {
+        let is_bull = self.store.scripts.dialect() == Dialect::Bull;
+        if is_bull && opts.get("repeat").is_some_and(Value::is_object) {
             return self.add_repeatable(name, &data, &opts).await;
         }
-        self.adder.add(&self.store, &self.token, encode(name, &data, opts)?).await
+        self.adder.add(&self.store, &self.token, self.encode(name, &data, opts)?).await?.accepted()
     }
 
     async fn add_repeatable(&self, name: &str, data: &Value, opts: &Value) -> Result<Enqueued, StoreError> {
@@ -89,17 +113,22 @@ impl Queue {
 
     /// Adds many jobs in order, in as few calls as possible: (name, data, opts) each. As in Bull, `repeat` is not
     /// honoured here: such a job runs once.
+    ///
+    /// # Errors
+    ///
+    /// A job that cannot be the child of the parent it names (`BullMQ`) is an error after the others were added; sending
+    /// all of them again adds none twice.
     pub async fn add_bulk(&self, jobs: Vec<(String, Value, Value)>) -> Result<Vec<Enqueued>, StoreError> {
         let jobs: Vec<NewJob> = jobs
             .into_iter()
-            .map(|(name, data, opts)| encode(&name, &data, opts))
+            .map(|(name, data, opts)| self.encode(&name, &data, opts))
             .collect::<Result<_, _>>()?;
-        add_all(&self.store, &self.token, &jobs).await
+        add_all(&self.store, &self.token, &jobs).await?.into_iter().map(Enqueued::accepted).collect()
     }
 }
 
 /// Encodes a job, with an id of ours unless one is given. An id that would harm the queue is refused: nothing is sent.
-fn encode(name: &str, data: &Value, opts: Value) -> Result<NewJob, StoreError> {
+fn encode_bull(name: &str, data: &Value, opts: Value) -> Result<NewJob, StoreError> {
     let mut opts = match opts {
         Value::Object(opts) => opts,
         _ => Map::new(),
@@ -114,4 +143,14 @@ fn encode(name: &str, data: &Value, opts: Value) -> Result<NewJob, StoreError> {
         Some(other) => return Err(StoreError::Invalid(format!("job id {other}: expected text"))),
     }
     Ok(NewJob::bull(name, data, opts))
+}
+
+fn encode_bullmq(name: &str, data: &Value, opts: Value) -> Result<NewJob, StoreError> {
+    let opts = match opts {
+        Value::Object(opts) => opts,
+        _ => Map::new(),
+    };
+    let mut job = NewJob::bullmq(name, data, opts).map_err(StoreError::Invalid)?;
+    job.id.get_or_insert_with(|| uuid::Uuid::now_v7().to_string());
+    Ok(job)
 }

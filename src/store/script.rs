@@ -46,9 +46,15 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("bullmq/meta", include_str!("../../lua/include/bullmq/meta.lua")),
     ("bullmq/own_key", include_str!("../../lua/include/bullmq/own_key.lua")),
     ("bullmq/parent", include_str!("../../lua/include/bullmq/parent.lua")),
+    ("bullmq/place", include_str!("../../lua/include/bullmq/place.lua")),
     ("bullmq/prioritized", include_str!("../../lua/include/bullmq/prioritized.lua")),
+    ("bullmq/remove", include_str!("../../lua/include/bullmq/remove.lua")),
+    ("bullmq/reprocess", include_str!("../../lua/include/bullmq/reprocess.lua")),
     ("bullmq/retention", include_str!("../../lua/include/bullmq/retention.lua")),
+    ("bullmq/scheduler", include_str!("../../lua/include/bullmq/scheduler.lua")),
     ("bullmq/target", include_str!("../../lua/include/bullmq/target.lua")),
+    ("bullmq/tree", include_str!("../../lua/include/bullmq/tree.lua")),
+    ("bullmq/waiting", include_str!("../../lua/include/bullmq/waiting.lua")),
 ];
 
 /// One script, ready to send.
@@ -174,6 +180,14 @@ scripts!(
         stalled,
         update_data;
     bullmq:
+        change_delay,
+        change_priority,
+        flow,
+        limits,
+        promote_all,
+        remove_child_dependency,
+        remove_unprocessed_children,
+        scheduler_upsert,
         waiting_children
 );
 

@@ -1,5 +1,8 @@
-//! A job to add, encoded as npm `bull` encodes it (docs/wire/bull-4.md 2.3, 3, 4).
+//! A job to add, encoded as npm `bull` encodes it (docs/wire/bull-4.md 2.3, 3, 4); `bullmq` does so for `BullMQ`.
 
+mod bullmq;
+
+pub use bullmq::PRIORITY_MAX;
 use serde_json::{Map, Value};
 
 use crate::job::repeat::Occurrence;
@@ -25,8 +28,39 @@ pub struct NewJob {
     pub priority: String,
     /// Add at the consumer end.
     pub lifo: bool,
-    /// Debounce id and its time to live in ms.
-    pub debounce: Option<(String, Option<u64>)>,
+    /// Deduplication; Bull, where it is called debounce, knows the id and its time to live only.
+    pub deduplication: Option<Deduplication>,
+    /// The parent that waits for this job; `BullMQ` only.
+    pub parent: Option<Parent>,
+    /// It waits for children that are added in the same call; `BullMQ` only.
+    pub has_children: bool,
+}
+
+/// Which jobs count as the same, and what becomes of the second (docs/wire/bullmq.md 3.6).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "they are the options as BullMQ names them")]
+pub struct Deduplication {
+    /// Jobs with the same id count as the same.
+    pub id: String,
+    /// For how long, ms; `None` = until the first one has ended.
+    pub ttl_ms: Option<u64>,
+    /// Each further job starts that time anew.
+    pub extend: bool,
+    /// A further job takes the place of one that is delayed.
+    pub replace: bool,
+    /// The newest job that comes while the first one runs is added when that has ended.
+    pub keep_last_if_active: bool,
+    /// A further job gives its delay to one that is delayed (`BullMQ` 6).
+    pub reschedule: bool,
+}
+
+/// A parent, as it stands in its child's hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parent {
+    /// Full key of the parent's hash.
+    pub key: String,
+    /// The field `parent`, JSON.
+    pub json: String,
 }
 
 impl NewJob {
@@ -58,20 +92,22 @@ impl NewJob {
             opts.insert("delay".into(), 0.into());
         }
         let timestamp = opts.get("timestamp").and_then(Value::as_i64);
-        let debounce = opts.get("debounce").and_then(debounce_of);
+        let deduplication = opts.get("debounce").and_then(debounce_of);
         let id = opts.get("jobId").and_then(plain_text).filter(|id| !id.is_empty());
         let (opts_head, opts_tail) = split_at_time(opts.clone(), timestamp);
         Self {
             id,
             name: name.to_owned(),
-            data: if is_falsy(data) { "{}".into() } else { data.to_string() },
+            data: if is_nothing(data) { "{}".into() } else { data.to_string() },
             opts_head,
             opts_tail,
             timestamp,
             delay: number_text(delay),
             priority: opts.get("priority").and_then(Value::as_f64).map_or_else(|| "0".into(), number_text),
             lifo: opts.get("lifo").and_then(Value::as_bool).unwrap_or(false),
-            debounce,
+            deduplication,
+            parent: None,
+            has_children: false,
         }
     }
 }
@@ -88,7 +124,8 @@ fn split_at_time(mut opts: Map<String, Value>, timestamp: Option<i64>) -> (Strin
     (head, "}".into())
 }
 
-fn is_falsy(value: &Value) -> bool {
+/// False in JavaScript.
+fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::String(text) => text.is_empty(),
@@ -115,7 +152,7 @@ impl NewJob {
     /// they are.
     pub fn occurrence(name: &str, data: &str, next: &Occurrence) -> Self {
         let opts: Value = serde_json::from_str(&next.opts_text).unwrap_or_default();
-        let debounce = opts.get("debounce").and_then(debounce_of);
+        let deduplication = opts.get("debounce").and_then(debounce_of);
         Self {
             id: Some(next.id.clone()),
             name: name.to_owned(),
@@ -126,11 +163,14 @@ impl NewJob {
             delay: next.delay_ms.to_string(),
             priority: opts.get("priority").and_then(Value::as_f64).map_or_else(|| "0".into(), number_text),
             lifo: opts.get("lifo").and_then(Value::as_bool).unwrap_or(false),
-            debounce,
+            deduplication,
+            parent: None,
+            has_children: false,
         }
     }
 }
 
-fn debounce_of(value: &Value) -> Option<(String, Option<u64>)> {
-    Some((plain_text(value.get("id")?)?, value.get("ttl").and_then(Value::as_u64)))
+fn debounce_of(value: &Value) -> Option<Deduplication> {
+    let id = plain_text(value.get("id")?)?;
+    Some(Deduplication { id, ttl_ms: value.get("ttl").and_then(Value::as_u64), ..Default::default() })
 }

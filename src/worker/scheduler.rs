@@ -4,30 +4,19 @@ use super::Queue;
 use super::fetcher::jittered;
 use super::lease::Lease;
 use crate::job::Job;
-use crate::job::repeat;
 use crate::store::StoreError;
-use crate::wire::NewJob;
-
-/// A successor that is not in Redis yet.
-pub(super) struct Successor {
-    key: String,
-    due: String,
-    job: NewJob,
-}
+use crate::store::repeat::Successor;
 
 /// Schedules the successor of a claimed occurrence. A schedule that cannot be computed must not keep the occurrence
 /// itself from running: it is said in the log (quirk Q13). Answers what Redis did not take: see [`insist`].
 pub(super) async fn schedule_next(queue: &Queue, job: &Job, token: &str, now_ms: i64) -> Option<Successor> {
-    let next = match repeat::successor(&job.name, &job.opts_text, now_ms, queue.options.zone) {
-        Ok(next) => next?,
+    let successor = match queue.store.successor(job, now_ms, queue.options.zone) {
+        Ok(successor) => successor?,
         Err(error) => {
             tracing::error!(queue = &*job.queue, job_id = %job.id, %error, "this repeatable job has no next occurrence");
             return None;
         }
     };
-    let due = next.due_text().to_owned();
-    let successor =
-        Successor { job: NewJob::occurrence(&job.name, job.data.as_str(), &next), key: next.key, due };
     match add(queue, job, token, &successor).await {
         Ok(()) => None,
         Err(_) => Some(successor),
@@ -55,6 +44,5 @@ pub(super) async fn insist(queue: &Queue, job: &Job, token: &str, lease: &Lease,
 }
 
 async fn add(queue: &Queue, job: &Job, token: &str, successor: &Successor) -> Result<(), StoreError> {
-    let Successor { key, due, job: next } = successor;
-    queue.store.repeat(token, Some(job.id.as_str()), key, due, next).await.map(|_| ())
+    queue.store.add_successor(token, job, successor).await.map(|_| ())
 }

@@ -1,59 +1,96 @@
---- @include "bullmq/meta"
---- @include "bullmq/target"
---- @include "bullmq/marker"
---- @include "bullmq/event"
---- @include "bullmq/delayed"
---- @include "bullmq/prioritized"
--- Writes and places a job of the queue that `meta` describes (docs/wire/bullmq.md 3.1, 3.2). `job`: name, data, opts,
--- timestamp, delay, priority, lifo ('1' = next to run); where they apply: parent_key and parent (JSON), rjk, deid,
--- has_children (it waits for them). Lists and markers are gathered in `meta` and written by settle(), once for a batch.
-local function write_job(meta, id, job)
-  local fields = { 'name', job.name, 'data', job.data, 'opts', job.opts, 'timestamp', job.timestamp,
-    'delay', job.delay, 'priority', job.priority }
-  local n = 12
-  local function also(field, value)
-    fields[n + 1], fields[n + 2] = field, value
-    n = n + 2
+--- @include "bullmq/own_key"
+--- @include "bullmq/place"
+--- @include "bullmq/dedup"
+--- @include "bullmq/parent"
+-- Adding jobs as producers ask for it (docs/wire/bullmq.md 3).
+
+-- One job of the request, from position `at` of ARGV: id ('' = the counter's), name, data, opts, timestamp ('' = now),
+-- delay, priority, lifo, and how many of the pairs follow that few jobs have (see place and dedup). Returns it and where
+-- the next one begins.
+local function read_job(at, now)
+  local job = { asked_id = ARGV[at], name = ARGV[at + 1], data = ARGV[at + 2], opts = ARGV[at + 3],
+    timestamp = ARGV[at + 4], delay = ARGV[at + 5], priority = ARGV[at + 6], lifo = ARGV[at + 7] }
+  if job.timestamp == '' then job.timestamp = string.format('%.0f', now) end
+  local last = at + 8 + 2 * tonumber(ARGV[at + 8])
+  for i = at + 9, last, 2 do job[ARGV[i]] = ARGV[i + 1] end
+  return job, last + 1
+end
+-- Check before the first write: types, counters, ids that are keys of the queue itself.
+local function refuse_adds(base, jobs)
+  local wanted = { base .. 'id', 'string', base .. 'meta', 'hash', base .. 'wait', 'list', base .. 'paused', 'list',
+    base .. 'active', 'list', base .. 'delayed', 'zset', base .. 'prioritized', 'zset', base .. 'marker', 'zset',
+    base .. 'events', 'stream', base .. 'completed', 'zset', base .. 'waiting-children', 'zset' }
+  local seen = {}
+  for _, job in ipairs(jobs) do
+    if is_own_key(job.asked_id) then
+      return redis.error_reply('WRONGKEY ' .. base .. job.asked_id .. ' is a key of the queue itself: no job id can be "'
+        .. job.asked_id .. '"')
+    end
+    if job.deid then
+      wanted[#wanted + 1] = base .. 'de:' .. job.deid
+      wanted[#wanted + 1] = 'string'
+    end
+    local parent = parent_of(job.parent_key, job.parent)
+    if parent then want_parent(parent, wanted, seen) end
+  end
+  local wrong = expect_types(wanted)
+  if wrong then return wrong end
+  local counter = redis.call('GET', base .. 'id')
+  if counter and not string.match(counter, '^%-?%d+$') then
+    return redis.error_reply('WRONGKEY ' .. base .. 'id is not an integer')
+  end
+end
+-- The next number of the queue: of those that were reserved for a batch, or a new one.
+local function take_number(meta)
+  if not meta.reserved or meta.reserved[1] > meta.reserved[2] then return redis.call('INCR', meta.base .. 'id') end
+  meta.reserved[1] = meta.reserved[1] + 1
+  return meta.reserved[1] - 1
+end
+-- Ids of a batch are looked up together; `meta.fresh` then says that none of them existed before the batch.
+local function job_exists(meta, id)
+  if meta.fresh and not meta.written[id] then return false end
+  return redis.call('EXISTS', meta.base .. id) == 1
+end
+-- A job that exists already and is added again (3.5). A new parent takes it on, unless it belongs to a living one.
+local function add_existing(meta, id, job, now)
+  local key = meta.base .. id
+  local owner = redis.call('HGET', key, 'parentKey')
+  if owner and job.parent_key and owner ~= job.parent_key
+    and (meta.five or redis.call('EXISTS', owner) == 1) then
+    return id, -7
   end
   if job.parent_key then
-    also('parentKey', job.parent_key)
-    also('parent', job.parent)
+    if redis.call('ZSCORE', meta.base .. 'completed', id) then
+      redis.call('HSET', job.parent_key .. ':processed', key, redis.call('HGET', key, 'returnvalue') or 'null')
+      if not job.in_flow then release_parent_if_done(parent_of(job.parent_key, job.parent), now) end
+    else
+      redis.call('SADD', job.parent_key .. ':dependencies', key)
+    end
+    redis.call('HSET', key, 'parentKey', job.parent_key, 'parent', job.parent)
   end
-  if job.rjk then also('rjk', job.rjk) end
-  if job.deid then also('deid', job.deid) end
-  redis.call('HSET', meta.base .. id, unpack(fields))
-  emit_untrimmed(meta.base, 'added', 'jobId', id, 'name', job.name)
+  emit(meta, 'duplicated', 'jobId', id)
+  return id, 1
 end
-local function place_job(meta, id, job)
-  local delay, priority = tonumber(job.delay), tonumber(job.priority)
-  if job.has_children then
-    redis.call('ZADD', meta.base .. 'waiting-children', job.timestamp, id)
-    emit(meta, 'waiting-children', 'jobId', id)
-    return
+-- Adds one job; settle() follows. Returns its id (or that of the job which stands for it), and 0 = added, 1 = existed
+-- already, -5 = its parent does not exist, -7 = it exists and belongs to another parent.
+local function add_job(meta, job, now)
+  if job.parent_key and redis.call('EXISTS', job.parent_key) == 0 then return job.asked_id, -5 end
+  local counter = take_number(meta)
+  local id = job.asked_id
+  if id == '' then
+    -- A number that somebody used as an id is passed over.
+    while job_exists(meta, string.format('%.0f', counter)) do counter = take_number(meta) end
+    id = string.format('%.0f', counter)
+  elseif job_exists(meta, id) then
+    return add_existing(meta, id, job, now)
   end
-  if delay > 0 then
-    local due = tonumber(job.timestamp) + delay
-    push_delayed(meta.base, id, due)
-    meta.marks_delayed = true
-    emit(meta, 'delayed', 'jobId', id, 'delay', string.format('%.0f', due))
-    return
+  if job.deid then
+    local owner = deduplicate(meta, job, id)
+    if owner then return owner, 1 end
   end
-  if priority > 0 then
-    push_prioritized(meta.base, id, priority)
-  else
-    local side = job.lifo == '1' and 'RPUSH' or 'LPUSH'
-    meta[side] = meta[side] or {}
-    meta[side][#meta[side] + 1] = id
-  end
-  meta.marks_ready = true
-  emit(meta, 'waiting', 'jobId', id)
-end
-local function settle(meta)
-  for _, side in ipairs({ 'LPUSH', 'RPUSH' }) do
-    if meta[side] then redis.call(side, target_list(meta), unpack(meta[side])) end
-    meta[side] = nil
-  end
-  if meta.marks_ready then mark_ready(meta) end
-  if meta.marks_delayed then mark_delayed(meta.base) end
-  meta.marks_ready, meta.marks_delayed = nil, nil
+  write_job(meta, id, job)
+  if meta.written then meta.written[id] = true end
+  place_job(meta, id, job)
+  if job.parent_key then redis.call('SADD', job.parent_key .. ':dependencies', meta.base .. id) end
+  return id, 0
 end

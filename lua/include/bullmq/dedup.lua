@@ -1,8 +1,8 @@
---- @include "bullmq/meta"
 --- @include "bullmq/event"
 --- @include "bullmq/marker"
---- @include "bullmq/delayed"
+--- @include "bullmq/target"
 --- @include "bullmq/job_keys"
+--- @include "bullmq/delayed"
 -- Deduplication (docs/wire/bullmq.md 3.6). `job` is on its way in as `id`, with deid and, as far as asked for, de_ttl
 -- (ms), de_extend, de_replace, de_keep_last, de_reschedule. Returns nil: `id` owns the deduplication id and is to be
 -- written; or the id of the owner that stands for it.
@@ -24,9 +24,10 @@ local function park(meta, key, job, id)
   if job.rjk then redis.call('HSET', parked, 'rjk', job.rjk) end
   redis.call('PERSIST', key)
 end
+-- Only an owner that is delayed can be replaced; else the new job is dropped, and nobody is told (so does BullMQ).
 local function replace_owner(meta, key, job, id, owner, ttl)
   if redis.call('ZREM', meta.base .. 'delayed', owner) == 0 then return owner end
-  delete_job(meta.base, owner, meta.base == P and X or nil)
+  delete_job(meta.base, owner)
   emit_untrimmed(meta.base, 'removed', 'jobId', owner, 'prev', 'delayed')
   say_deduplicated(meta, job, id, owner)
   redis.call('DEL', meta.base .. 'dn:' .. job.deid)
@@ -34,26 +35,27 @@ local function replace_owner(meta, key, job, id, owner, ttl)
   mark_delayed(meta.base)
 end
 local function reschedule(meta, job, owner)
-  local base = meta.base
-  if redis.call('ZREM', base .. 'delayed', owner) == 0 then return end
-  local delay = math.max(0, tonumber(job.delay))
-  local due = tonumber(job.timestamp) + delay
-  redis.call('HSET', base .. owner, 'delay', job.delay)
-  push_delayed(base, owner, due)
+  if redis.call('ZREM', meta.base .. 'delayed', owner) == 0 then return end
+  local due = tonumber(job.timestamp) + math.max(0, tonumber(job.delay))
+  redis.call('HSET', meta.base .. owner, 'delay', job.delay)
+  push_delayed(meta.base, owner, due)
   emit(meta, 'delayed', 'jobId', owner, 'delay', string.format('%.0f', due))
-  mark_delayed(base)
+  mark_delayed(meta.base)
 end
 local function deduplicate(meta, job, id)
-  local base = meta.base
-  local key, ttl = base .. 'de:' .. job.deid, tonumber(job.de_ttl or 0) > 0 and not job.de_keep_last and job.de_ttl or nil
+  local key, ttl = meta.base .. 'de:' .. job.deid, nil
+  if not job.de_keep_last and tonumber(job.de_ttl or 0) > 0 then ttl = job.de_ttl end
   local owner = redis.call('GET', key)
   -- Without a time to live it ends with its job. That job is gone: so is the reason to wait. (5.x waits for ever.)
-  if owner and redis.call('EXISTS', base .. owner) == 0 and redis.call('PTTL', key) == -1 then
-    redis.call('DEL', key, base .. 'dn:' .. job.deid)
+  if owner and redis.call('EXISTS', meta.base .. owner) == 0 and redis.call('PTTL', key) == -1 then
+    redis.call('DEL', key, meta.base .. 'dn:' .. job.deid)
     owner = nil
   end
-  if not owner then return own_dedup(key, id, ttl) end
-  if job.de_keep_last and redis.call('LPOS', base .. 'active', owner) then
+  if not owner then
+    own_dedup(key, id, ttl)
+    return nil
+  end
+  if job.de_keep_last and redis.call('LPOS', meta.base .. 'active', owner) then
     park(meta, key, job, id)
   elseif job.de_replace and not job.has_children then
     return replace_owner(meta, key, job, id, owner, ttl)
