@@ -7,6 +7,7 @@
 mod support;
 
 mod batches;
+mod bullmq_batches;
 mod clock;
 mod codes;
 mod fencing;
