@@ -26,8 +26,8 @@ pub use stops::Stops;
 use crate::config::Config;
 use crate::embedded::{self, Storage};
 use crate::http::Clients;
+use crate::store::Connection;
 use crate::store::connection::RESPONSE_TIMEOUT;
-use crate::store::{Connection, Scripts};
 use crate::worker::{HandlerSpec, Observer, Worker};
 
 /// How often a running worker looks whether its Redis still keeps all keys.
@@ -162,13 +162,13 @@ async fn work(
         fit = server::wait_until_fit(&connection, config.redis.eviction_check, launch.fail_fast) => fit?,
         () = stops.asked() => return Ok(()),
     };
-    let (scripts, clients) = (Arc::new(Scripts::bull(None)), Clients::default());
+    let clients = Clients::default();
 
     // 3. Every queue is opened and every handler built before any job is touched.
     if let Some(discover) = &launch.discover {
         discover.config("any")?;
     }
-    let mut specs = build::queues(config, url, &connection, &scripts, &launch.only_queues, &clients).await?;
+    let mut specs = build::queues(config, url, &connection, &launch.only_queues, &clients).await?;
     if let Some(handlers) = &launch.handlers {
         for spec in &mut specs {
             spec.handlers.clone_from(handlers);
@@ -204,8 +204,7 @@ async fn work(
     let discovering = launch.discover.take().map(|discover| {
         let queues = front.as_ref().map(admin::Front::queues);
         let url = url.to_owned();
-        let site =
-            discover::Site { url, connection, scripts, clients, options, observer, link, queues, stops };
+        let site = discover::Site { url, connection, clients, options, observer, link, queues, stops };
         tokio::spawn(discover::run(discover, site, config.queues.keys().cloned().collect()))
     });
     let front = front.map(admin::Front::serve);

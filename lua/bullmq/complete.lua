@@ -105,6 +105,6 @@ end
 if not keeper then return codes end
 keeper.close()
 count_metrics('completed', done, points, now)
-end_batch(meta)
+if done > 0 then end_batch(meta) end
 remember(lane, request, codes, keep_ms)
 return codes

@@ -17,8 +17,8 @@ use crate::job::options::Keep;
 use crate::store::claim::Limiter;
 use crate::store::connection::RESPONSE_TIMEOUT;
 use crate::store::wakeup::BLOCK_DEADLINE;
-use crate::store::{Connection, LAYOUT_VERSION, Opened, Scripts, Store};
-use crate::wire::Keys;
+use crate::store::{Connection, Opened, Store};
+use crate::wire::{Dialect, Keys};
 use crate::worker::{HandlerSpec, Options, QueueSpec};
 
 /// Options of the worker.
@@ -51,7 +51,6 @@ pub(super) async fn queues(
     config: &Config,
     url: &str,
     connection: &Connection,
-    scripts: &Arc<Scripts>,
     only: &[String],
     clients: &Clients,
 ) -> Result<Vec<QueueSpec>, Failure> {
@@ -68,7 +67,7 @@ pub(super) async fn queues(
         }
         let keys = Keys::new(&queue.prefix, name);
         let connection_name = keys.client_name(&config.worker.name);
-        let store = Store::new(connection.clone(), keys, Arc::clone(scripts));
+        let store = Store::of(connection.clone(), keys, dialect(queue.dialect));
         server::check_rights(connection, store.keys()).await?;
         open(&store, name).await?;
         specs.push(QueueSpec {
@@ -92,31 +91,39 @@ pub(super) async fn queues(
     Ok(specs)
 }
 
-/// Refuses a queue that this worker must not touch; nothing has been written then.
-pub(super) async fn open(store: &Store, name: &str) -> Result<(), Failure> {
-    match store.open().await.map_err(Failure::redis)? {
-        Opened::Bull => Ok(()),
-        Opened::BullMq => {
-            let line = format!(
-                "queue \"{name}\" holds BullMQ's keys (events, meta); expected Bull 4's (dialect = \"bull\"). hint: BullMQ \
-                 queues are not worked yet; nothing was written"
-            );
-            Err(Failure::new(EXIT_CONFIG, line))
-        }
-        Opened::NewerLayout(found) => {
-            let line = format!(
-                "queue \"{name}\" is kept by a newer bullock (layout {found}); this one knows layout {LAYOUT_VERSION}. hint: \
-                 upgrade this one"
-            );
-            Err(Failure::new(EXIT_CONFIG, line))
-        }
+/// The dialect that the config names.
+pub(super) fn dialect(word: config::Dialect) -> Option<Dialect> {
+    match word {
+        config::Dialect::Auto => None,
+        config::Dialect::Bull => Some(Dialect::Bull),
+        config::Dialect::BullMq => Some(Dialect::BullMq),
     }
+}
+
+/// Finds out whose queue this is. Refuses one that this worker must not touch; nothing has been written then.
+async fn open(store: &Store, name: &str) -> Result<(), Failure> {
+    let opened = store.open().await.map_err(Failure::redis)?;
+    if let Some(why) = opened.refusal() {
+        return Err(Failure::new(EXIT_CONFIG, format!("queue \"{name}\" is refused: {why}")));
+    }
+    match opened {
+        Opened::Ready(dialect, layout) if layout.is_mixed() => {
+            let (dialect, found) = (dialect.as_str(), layout.describe());
+            tracing::warn!(queue = name, dialect, "the queue is {found}; worked as configured");
+        }
+        Opened::Ready(dialect, layout) => {
+            tracing::info!(queue = name, dialect = dialect.as_str(), "the queue is {}", layout.describe());
+        }
+        _ => tracing::info!(queue = name, "the queue has no keys yet: its first one will tell its dialect"),
+    }
+    Ok(())
 }
 
 fn keep(rule: Option<&config::Keep>) -> Keep {
     rule.map_or(Keep::All, |rule| Keep::Some {
         count: rule.count,
         age_s: rule.age.map(|age| age.as_secs_f64()),
+        limit: None,
     })
 }
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::failure::{EXIT_CONFIG, EXIT_NO_SERVER, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_UNSAFE_REDIS};
-use super::server;
+use super::{build, server};
 use crate::config::{Config, HandlerKind, Queue, Target};
 use crate::store::connection::RESPONSE_TIMEOUT;
 use crate::store::server::{ServerFacts, VERSION_MIN};
-use crate::store::{Connection, Scripts, Store, StoreError, rights};
-use crate::wire::{Dialect, Keys};
+use crate::store::{Connection, Opened, Store, StoreError, rights};
+use crate::wire::Keys;
 
 /// How a check went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -105,10 +105,9 @@ async fn redis(
         }
     };
     server_facts(findings, &facts, config.redis.eviction_check);
-    let scripts = std::sync::Arc::new(Scripts::bull(None));
     for (name, queue) in &config.queues {
-        let store =
-            Store::new(connection.clone(), Keys::new(&queue.prefix, name), std::sync::Arc::clone(&scripts));
+        let keys = Keys::new(&queue.prefix, name);
+        let store = Store::of(connection.clone(), keys, build::dialect(queue.dialect));
         if let Err(error) = queue_in_redis(findings, name, &store).await {
             let (exit, detail) = explain(error);
             findings.error(format!("queue {name}"), exit, detail);
@@ -176,14 +175,21 @@ async fn queue_in_redis(findings: &mut Findings, name: &str, store: &Store) -> R
             return Ok(());
         }
     }
-    match store.dialect().await? {
-        Some(Dialect::BullMq) => findings.error(
-            &what,
-            EXIT_CONFIG,
-            "holds BullMQ's keys (events, meta); expected Bull 4's. hint: BullMQ queues are not worked yet",
-        ),
-        Some(Dialect::Bull) => findings.ok(&what, "Bull 4"),
-        None => findings.ok(&what, "empty so far"),
+    let looked = store.look().await?;
+    if let Some(why) = looked.refusal() {
+        findings.error(&what, EXIT_CONFIG, why.to_string());
+        return Ok(());
+    }
+    match looked {
+        Opened::Ready(dialect, layout) if layout.is_mixed() => {
+            let detail = format!("{}; worked as {}, as configured", layout.describe(), dialect.family());
+            findings.warn(&what, detail);
+        }
+        Opened::Ready(_, layout) if layout.exists => findings.ok(&what, layout.describe()),
+        Opened::Ready(dialect, _) => {
+            findings.ok(&what, format!("empty so far; {}, as configured", dialect.family()))
+        }
+        _ => findings.ok(&what, "empty so far: its first key will tell Bull 4 from BullMQ"),
     }
     for wrong in store.wrong_keys().await? {
         findings.error(

@@ -11,7 +11,7 @@ use super::stops::Stops;
 use crate::admin::Queues;
 use crate::config::Config;
 use crate::http::Clients;
-use crate::store::{Connection, Scripts, inspect};
+use crate::store::{Connection, inspect};
 use crate::worker::{Options, QueueSpec, Worker};
 
 /// How often the prefix is looked through. For a private Redis in development only: it reads every key's name.
@@ -36,7 +36,6 @@ pub struct Discover {
 pub(super) struct Site {
     pub(super) url: String,
     pub(super) connection: Connection,
-    pub(super) scripts: Arc<Scripts>,
     pub(super) clients: Clients,
     pub(super) options: Options,
     pub(super) observer: Arc<dyn crate::worker::Observer>,
@@ -103,7 +102,7 @@ pub(super) async fn run(discover: Discover, site: Site, mut known: BTreeSet<Stri
 async fn start(discover: &Discover, site: &Site, queue: &str) -> Result<Worker, Failure> {
     let config = discover.config(queue)?;
     let specs: Vec<QueueSpec> =
-        build::queues(&config, &site.url, &site.connection, &site.scripts, &[], &site.clients).await?;
+        build::queues(&config, &site.url, &site.connection, &[], &site.clients).await?;
     if let Some(queues) = &site.queues {
         for queue in super::admin::queue_options(&specs, &site.options) {
             queues.add(queue);

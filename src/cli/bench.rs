@@ -11,7 +11,9 @@ use tokio::sync::Notify;
 use crate::handler::{BoxFuture, Context, Handler};
 use crate::job::outcome::Outcome;
 use crate::job::{Data, Job};
-use crate::store::Queue;
+use crate::store::connection::RESPONSE_TIMEOUT;
+use crate::store::{Connection, Queue, Store, StoreError};
+use crate::wire::{Dialect, Keys};
 use crate::worker::{Ended, HandlerSpec, Observer, Worker};
 
 /// What is measured.
@@ -41,8 +43,8 @@ pub struct Bench {
     #[arg(long)]
     pub queue: String,
     /// Layout of the queue
-    #[arg(long, default_value = "bull", value_parser = ["bull"])]
-    pub dialect: String,
+    #[arg(long, default_value = "bull", value_parser = Dialect::parse)]
+    pub dialect: Dialect,
     /// Jobs
     #[arg(short, default_value_t = 20_000)]
     pub n: u64,
@@ -96,6 +98,7 @@ async fn work(args: &Bench) -> anyhow::Result<(Worker, Arc<Count>)> {
     let count = Arc::new(Count { ended: AtomicU64::new(0), wanted: args.n, done: Notify::new() });
     let worker = Worker::builder(&args.redis_url, &args.queue)
         .prefix(&args.prefix)
+        .dialect(args.dialect)
         .concurrency(args.concurrency)
         .handler_spec("*", HandlerSpec::new(Arc::new(Nothing)))
         .observer(Arc::clone(&count) as _)
@@ -120,7 +123,7 @@ async fn drain(args: &Bench) -> anyhow::Result<serde_json::Value> {
 }
 
 async fn add(args: &Bench) -> anyhow::Result<serde_json::Value> {
-    let queue = Queue::open(&args.redis_url, &args.prefix, &args.queue)?;
+    let queue = producer(args)?;
     let left = Arc::new(AtomicU64::new(args.n));
     let begun = Instant::now();
     let mut producers = tokio::task::JoinSet::new();
@@ -130,7 +133,7 @@ async fn add(args: &Bench) -> anyhow::Result<serde_json::Value> {
             while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok() {
                 queue.add("bench", &json!({"n": 1}), json!({})).await?;
             }
-            Ok::<_, crate::store::StoreError>(())
+            Ok::<_, StoreError>(())
         });
     }
     while let Some(ended) = producers.join_next().await {
@@ -139,12 +142,18 @@ async fn add(args: &Bench) -> anyhow::Result<serde_json::Value> {
     Ok(result("add", args, begun.elapsed().as_secs_f64()))
 }
 
+fn producer(args: &Bench) -> Result<Queue, StoreError> {
+    let connection = Connection::new(&args.redis_url, None, RESPONSE_TIMEOUT)?;
+    let keys = Keys::new(&args.prefix, &args.queue);
+    Ok(Queue::on(Store::of(connection, keys, Some(args.dialect))))
+}
+
 async fn latency(args: &Bench) -> anyhow::Result<serde_json::Value> {
     let (worker, count) = work(&Bench { n: 1, ..copy(args) }).await?;
     for (_, mut ready) in worker.readiness() {
         ready.wait_for(|ready| *ready).await?;
     }
-    let queue = Queue::open(&args.redis_url, &args.prefix, &args.queue)?;
+    let queue = producer(args)?;
     let mut took = Vec::new();
     for _ in 0..args.n {
         count.ended.store(0, Ordering::Relaxed);
@@ -170,7 +179,7 @@ fn copy(args: &Bench) -> Bench {
         redis_url: args.redis_url.clone(),
         prefix: args.prefix.clone(),
         queue: args.queue.clone(),
-        dialect: args.dialect.clone(),
+        dialect: args.dialect,
         n: args.n,
         concurrency: args.concurrency,
     }
@@ -178,5 +187,5 @@ fn copy(args: &Bench) -> Bench {
 
 fn result(op: &str, args: &Bench, seconds: f64) -> serde_json::Value {
     json!({"op": op, "n": args.n, "s": seconds, "per_s": (args.n as f64 / seconds).round(), "concurrency": args.concurrency,
-        "dialect": args.dialect})
+        "dialect": args.dialect.as_str()})
 }

@@ -169,7 +169,7 @@ impl CliError {
         match error.downcast::<BuildError>() {
             Ok(BuildError::Invalid(problem)) => Self::usage(problem),
             Ok(BuildError::Store(error)) => Self::store(error, redis),
-            Ok(error @ (BuildError::WrongDialect(_) | BuildError::NewerLayout(..))) => {
+            Ok(error @ (BuildError::WrongDialect(..) | BuildError::NewerLayout(..))) => {
                 Self::new(Exit::Conflict, error.to_string())
             }
             Err(error) => match error.downcast::<StoreError>() {

@@ -10,11 +10,12 @@ use super::session::Session;
 use super::time::{age, iso, local, now_ms};
 use crate::store::inspect::{Counts, queues};
 use crate::store::look::client_names;
-use crate::store::{Store, StoreError};
-use crate::wire::Dialect;
+use crate::store::{Opened, Store, StoreError};
 
 /// Queues that are asked about at once.
 const AT_ONCE: usize = 16;
+/// The word for a queue that both dialects write to.
+const MIXED: &str = "mixed";
 /// Workers that `queue show` names.
 const WORKERS_SHOWN: usize = 20;
 
@@ -57,7 +58,7 @@ pub async fn run(session: &Session, command: Queue) -> Result<(), CliError> {
 /// What one line of the list says.
 struct Summary {
     name: String,
-    dialect: Dialect,
+    dialect: &'static str,
     counts: Counts,
     paused: bool,
 }
@@ -111,7 +112,11 @@ const COLUMNS: &[Column] = &[
 
 /// `None` = the keys only looked like a queue's, or it is gone meanwhile.
 async fn summary(session: &Session, store: &Store) -> Result<Option<Summary>, StoreError> {
-    let Some(dialect) = store.dialect().await? else { return Ok(None) };
+    let dialect = match store.look().await? {
+        Opened::Ready(dialect, _) => dialect.as_str(),
+        Opened::Otherwise(..) => MIXED,
+        Opened::Undecided | Opened::NewerLayout(_) => return Ok(None),
+    };
     let (counts, paused) = match store.counts().await {
         Ok(found) => found,
         Err(StoreError::Unavailable(text) | StoreError::Protocol(text)) if text.contains("WRONGTYPE") => {
@@ -133,7 +138,7 @@ fn row(summary: &Summary, workers: Option<usize>) -> Row {
     Row {
         cells: vec![
             Cell::new(name),
-            Cell::new(counts.waiting + counts.paused),
+            Cell::new(counts.in_line()),
             Cell::new(counts.active),
             Cell::new(counts.delayed),
             Cell::new(counts.failed).tone(failed),
@@ -144,22 +149,17 @@ fn row(summary: &Summary, workers: Option<usize>) -> Row {
             } else {
                 Tone::Faint
             }),
-            Cell::new(dialect.as_str()),
+            Cell::new(*dialect),
         ],
-        json: json!({"queue": name, "dialect": dialect.as_str(), "paused": paused, "counts": counts, "workers": workers}),
+        json: json!({"queue": name, "dialect": dialect, "paused": paused, "counts": counts, "workers": workers}),
     }
 }
 
-/// Names of the connections of this queue's workers, Node's and ours. A name that only begins with the queue's is
-/// another queue's.
+/// Names of this queue's workers, Node's and ours.
 fn workers_of(store: &Store, clients: &[String]) -> Vec<String> {
-    let ours = store.keys().client_name("");
-    let bare = ours.trim_end_matches(':');
-    let tail = |name: &String| {
-        let rest = name.strip_prefix(bare)?;
-        if rest.is_empty() { Some("Node".to_owned()) } else { rest.strip_prefix(':').map(str::to_owned) }
-    };
-    clients.iter().filter_map(tail).collect()
+    let worker = |name: &String| store.keys().worker_of(name).map(str::to_owned);
+    let shown = |name: String| if name.is_empty() { "Node".into() } else { name };
+    clients.iter().filter_map(worker).map(shown).collect()
 }
 
 async fn show(session: &Session, name: &str) -> Result<(), CliError> {
@@ -172,7 +172,7 @@ async fn show(session: &Session, name: &str) -> Result<(), CliError> {
     let oldest = store.oldest_waiting().await.map_err(failed)?;
     let now = now_ms();
 
-    let waiting = counts.waiting + counts.paused;
+    let waiting = counts.in_line();
     let line = match &oldest {
         Some((id, added)) => format!("{waiting}, next is {id}, added {} ago", age(*added, now)),
         None => waiting.to_string(),
@@ -184,7 +184,7 @@ async fn show(session: &Session, name: &str) -> Result<(), CliError> {
     };
     let mut parts = vec![
         Part::field("queue", name),
-        Part::field("dialect", "bull"),
+        Part::field("dialect", store.dialect().as_str()),
         Part::Field(
             "paused",
             if paused { "yes" } else { "no" }.into(),
@@ -199,11 +199,14 @@ async fn show(session: &Session, name: &str) -> Result<(), CliError> {
             if counts.failed > 0 { Tone::Bad } else { Tone::Plain },
         ),
         Part::field("completed", counts.completed),
-        Part::field(
-            "workers",
-            workers.as_ref().map_or_else(|| "unknown (no right to CLIENT LIST)".into(), named),
-        ),
     ];
+    if let Some(parents) = counts.waiting_children {
+        parts.push(Part::field("waiting for children", parents));
+    }
+    parts.push(Part::field(
+        "workers",
+        workers.as_ref().map_or_else(|| "unknown (no right to CLIENT LIST)".into(), named),
+    ));
     if !repeatables.is_empty() {
         let lines = repeatables.iter().map(|(key, next)| {
             let next = *next as i64;
@@ -218,7 +221,7 @@ async fn show(session: &Session, name: &str) -> Result<(), CliError> {
     }
     let repeat_json: Vec<Value> =
         repeatables.iter().map(|(key, next)| json!({"key": key, "next": *next as i64})).collect();
-    let json = json!({"queue": name, "prefix": session.prefix, "dialect": "bull", "paused": paused, "counts": counts,
+    let json = json!({"queue": name, "prefix": session.prefix, "dialect": store.dialect().as_str(), "paused": paused, "counts": counts,
         "nextWaiting": oldest.map(|(id, added)| json!({"id": id, "timestamp": added, "addedAt": iso(added)})),
         "workers": workers, "repeatables": repeat_json});
     Ok(session.out.page(&parts, &json)?)

@@ -1,14 +1,13 @@
 //! What every command that speaks to Redis begins with: the shared flags, a connection, the queue that is meant.
 
-use std::sync::Arc;
-
 use clap::Args;
 
 use super::error::{CliError, Exit};
 use super::output::{Format, Output};
 use super::redis_url::RedisUrl;
 use crate::store::connection::RESPONSE_TIMEOUT;
-use crate::store::{Connection, Scripts, Store, StoreError};
+use crate::store::layout::Refusal;
+use crate::store::{Connection, Opened, Store, StoreError};
 use crate::wire::keys::check_name;
 use crate::wire::{Dialect, Keys};
 
@@ -68,7 +67,6 @@ pub struct Session {
     pub prefix: String,
     /// Opens with the first command.
     pub connection: Connection,
-    scripts: Arc<Scripts>,
 }
 
 impl Session {
@@ -79,26 +77,31 @@ impl Session {
         let connection = Connection::new(redis.as_str(), None, RESPONSE_TIMEOUT).map_err(|error| {
             CliError::usage("the Redis URL cannot be used").at(redis.shown()).found(error.to_string())
         })?;
-        let scripts = Arc::new(Scripts::bull(None));
-        Ok(Self { out, redis, prefix: shared.prefix.clone(), connection, scripts })
+        Ok(Self { out, redis, prefix: shared.prefix.clone(), connection })
     }
 
     /// A queue by the name it has in Redis.
     pub fn store(&self, queue: &str) -> Store {
-        Store::new(self.connection.clone(), Keys::new(&self.prefix, queue), Arc::clone(&self.scripts))
+        Store::of(self.connection.clone(), Keys::new(&self.prefix, queue), None)
     }
 
-    /// A queue by the name that a person typed. Keys of `BullMQ` are refused before anything is read or written
-    /// through them; a queue without keys is told by `false`.
+    /// A queue by the name that a person typed, and whether it has any keys. One that both dialects write to is
+    /// refused before anything is read or written.
     pub async fn queue(&self, name: &str) -> Result<(Store, bool), CliError> {
+        self.queue_as(name, None).await
+    }
+
+    /// [`Session::queue`] of a dialect that somebody named; without a name, a queue without keys passes for Bull's.
+    pub async fn queue_as(&self, name: &str, dialect: Option<Dialect>) -> Result<(Store, bool), CliError> {
         check_name("queue name", name).map_err(CliError::usage)?;
-        let store = self.store(name);
-        match store.dialect().await.map_err(|error| self.error(error))? {
-            Some(Dialect::BullMq) => Err(CliError::new(Exit::Conflict, "this queue is BullMQ's")
-                .at(name)
-                .expected("a Bull 4 queue")
-                .hint("BullMQ queues are not supported yet; nothing was changed")),
-            found => Ok((store, found.is_some())),
+        let store = Store::of(self.connection.clone(), Keys::new(&self.prefix, name), dialect);
+        match store.look().await.map_err(|error| self.error(error))? {
+            Opened::Ready(_, layout) => {
+                self.out.detail(&format!("{name} is {}", layout.describe()));
+                Ok((store, layout.exists))
+            }
+            Opened::Undecided => Ok((store, false)),
+            refused => Err(refused.refusal().map_or_else(|| self.no_queue(name), |why| refusal(name, why))),
         }
     }
 
@@ -122,4 +125,10 @@ impl Session {
     pub fn error(&self, error: StoreError) -> CliError {
         CliError::store(error, &self.redis)
     }
+}
+
+/// A queue that must not be touched, and why.
+pub fn refusal(queue: &str, why: Refusal) -> CliError {
+    let error = CliError::new(Exit::Conflict, "this queue is refused").at(queue);
+    error.found(why.found).expected(why.expected).hint(why.hint)
 }

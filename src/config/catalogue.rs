@@ -65,7 +65,7 @@ pub(super) static OPTIONS: &[Opt] = &[
 
     option("queues", K::Table, D::Required, "The queues to work."),
     option("queues.<name>", K::Table, D::None, "A queue, by the name that the producer uses."),
-    option("queues.<name>.dialect", K::ChoiceLater(&["auto", "bull"], &["bullmq"]), D::Text("auto"), "How its keys are written."),
+    option("queues.<name>.dialect", K::Choice(&["auto", "bull", "bullmq"]), D::Text("auto"), "How its keys are written: by Bull 4, or by BullMQ 5 and 6. auto: they say it themselves; a queue without keys waits for its first one."),
     option("queues.<name>.prefix", K::Text, D::None, "Absent: redis.prefix."),
     option("queues.<name>.concurrency", K::Int(1, at::CONCURRENCY_MAX), D::Int(at::CONCURRENCY_DEFAULT), "Jobs of this queue that this process runs at a time."),
     option("queues.<name>.rate", K::Table, D::None, "Bull's limiter."),

@@ -126,7 +126,6 @@ fn coerce(node: &mut Node, kind: Kind) {
             | Kind::Secret
             | Kind::Url
             | Kind::Choice(_)
-            | Kind::ChoiceLater(..)
             | Kind::Duration(..)
             | Kind::DurationOrNone(..)
             | Kind::Size(..)
@@ -165,8 +164,12 @@ fn fits(value: &Value, kind: Kind) -> Result<(), Fault> {
                 fault("holds something that is not text")
             }
         }
-        (Kind::Choice(words) | Kind::ChoiceLater(words, _), Value::Text(text)) => {
-            if words.contains(&text.as_str()) { Ok(()) } else { fault("is not one of its words") }
+        (Kind::Choice(words), Value::Text(text)) => {
+            if words.contains(&text.as_str()) {
+                Ok(())
+            } else {
+                fault("is not one of its words")
+            }
         }
         (Kind::Int(from, to), Value::Int(int)) => in_range(u64::try_from(*int).ok(), from, to),
         (Kind::Int(..), Value::Float(_)) => fault("is not a whole number"),
@@ -209,11 +212,6 @@ fn refusal(node: &Node, option: &Opt, path: &str, fault: &Fault) -> Problem {
     if let Kind::NotYet(what) = option.kind {
         return not_yet(path, place, what).with_value(&shown_value(node, option.kind));
     }
-    if let (Kind::ChoiceLater(_, later), Value::Text(text)) = (option.kind, &node.value)
-        && later.contains(&text.as_str())
-    {
-        return not_yet(path, place, text).with_value(&shown_value(node, option.kind));
-    }
     let hint = match (option.kind, &node.value) {
         (Kind::Duration(..) | Kind::DurationOrNone(..), Value::Int(int)) if *int >= 0 => {
             format!("a number needs a unit: \"{int}s\" or \"{int}ms\"")
@@ -228,7 +226,7 @@ fn refusal(node: &Node, option: &Opt, path: &str, fault: &Fault) -> Problem {
             "write a number and one of ms, s, m, h, d, w".to_owned()
         }
         (Kind::Size(..), _) => "write a number and one of B, KiB, MiB, GiB".to_owned(),
-        (Kind::Choice(words) | Kind::ChoiceLater(words, _), Value::Text(text)) => nearest(text, words.iter().copied())
+        (Kind::Choice(words), Value::Text(text)) => nearest(text, words.iter().copied())
             .map_or("use one of these words".to_owned(), |word| format!("did you mean \"{word}\"?")),
         (Kind::Texts, Value::Text(_)) if option.path.rsplit('.').next() == Some("exec") => {
             "write the program and each argument as its own text; there is no shell: exec = [\"node\", \"job.js\"]".to_owned()

@@ -37,8 +37,6 @@ pub enum Kind {
     Url,
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// One of the words of the first list; those of the second are known, but in no version yet.
-    ChoiceLater(&'static [&'static str], &'static [&'static str]),
     /// `true` or `false`.
     Bool,
     /// A whole number from..=to.
@@ -118,7 +116,7 @@ impl Kind {
             Self::Text | Self::Secret => "text".to_owned(),
             Self::Secrets => "one secret or an array of them".to_owned(),
             Self::Url => "a URL".to_owned(),
-            Self::Choice(words) | Self::ChoiceLater(words, _) => {
+            Self::Choice(words) => {
                 words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ")
             }
             Self::Bool => "true or false".to_owned(),

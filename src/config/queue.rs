@@ -42,6 +42,8 @@ pub enum Dialect {
     Auto,
     /// Bull 4.
     Bull,
+    /// `BullMQ` 5 and 6.
+    BullMq,
 }
 
 /// Bull's limiter.
@@ -112,7 +114,11 @@ fn read(name: &str, section: &Section<'_>, prefix: &str, base: &Base<'_>, proble
     };
     Queue {
         name: name.to_owned(),
-        dialect: if section.text("dialect") == "bull" { Dialect::Bull } else { Dialect::Auto },
+        dialect: match section.text("dialect").as_str() {
+            "bull" => Dialect::Bull,
+            "bullmq" => Dialect::BullMq,
+            _ => Dialect::Auto,
+        },
         prefix: own_prefix.unwrap_or_else(|| prefix.to_owned()),
         concurrency: concurrency as usize,
         rate: rate(&section.section("rate"), problems),

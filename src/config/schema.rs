@@ -47,7 +47,7 @@ fn value(option: &Opt) -> Value {
         Kind::Tables => json!({ "type": "array", "items": table(&format!("{}.[]", option.path)) }),
         Kind::Text | Kind::Secret | Kind::Url => text,
         Kind::Secrets => json!({ "anyOf": [text, { "type": "array", "items": text }] }),
-        Kind::Choice(words) | Kind::ChoiceLater(words, _) => json!({ "type": "string", "enum": words }),
+        Kind::Choice(words) => json!({ "type": "string", "enum": words }),
         Kind::Bool => json!({ "type": "boolean" }),
         Kind::Int(from, to) => json!({ "type": "integer", "minimum": from, "maximum": to }),
         Kind::Number(from, to) => json!({ "type": "number", "minimum": from, "maximum": to }),

@@ -14,6 +14,20 @@ pub struct Backoff {
     pub delay: Option<f64>,
     /// Handed to types of the config; unused by the built-in ones.
     pub options: Option<Value>,
+    /// How the built-in types count.
+    pub law: Law,
+}
+
+/// What `fixed` and `exponential` mean.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Law {
+    /// Bull 4: `exponential` is `(2^n - 1) * delay`; a type of the config goes first.
+    Bull,
+    /// `BullMQ` (docs/wire/bullmq.md 2.2): `exponential` is `2^(n-1) * delay`; built-in types go first.
+    BullMq {
+        /// 0…1: that part of each wait is drawn, the rest is certain.
+        jitter: f64,
+    },
 }
 
 /// A type that the config defines: `[backoff.<name>]`.
@@ -49,9 +63,11 @@ pub struct UnknownType(pub String);
 /// # Examples
 ///
 /// ```
-/// use bullock::job::backoff::{Backoff, Delay, delay_ms};
-/// let b = Backoff { kind: "exponential".into(), delay: Some(1000.0), options: None };
+/// use bullock::job::backoff::{Backoff, Delay, Law, delay_ms};
+/// let b = Backoff { kind: "exponential".into(), delay: Some(1000.0), options: None, law: Law::Bull };
 /// assert_eq!(delay_ms(Some(&b), 3, &Default::default()), Ok(Delay::Ms(7000)));
+/// let b = Backoff { law: Law::BullMq { jitter: 0.0 }, ..b };
+/// assert_eq!(delay_ms(Some(&b), 3, &Default::default()), Ok(Delay::Ms(4000)));
 /// ```
 pub fn delay_ms(
     backoff: Option<&Backoff>,
@@ -59,6 +75,11 @@ pub fn delay_ms(
     own: &Strategies,
 ) -> Result<Delay, UnknownType> {
     let Some(backoff) = backoff else { return Ok(Delay::None) };
+    if let Law::BullMq { jitter } = backoff.law
+        && let Some(ms) = bullmq_ms(backoff, attempts_made)
+    {
+        return Ok(from_ms(jittered(ms, jitter)));
+    }
     if let Some(strategy) = own.get(&backoff.kind) {
         return Ok(from_strategy(strategy, attempts_made));
     }
@@ -71,6 +92,22 @@ pub fn delay_ms(
         other => return Err(UnknownType(other.to_owned())),
     };
     Ok(from_ms(ms))
+}
+
+/// What a built-in type of `BullMQ` waits before jitter; `None` = another type.
+fn bullmq_ms(backoff: &Backoff, attempts_made: u32) -> Option<f64> {
+    let delay = backoff.delay.unwrap_or(f64::NAN);
+    match backoff.kind.as_str() {
+        "fixed" => Some(delay),
+        // Half-up, as JavaScript's Math.round.
+        "exponential" => Some((2f64.powi(attempts_made.max(1).cast_signed() - 1) * delay + 0.5).floor()),
+        _ => None,
+    }
+}
+
+/// Draws the part of a wait that jitter leaves open.
+fn jittered(ms: f64, jitter: f64) -> f64 {
+    if jitter > 0.0 { (random_unit() * ms * jitter + ms * (1.0 - jitter)).floor() } else { ms }
 }
 
 fn from_ms(ms: f64) -> Delay {

@@ -46,6 +46,15 @@ pub struct Job<T = Data> {
     pub progress: Option<Box<RawValue>>,
     /// The last checkpoint of an earlier run (JSON), present only when one was written.
     pub checkpoint: Option<Box<RawValue>>,
+    /// How often the job was picked up, this time included; 0 = not counted (Bull 4).
+    pub attempts_started: u32,
+    /// Why the job is to fail without being run: it stalled too often, or a child failed that it cannot do without
+    /// (docs/wire/bullmq.md 5.3).
+    pub deferred: Option<Box<str>>,
+    /// The `BullMQ` scheduler that made this iteration.
+    pub scheduler: Option<Box<str>>,
+    /// The full key of the parent in its flow.
+    pub parent_key: Option<Box<str>>,
 }
 
 /// The data of a job, as the bytes that the producer wrote.
@@ -88,6 +97,10 @@ impl<T> Job<T> {
             stacktrace,
             progress,
             checkpoint,
+            attempts_started,
+            deferred,
+            scheduler,
+            parent_key,
         } = self;
         let data = f(data);
         Job {
@@ -102,6 +115,10 @@ impl<T> Job<T> {
             stacktrace,
             progress,
             checkpoint,
+            attempts_started,
+            deferred,
+            scheduler,
+            parent_key,
         }
     }
 }

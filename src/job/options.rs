@@ -1,8 +1,8 @@
-//! `opts` of a job, as far as a worker acts on them (docs/wire/bull-4.md 3).
+//! `opts` of a job, as far as a worker acts on them (docs/wire/bull-4.md 3, docs/wire/bullmq.md 2.1).
 
 use serde_json::Value;
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, Law};
 
 /// The options that matter to a worker. Members we do not know stay in the stored text, untouched.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,17 +19,20 @@ pub struct Options {
     pub remove_on_complete: Option<Keep>,
     /// What becomes of the job when it fails for good; `None` = the producer said nothing.
     pub remove_on_fail: Option<Keep>,
-    /// Keep this many stack traces; 0 = all.
-    pub stack_trace_limit: usize,
+    /// Keep this many stack traces; `None` = all.
+    pub stack_trace_limit: Option<usize>,
+    /// Keep this many lines of the log; `None` = the producer said nothing.
+    pub keep_logs: Option<u64>,
     /// Hand the data over as raw text.
     pub prevent_parsing_data: bool,
-    /// `repeat` of a repeatable job's occurrence, as stored.
+    /// `repeat` of a Bull 4 repeatable job's occurrence, as stored. (An iteration of a `BullMQ` scheduler is known by its
+    /// field `rjk`.)
     pub repeat: Option<Value>,
     /// Due time of this occurrence, ms.
     pub prev_millis: Option<i64>,
     /// When the job was added, ms, by the producer's clock. The same as the field of the hash, which is not read.
     pub timestamp: Option<i64>,
-    /// `debounce.id`. The same as the field `deid` of the hash, which is not read.
+    /// `debounce.id`, in `BullMQ` `de.id`. The same as the field `deid` of the hash, which is not read.
     pub debounce_id: Option<String>,
 }
 
@@ -57,6 +60,8 @@ pub enum Keep {
         count: Option<u64>,
         /// How old the oldest may be, in seconds.
         age_s: Option<f64>,
+        /// At most so many go by their age at a time (`BullMQ` only); `None` = 1000.
+        limit: Option<u64>,
     },
 }
 
@@ -69,7 +74,8 @@ impl Default for Options {
             timeout: Timeout::None,
             remove_on_complete: None,
             remove_on_fail: None,
-            stack_trace_limit: 0,
+            stack_trace_limit: None,
+            keep_logs: None,
             prevent_parsing_data: false,
             repeat: None,
             prev_millis: None,
@@ -109,7 +115,9 @@ impl Options {
                     opts.remove_on_complete = Some(Keep::of(&value)).filter(|_| !value.is_null());
                 }
                 "removeOnFail" => opts.remove_on_fail = Some(Keep::of(&value)).filter(|_| !value.is_null()),
-                "stackTraceLimit" => opts.stack_trace_limit = value.as_u64().unwrap_or(0) as usize,
+                "stackTraceLimit" => {
+                    opts.stack_trace_limit = value.as_u64().filter(|n| *n > 0).map(|n| n as usize);
+                }
                 "preventParsingData" => opts.prevent_parsing_data = truthy(&value),
                 "repeat" => opts.repeat = Some(value).filter(Value::is_object),
                 "timestamp" => opts.timestamp = value.as_f64().map(|ms| ms as i64),
@@ -117,6 +125,45 @@ impl Options {
                 "prevMillis" => opts.prev_millis = value.as_f64().map(|ms| ms as i64),
                 _ => {}
             }
+        }
+        Ok(opts)
+    }
+}
+
+impl Options {
+    /// Reads the text that a `BullMQ` producer stored. Like [`Options::parse`], by its own names and rules: what only Bull
+    /// knows (`timeout`, `preventParsingData`, `repeat`, `debounce`) is nothing here.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bullock::job::Options;
+    /// let opts = Options::parse_bullmq(r#"{"attempts":0,"de":{"id":"d"},"kl":5,"stackTraceLimit":0}"#).unwrap();
+    /// assert_eq!((opts.attempts, opts.debounce_id.as_deref()), (1, Some("d")));
+    /// assert_eq!((opts.keep_logs, opts.stack_trace_limit), (Some(5), Some(0)));
+    /// ```
+    pub fn parse_bullmq(text: &str) -> Result<Self, String> {
+        let mut members = match serde_json::from_str::<Value>(text) {
+            Ok(Value::Object(members)) => members,
+            Ok(other) => return Err(format!("opts is {}, not an object", kind_of(&other))),
+            Err(error) => return Err(format!("opts is not JSON: {error}")),
+        };
+        let rule = |value: Option<&Value>| value.filter(|value| !value.is_null()).map(Keep::of);
+        let mut opts = Self {
+            attempts: members.get("attempts").map_or(1, attempts),
+            lifo: members.get("lifo").is_some_and(truthy),
+            remove_on_complete: rule(members.get("removeOnComplete")),
+            remove_on_fail: rule(members.get("removeOnFail")),
+            stack_trace_limit: members.get("stackTraceLimit").and_then(Value::as_u64).map(|n| n as usize),
+            keep_logs: members.get("kl").and_then(Value::as_u64),
+            prev_millis: members.get("prevMillis").and_then(Value::as_f64).map(|ms| ms as i64),
+            timestamp: members.get("timestamp").and_then(Value::as_f64).map(|ms| ms as i64),
+            debounce_id: members.get("de").and_then(|de| de.get("id")).and_then(id_text),
+            ..Self::default()
+        };
+        if let Some(stored) = members.remove("backoff") {
+            let jitter = stored.get("jitter").and_then(Value::as_f64).unwrap_or(0.0).clamp(0.0, 1.0);
+            opts.backoff = backoff(stored).map(|backoff| Backoff { law: Law::BullMq { jitter }, ..backoff });
         }
         Ok(opts)
     }
@@ -132,11 +179,12 @@ impl Keep {
             Value::Object(members) => {
                 let count = members.get("count").and_then(Value::as_f64);
                 let age_s = members.get("age").and_then(Value::as_f64);
+                let limit = members.get("limit").and_then(Value::as_u64);
                 match (count, age_s) {
                     (None, None) => Self::All,
                     (Some(n), None) => Self::of_count(n),
                     (count, age_s) => {
-                        Self::Some { count: count.filter(|n| *n > 0.0).map(|n| n as u64), age_s }
+                        Self::Some { count: count.filter(|n| *n > 0.0).map(|n| n as u64), age_s, limit }
                     }
                 }
             }
@@ -150,7 +198,7 @@ impl Keep {
         } else if n < 0.0 {
             Self::All
         } else {
-            Self::Some { count: Some(n as u64), age_s: None }
+            Self::Some { count: Some(n as u64), age_s: None, limit: None }
         }
     }
 }
@@ -186,11 +234,13 @@ fn attempts(value: &Value) -> u32 {
 
 fn backoff(value: Value) -> Option<Backoff> {
     match value {
-        Value::Number(n) => Some(Backoff { kind: "fixed".into(), delay: n.as_f64(), options: None }),
+        Value::Number(n) => {
+            Some(Backoff { kind: "fixed".into(), delay: n.as_f64(), options: None, law: Law::Bull })
+        }
         Value::Object(mut members) => {
             let kind = members.get("type").and_then(Value::as_str)?.to_owned();
             let delay = members.get("delay").and_then(Value::as_f64);
-            Some(Backoff { kind, delay, options: members.remove("options") })
+            Some(Backoff { kind, delay, options: members.remove("options"), law: Law::Bull })
         }
         _ => None,
     }

@@ -46,7 +46,7 @@ impl Store {
     pub async fn callback_job(&self, id: &str) -> Result<Option<CallbackJob>, StoreError> {
         let mut pipe = redis::pipe();
         let hash = pipe.cmd("HMGET").arg(self.keys.of(id));
-        for field in ["name", "opts", "attemptsMade", "stacktrace", "deid", "processedOn", "data"] {
+        for field in ["name", "opts", "attemptsMade", "stacktrace", "deid", "processedOn", "data", "atm"] {
             hash.arg(field);
         }
         let replies = self.connection.pipeline(&pipe, 1).await?;
@@ -63,10 +63,12 @@ impl Store {
         let mut text = || next().and_then(|bytes| String::from_utf8(bytes).ok());
         let (name, opts, attempts_made) = (text(), text(), text());
         let (stacktrace, debounce_id, started) = (text(), text(), text());
+        // BullMQ's own name for it comes last, behind `data`, which only shows that there is a job.
+        let attempts_made = attempts_made.or_else(|| [text(), text()].into_iter().nth(1).flatten());
         let number = |text: Option<String>| bull::integer(text.as_deref().map(str::as_bytes));
         Ok(Some(CallbackJob {
             name: name.unwrap_or_else(|| "__default__".into()),
-            opts: opts.and_then(|text| Options::parse(&text).ok()).unwrap_or_default(),
+            opts: opts.and_then(|text| self.scripts.dialect().options(&text).ok()).unwrap_or_default(),
             attempts_made: number(attempts_made).clamp(0, i64::from(u32::MAX)) as u32,
             stacktrace,
             debounce_id,

@@ -2,9 +2,13 @@
 
 use redis::Value;
 
-use super::{Lane, Store, StoreError, array, bytes, integer};
+use super::{Lane, Store, StoreError, array, bytes, integer, text};
 use crate::job::JobId;
+use crate::wire::Dialect;
 use crate::wire::bull::ClaimedFields;
+
+/// Longest rest that a claim on a `BullMQ` queue answers, ms: a limit that somebody lifts is noticed after it.
+const REST_MS_MAX: i64 = 30_000;
 
 /// What a claim asks for.
 #[derive(Debug)]
@@ -13,20 +17,22 @@ pub struct ClaimRequest<'a> {
     pub lease_ms: u64,
     /// Something was claimed since the last `drained` event.
     pub busy: bool,
-    /// Bull's rate limiter, as all workers of the queue must agree on it.
+    /// The name that this worker shows (`BullMQ`'s field `pb`); empty = none.
+    pub worker: &'a str,
+    /// The rate limiter, as all workers of the queue must agree on it.
     pub limiter: Option<&'a Limiter>,
     /// One new token for each job wanted.
     pub tokens: &'a [String],
 }
 
-/// Bull's rate limiter (docs/wire/bull-4.md 9).
+/// The rate limiter (docs/wire/bull-4.md 9, docs/wire/bullmq.md 4.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limiter {
     /// So many jobs …
     pub max: u64,
     /// … in so many ms.
     pub duration_ms: u64,
-    /// Counted by the part of the job id after its last colon.
+    /// Counted by the part of the job id after its last colon. Bull 4 only.
     pub grouped: bool,
 }
 
@@ -35,10 +41,12 @@ pub struct Limiter {
 pub struct Claimed {
     /// Redis' time, ms.
     pub now_ms: i64,
-    /// The queue rests this long (a backend asked for it); 0 = it does not.
+    /// The queue rests this long: a backend asked for it, or a rate limit is reached (`BullMQ`); 0 = it does not.
     pub rest_ms: u64,
     /// Waiting ran dry, and `drained` was published.
     pub drained: bool,
+    /// When the next delayed job is due, ms; `None` = none is delayed, or the dialect does not say (Bull 4).
+    pub next_due_ms: Option<i64>,
     /// The jobs, in the order in which they were taken.
     pub jobs: Vec<ClaimedJob>,
 }
@@ -62,39 +70,97 @@ impl Store {
         let script = &self.scripts.claim;
         let mut call = script.call(&self.keys);
         call.arg(&lane.name).arg(lane.request).arg(request.lease_ms).arg(request.tokens.len());
-        call.arg(u8::from(request.busy));
-        match request.limiter {
-            Some(limiter) => call.arg(limiter.max).arg(limiter.duration_ms).arg(u8::from(limiter.grouped)),
-            None => call.arg(0).arg(0).arg(0),
+        let (max, duration) = request.limiter.map_or((0, 0), |limiter| (limiter.max, limiter.duration_ms));
+        let dialect = self.dialect();
+        match dialect {
+            Dialect::Bull => {
+                let grouped = request.limiter.is_some_and(|limiter| limiter.grouped);
+                call.arg(u8::from(request.busy)).arg(max).arg(duration).arg(u8::from(grouped))
+            }
+            Dialect::BullMq => call.arg(request.worker).arg(max).arg(duration),
         };
         for token in request.tokens {
             call.arg(token);
         }
-        read_claimed(script.run(&self.connection, &call).await?)
+        read_claimed(dialect, script.run(&self.connection, &call).await?)
     }
 }
 
-fn read_claimed(reply: Value) -> Result<Claimed, StoreError> {
+fn read_claimed(dialect: Dialect, reply: Value) -> Result<Claimed, StoreError> {
     let mut parts = array(reply)?.into_iter();
     let mut number = || parts.next().map_or(Ok(0), |value| integer(&value));
     let (now_ms, rest_ms, first_fence, drained) = (number()?, number()?, number()?, number()?);
+    let (rest_ms, next_due_ms) = match dialect {
+        Dialect::Bull => (rest_ms, None),
+        Dialect::BullMq => {
+            let next_due = parts.next().map(text).transpose()?;
+            (rest_ms.min(REST_MS_MAX), next_due.and_then(|ms| ms.parse().ok()))
+        }
+    };
     let mut jobs = Vec::with_capacity(parts.len());
     for (token_index, fields) in parts.enumerate() {
-        let mut fields = array(fields)?.into_iter();
-        if fields.len() == 0 {
+        let fields = array(fields)?;
+        if fields.is_empty() {
             continue;
         }
-        let mut next = || fields.next().and_then(bytes);
-        let (name, data, opts, attempts_made) = (next(), next(), next(), next());
-        let _processed_on = next();
-        let id = next().ok_or_else(|| StoreError::Protocol("a claimed job without an id".into()))?;
-        let (stacktrace, progress, checkpoint) = (next(), next(), next());
+        let (id, fields) = match dialect {
+            Dialect::Bull => bull_fields(fields),
+            Dialect::BullMq => bullmq_fields(fields),
+        };
+        let id = id.ok_or_else(|| StoreError::Protocol("a claimed job without an id".into()))?;
         jobs.push(ClaimedJob {
             id: String::from_utf8_lossy(&id).as_ref().into(),
             token_index,
             fence: first_fence.max(0).cast_unsigned() + token_index as u64,
-            fields: ClaimedFields { name, data, opts, attempts_made, stacktrace, progress, checkpoint },
+            fields,
         });
     }
-    Ok(Claimed { now_ms, rest_ms: rest_ms.max(0).cast_unsigned(), drained: drained == 1, jobs })
+    Ok(Claimed { now_ms, rest_ms: rest_ms.max(0).cast_unsigned(), drained: drained == 1, next_due_ms, jobs })
+}
+
+/// One job as lua/bull/claim.lua tells it.
+fn bull_fields(fields: Vec<Value>) -> (Option<Vec<u8>>, ClaimedFields) {
+    let mut fields = fields.into_iter();
+    let mut next = || fields.next().and_then(bytes);
+    let (name, data, opts, attempts_made) = (next(), next(), next(), next());
+    let _processed_on = next();
+    let id = next();
+    let (stacktrace, progress, checkpoint) = (next(), next(), next());
+    let told = ClaimedFields {
+        name,
+        data,
+        opts,
+        attempts_made,
+        stacktrace,
+        progress,
+        checkpoint,
+        ..Default::default()
+    };
+    (id, told)
+}
+
+/// One job as lua/bullmq/claim.lua tells it.
+fn bullmq_fields(fields: Vec<Value>) -> (Option<Vec<u8>>, ClaimedFields) {
+    let mut fields = fields.into_iter();
+    let mut next = || fields.next().and_then(bytes);
+    let (name, data, opts, attempts_made) = (next(), next(), next(), next());
+    let _processed_on = next();
+    let (id, timestamp, attempts_started) = (next(), next(), next());
+    let (deferred, scheduler, parent_key) = (next(), next(), next());
+    let (stacktrace, progress, checkpoint) = (next(), next(), next());
+    let told = ClaimedFields {
+        name,
+        data,
+        opts,
+        attempts_made,
+        stacktrace,
+        progress,
+        checkpoint,
+        timestamp,
+        attempts_started,
+        deferred,
+        scheduler,
+        parent_key,
+    };
+    (id, told)
 }

@@ -15,7 +15,7 @@ pub struct Depth {
     pub counts: Counts,
     /// Is the queue paused?
     pub paused: bool,
-    /// How long the job that has waited longest has done so; `None` = nothing waits. Only both ends of the waiting list
+    /// How long the job that has waited longest has done so; `None` = nothing waits. Only both ends of what waits
     /// are looked at: a job in the middle can be older where priorities are used.
     pub oldest_waiting: Option<Duration>,
 }
@@ -24,8 +24,7 @@ impl Store {
     /// Counts, pause and age, in three round trips whatever the size of the queue.
     pub async fn depth(&self) -> Result<Depth, StoreError> {
         let (counts, paused) = self.counts().await?;
-        let oldest_waiting =
-            if counts.waiting + counts.paused == 0 { None } else { self.oldest_age().await? };
+        let oldest_waiting = if counts.in_line() == 0 { None } else { self.oldest_age().await? };
         Ok(Depth { counts, paused, oldest_waiting })
     }
 
@@ -36,8 +35,17 @@ impl Store {
                 pipe.cmd("LINDEX").arg(self.keys.of(list)).arg(end);
             }
         }
-        let ids: Vec<Vec<u8>> =
-            self.connection.pipeline(&pipe, 4).await?.into_iter().filter_map(bytes).collect();
+        for end in [0, -1] {
+            pipe.cmd("ZRANGE").arg(self.keys.of("prioritized")).arg(end).arg(end);
+        }
+        let ids = self.connection.pipeline(&pipe, 6).await?.into_iter();
+        let ids: Vec<Vec<u8>> = ids
+            .flat_map(|reply| match reply {
+                Value::Array(ids) => ids,
+                id => vec![id],
+            })
+            .filter_map(bytes)
+            .collect();
         if ids.is_empty() {
             return Ok(None);
         }

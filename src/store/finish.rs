@@ -2,9 +2,10 @@
 
 use redis::{Cmd, Value};
 
+use super::script::in_dialect;
 use super::{Lane, Store, StoreError, array, integer};
 use crate::job::options::Keep;
-use crate::wire::{bull, event};
+use crate::wire::{Dialect, bull, event};
 
 /// How long a reply is kept for a request that is sent again. The caller passes the lease: after it nobody may ask.
 pub type ReplyKeptMs = u64;
@@ -12,8 +13,10 @@ pub type ReplyKeptMs = u64;
 /// Where the runs begin in the arguments of `complete`, and how many arguments each has.
 const COMPLETE_FIRST: usize = 6;
 const COMPLETE_STRIDE: usize = 5;
+/// The same on `BullMQ`, where the script makes the event by itself.
+const COMPLETE_STRIDE_BULLMQ: usize = 4;
 
-/// What Redis said to one write of a run (docs/wire/bull-4.md 13.1).
+/// What Redis said to one write of a run (docs/wire/bull-4.md 13.1, docs/wire/bullmq.md 11.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Done.
@@ -26,6 +29,10 @@ pub enum Verdict {
     NotActive,
     /// Deferred more often than allowed: nothing was written, the run still holds the job.
     DeferredTooOften,
+    /// A parent whose children are not done cannot complete: nothing was written, the run still holds the job.
+    ChildrenPending,
+    /// A parent of a child that failed and takes it along cannot complete: nothing was written, the run still holds the job.
+    ChildFailed,
 }
 
 impl Verdict {
@@ -34,10 +41,23 @@ impl Verdict {
             -1 => Self::JobGone,
             -2 | -6 => Self::LeaseLost,
             -3 => Self::NotActive,
+            -4 => Self::ChildrenPending,
+            -9 => Self::ChildFailed,
             -8 => Self::DeferredTooOften,
             _ => Self::Done,
         }
     }
+}
+
+/// What became of a parent that asked to wait for its children.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitForChildren {
+    /// It waits now; the run has ended.
+    Moved,
+    /// No child is pending: nothing was written, the run still holds the job.
+    NothingPending,
+    /// Nothing was written, or only the lock let go ([`Verdict::NotActive`]).
+    Refused(Verdict),
 }
 
 /// A run that ended well.
@@ -51,7 +71,7 @@ pub struct Completion<'a> {
     pub result: Option<&'a str>,
     /// What becomes of the job.
     pub keep: Keep,
-    /// The job's debounce id, if it has one.
+    /// The job's debounce id, if it has one. (`BullMQ` reads it from the hash.)
     pub debounce_id: Option<&'a str>,
 }
 
@@ -66,13 +86,15 @@ pub struct FailedRun<'a> {
     pub fate: crate::job::outcome::Fate,
     /// Failures including this one.
     pub attempts_made: u32,
+    /// Tries that the job has in all (`BullMQ` tells when they are used up).
+    pub attempts: u32,
     /// Stored unchanged; `None` = the failure had no message.
     pub message: Option<&'a str>,
     /// The whole new `stacktrace`.
     pub stacktrace: &'a str,
     /// What becomes of the job when it is buried.
     pub keep: Keep,
-    /// The job's debounce id, if it has one.
+    /// The job's debounce id, if it has one. (`BullMQ` reads it from the hash.)
     pub debounce_id: Option<&'a str>,
     /// Retry at the consumer end.
     pub lifo: bool,
@@ -108,11 +130,20 @@ impl Store {
         let mut call = script.call(&self.keys);
         call.arg(&lane.name).arg(lane.request).arg(kept).arg(metrics_points).arg(runs.len());
         // Rules stand behind the runs, and only for those that have any: an argument costs as much as a command.
-        let mut rules_at = COMPLETE_FIRST + runs.len() * COMPLETE_STRIDE;
-        let has_rules = |run: &Completion<'_>| run.keep != Keep::All || run.debounce_id.is_some();
+        let dialect = self.dialect();
+        let stride = match dialect {
+            Dialect::Bull => COMPLETE_STRIDE,
+            Dialect::BullMq => COMPLETE_STRIDE_BULLMQ,
+        };
+        let mut rules_at = COMPLETE_FIRST + runs.len() * stride;
+        let has_rules = |run: &Completion<'_>| {
+            run.keep != Keep::All || (dialect == Dialect::Bull && run.debounce_id.is_some())
+        };
         for run in runs {
             call.arg(run.id).arg(run.token).arg(run.result.unwrap_or("null"));
-            call.arg(&*event::completed_val(run.id, run.result));
+            if dialect == Dialect::Bull {
+                call.arg(&*event::completed_val(run.id, run.result));
+            }
             if has_rules(run) {
                 call.arg(rules_at);
                 rules_at += 3;
@@ -121,8 +152,10 @@ impl Store {
             }
         }
         for run in runs.iter().filter(|run| has_rules(run)) {
-            push_keep(&mut call, run.keep);
-            call.arg(run.debounce_id.unwrap_or(""));
+            match dialect {
+                Dialect::Bull => push_keep(&mut call, run.keep).arg(run.debounce_id.unwrap_or("")),
+                Dialect::BullMq => push_keep_with_limit(&mut call, run.keep),
+            };
         }
         verdicts(script.run(&self.connection, &call).await?)
     }
@@ -145,13 +178,44 @@ impl Store {
                 Fate::RetryNow => ("retry", 0),
                 Fate::Delay(ms) => ("delay", ms),
             };
-            call.arg(run.id).arg(run.token).arg(fate).arg(delay).arg(bull::low_bits(run.id));
-            call.arg(run.attempts_made).arg(run.message.unwrap_or("null")).arg(run.stacktrace);
-            call.arg(event::failed(run.id, run.message));
-            push_keep(&mut call, run.keep);
-            call.arg(run.debounce_id.unwrap_or("")).arg(u8::from(run.lifo)).arg(run.class).arg(&run.record);
+            call.arg(run.id).arg(run.token).arg(fate).arg(delay);
+            match self.dialect() {
+                Dialect::Bull => {
+                    call.arg(bull::low_bits(run.id))
+                        .arg(run.attempts_made)
+                        .arg(run.message.unwrap_or("null"));
+                    call.arg(run.stacktrace).arg(event::failed(run.id, run.message));
+                    push_keep(&mut call, run.keep).arg(run.debounce_id.unwrap_or("")).arg(u8::from(run.lifo));
+                }
+                Dialect::BullMq => {
+                    call.arg(run.message.unwrap_or("")).arg(run.stacktrace);
+                    push_keep_with_limit(&mut call, run.keep).arg(u8::from(run.lifo)).arg(run.attempts);
+                }
+            }
+            call.arg(run.class).arg(&run.record);
         }
         verdicts(script.run(&self.connection, &call).await?)
+    }
+
+    /// Moves a running job among the parents that wait for their children; `child` = only if this one (its full key) is
+    /// pending. `BullMQ` only.
+    ///
+    /// # Errors
+    /// [`StoreError::NotInDialect`] on a Bull 4 queue, besides those of every call.
+    pub async fn wait_for_children(
+        &self,
+        id: &str,
+        token: &str,
+        child: Option<&str>,
+    ) -> Result<WaitForChildren, StoreError> {
+        let script = in_dialect(&self.scripts.waiting_children, "flows")?;
+        let mut call = script.call(&self.keys);
+        call.arg(id).arg(token).arg(child.unwrap_or(""));
+        Ok(match integer(&script.run(&self.connection, &call).await?)? {
+            0 => WaitForChildren::Moved,
+            1 => WaitForChildren::NothingPending,
+            code => WaitForChildren::Refused(Verdict::of(code)),
+        })
     }
 
     /// Gives runs back without spending an attempt. `rest_ms` > 0 makes the whole queue rest that long.
@@ -171,7 +235,9 @@ impl Store {
                 Some(ms) => call.arg(ms),
                 None => call.arg(""),
             };
-            call.arg(bull::low_bits(run.id));
+            if self.dialect() == Dialect::Bull {
+                call.arg(bull::low_bits(run.id));
+            }
             match run.max_deferrals {
                 Some(most) => call.arg(most),
                 None => call.arg(""),
@@ -182,21 +248,31 @@ impl Store {
 }
 
 /// Two arguments: count ('' = all, 0 = none) and age in seconds ('' = any).
-fn push_keep(call: &mut Cmd, keep: Keep) {
+fn push_keep(call: &mut Cmd, keep: Keep) -> &mut Cmd {
     match keep {
         Keep::All => call.arg("").arg(""),
         Keep::None => call.arg(0).arg(""),
-        Keep::Some { count, age_s } => {
-            match count {
-                Some(count) => call.arg(count),
-                None => call.arg(""),
-            };
-            match age_s {
-                Some(age) => call.arg(age),
-                None => call.arg(""),
-            }
+        Keep::Some { count, age_s, .. } => {
+            push_or_empty(call, count);
+            push_or_empty(call, age_s)
         }
+    }
+}
+
+/// The same, and how many may go by their age at a time ('' = 1000).
+fn push_keep_with_limit(call: &mut Cmd, keep: Keep) -> &mut Cmd {
+    let limit = match keep {
+        Keep::Some { limit, .. } => limit,
+        Keep::All | Keep::None => None,
     };
+    push_or_empty(push_keep(call, keep), limit)
+}
+
+fn push_or_empty<T: redis::ToRedisArgs>(call: &mut Cmd, value: Option<T>) -> &mut Cmd {
+    match value {
+        Some(value) => call.arg(value),
+        None => call.arg(""),
+    }
 }
 
 fn verdicts(reply: Value) -> Result<Vec<Verdict>, StoreError> {

@@ -4,6 +4,7 @@ use redis::Value;
 use serde::Serialize;
 
 use super::{Connection, Store, StoreError, array, bytes, convert, integer, text};
+use crate::wire::Dialect;
 use crate::wire::hash::JobView;
 
 /// Most jobs on one page.
@@ -14,23 +15,41 @@ pub const PAGE_MAX: usize = 200;
 pub struct Counts {
     /// In `wait`.
     pub waiting: u64,
-    /// In `paused`.
+    /// In `prioritized`; `None` = this dialect has no such state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prioritized: Option<u64>,
+    /// In `paused`; `BullMQ` 6 leaves it empty.
     pub paused: u64,
     /// In `active`.
     pub active: u64,
     /// In `delayed`.
     pub delayed: u64,
+    /// In `waiting-children`; `None` = this dialect has no such state.
+    #[serde(rename = "waiting-children", skip_serializing_if = "Option::is_none")]
+    pub waiting_children: Option<u64>,
     /// In `completed`.
     pub completed: u64,
     /// In `failed`.
     pub failed: u64,
 }
 
-/// The lists and sets that hold jobs, as people name them.
-pub const STATES: &[&str] = &["waiting", "paused", "active", "delayed", "completed", "failed"];
+impl Counts {
+    /// Jobs that a worker could take now, if the queue is not paused.
+    pub fn in_line(&self) -> u64 {
+        self.waiting + self.paused + self.prioritized.unwrap_or(0)
+    }
+}
 
-/// The order in which Bull itself derives a state (docs/wire/bull-4.md 1.1).
-const STATE_ORDER: [&str; 6] = ["completed", "failed", "delayed", "active", "waiting", "paused"];
+/// The order in which the libraries derive a state (docs/wire/bull-4.md 1.1, docs/wire/bullmq.md 1.2), each with its
+/// key. The keys that one of them lacks do not exist there.
+const SETS: [(&str, &str); 5] = [
+    ("completed", "completed"),
+    ("failed", "failed"),
+    ("delayed", "delayed"),
+    ("prioritized", "prioritized"),
+    ("waiting-children", "waiting-children"),
+];
+const LISTS: [(&str, &str); 3] = [("active", "active"), ("waiting", "wait"), ("paused", "paused")];
 
 impl Store {
     /// Counts of all states, and whether the queue is paused.
@@ -40,21 +59,32 @@ impl Store {
         for list in ["wait", "paused", "active"] {
             pipe.cmd("LLEN").arg(self.keys.of(list));
         }
-        for set in ["delayed", "completed", "failed"] {
+        for set in ["delayed", "completed", "failed", "prioritized", "waiting-children"] {
             pipe.cmd("ZCARD").arg(self.keys.of(set));
         }
-        pipe.cmd("EXISTS").arg(self.keys.of("meta-paused"));
+        let own_states = match self.dialect() {
+            Dialect::Bull => {
+                pipe.cmd("EXISTS").arg(self.keys.of("meta-paused"));
+                false
+            }
+            Dialect::BullMq => {
+                pipe.cmd("HEXISTS").arg(self.keys.of("meta")).arg("paused");
+                true
+            }
+        };
         let n: Vec<u64> = self.connection.atomic(&pipe).await?;
         let at = |i: usize| n.get(i).copied().unwrap_or(0);
         let counts = Counts {
             waiting: at(0),
+            prioritized: own_states.then(|| at(6)),
             paused: at(1),
             active: at(2),
             delayed: at(3),
+            waiting_children: own_states.then(|| at(7)),
             completed: at(4),
             failed: at(5),
         };
-        Ok((counts, at(6) == 1))
+        Ok((counts, at(8) == 1))
     }
 
     /// Ids of one state, next to run (or newest finished) first.
@@ -74,7 +104,9 @@ impl Store {
                 return Ok(ids);
             }
             "active" => redis::cmd("LRANGE").arg(self.keys.of("active")).arg(first).arg(last).clone(),
-            "delayed" => redis::cmd("ZRANGE").arg(self.keys.of("delayed")).arg(first).arg(last).clone(),
+            "delayed" | "prioritized" | "waiting-children" => {
+                redis::cmd("ZRANGE").arg(self.keys.of(state)).arg(first).arg(last).clone()
+            }
             finished => redis::cmd("ZREVRANGE").arg(self.keys.of(finished)).arg(first).arg(last).clone(),
         };
         self.connection.query(&cmd).await
@@ -84,22 +116,22 @@ impl Store {
     pub async fn job(&self, id: &str) -> Result<Option<(JobView, &'static str)>, StoreError> {
         let mut pipe = redis::pipe();
         pipe.cmd("HGETALL").arg(self.keys.of(id));
-        for set in ["completed", "failed", "delayed"] {
+        for (_, set) in SETS {
             pipe.cmd("ZSCORE").arg(self.keys.of(set)).arg(id);
         }
-        for list in ["active", "wait", "paused"] {
+        for (_, list) in LISTS {
             pipe.cmd("LPOS").arg(self.keys.of(list)).arg(id);
         }
-        let mut replies = self.connection.pipeline(&pipe, 7).await?.into_iter();
+        let mut replies = self.connection.pipeline(&pipe, 1 + SETS.len() + LISTS.len()).await?.into_iter();
         let fields = fields_of(replies.next().unwrap_or(Value::Nil))?;
         if fields.is_empty() {
             return Ok(None);
         }
         let state = replies
-            .zip(STATE_ORDER)
+            .zip(SETS.iter().chain(&LISTS))
             .find(|(reply, _)| !matches!(reply, Value::Nil))
-            .map_or("stuck", |(_, state)| state);
-        Ok(Some((JobView::read(id, &fields), state)))
+            .map_or("stuck", |(_, (state, _))| state);
+        Ok(Some((self.view(id, &fields), state)))
     }
 
     /// Many jobs at once; those whose hash is gone are left out.
@@ -116,10 +148,18 @@ impl Store {
         for (id, reply) in ids.iter().zip(replies) {
             let fields = fields_of(reply)?;
             if !fields.is_empty() {
-                jobs.push(JobView::read(id, &fields));
+                jobs.push(self.view(id, &fields));
             }
         }
         Ok(jobs)
+    }
+
+    fn view(&self, id: &str, fields: &[(String, String)]) -> JobView {
+        let view = JobView::read(id, fields);
+        match self.dialect() {
+            Dialect::Bull => view,
+            Dialect::BullMq => view.with_long_names(),
+        }
     }
 
     /// Log lines from `offset`, and how many there are in all.
@@ -155,19 +195,18 @@ impl Store {
     /// Names of the connections of this queue's workers, Node's and ours.
     pub async fn worker_names(&self) -> Result<Vec<String>, StoreError> {
         let list: String = self.connection.query(redis::cmd("CLIENT").arg("LIST")).await?;
-        let wanted = self.keys.client_name("");
-        let wanted = wanted.trim_end_matches(':');
         Ok(list
             .lines()
             .filter_map(|line| line.split(' ').find_map(|part| part.strip_prefix("name=")))
-            // Bull itself compares the beginning only, which takes the workers of "abcd" for those of "abc".
-            .filter(|name| {
-                name.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
-            })
+            .filter(|name| self.keys.worker_of(name).is_some())
             .map(str::to_owned)
             .collect())
     }
 }
+
+/// Endings of keys of which every queue has one.
+const QUEUE_SUFFIXES: &[&str] =
+    &[":id", ":meta", ":wait", ":failed", ":completed", ":delayed", ":prioritized", ":waiting-children"];
 
 /// Names of the queues under a prefix, found by their counters and `meta` keys, sorted.
 pub async fn queues(connection: &Connection, prefix: &str) -> Result<Vec<String>, StoreError> {
@@ -189,10 +228,7 @@ pub async fn queues(connection: &Connection, prefix: &str) -> Result<Vec<String>
             if rest.ends_with(":metrics:completed") || rest.ends_with(":metrics:failed") {
                 continue;
             }
-            if let Some(name) = [":id", ":meta", ":wait", ":failed", ":completed", ":delayed"]
-                .iter()
-                .find_map(|suffix| rest.strip_suffix(suffix))
-            {
+            if let Some(name) = QUEUE_SUFFIXES.iter().find_map(|suffix| rest.strip_suffix(suffix)) {
                 names.insert(name.to_owned());
             }
         }

@@ -1,28 +1,11 @@
-//! What a person asks before acting: what kind of queue this is, who holds a job, when it is due. Reads only.
+//! What a person asks before acting: who holds a job, when it is due, what is next. Reads only.
 
 use std::time::Duration;
 
 use redis::Value;
 
 use super::inspect::PAGE_MAX;
-use super::{Connection, Store, StoreError, array, bytes, integer, text};
-use crate::wire::Dialect;
-
-/// Keys of which an existing queue has at least one.
-const KEYS_OF_A_QUEUE: &[&str] = &[
-    "id",
-    "meta",
-    "meta-paused",
-    "wait",
-    "paused",
-    "active",
-    "delayed",
-    "completed",
-    "failed",
-    "repeat",
-    "priority",
-    "events",
-];
+use super::{Connection, Store, StoreError, integer, text};
 
 /// Who holds a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,29 +45,6 @@ pub struct Mark {
 }
 
 impl Store {
-    /// Whose keys these are; `None` = there are none. Unlike [`Store::open`], this writes nothing.
-    pub async fn dialect(&self) -> Result<Option<Dialect>, StoreError> {
-        let mut pipe = redis::pipe();
-        pipe.cmd("TYPE").arg(self.keys.of("events"));
-        pipe.cmd("HKEYS").arg(self.keys.of("meta"));
-        let mut exists = redis::cmd("EXISTS");
-        for key in KEYS_OF_A_QUEUE {
-            exists.arg(self.keys.of(key));
-        }
-        pipe.add_command(exists);
-        let mut replies = self.connection.pipeline(&pipe, 3).await?.into_iter();
-        let mut next = || replies.next().unwrap_or(Value::Nil);
-        let (events, meta, found) = (text(next().extract_error()?)?, next(), next().extract_error()?);
-        let bullmq_field = |field: Vec<u8>| field == b"version" || field.starts_with(b"opts.");
-        // A `meta` that is no hash is not BullMQ's.
-        let by_meta = array(meta).is_ok_and(|fields| fields.into_iter().filter_map(bytes).any(bullmq_field));
-        Ok(if events == "stream" || by_meta {
-            Some(Dialect::BullMq)
-        } else {
-            (integer(&found)? > 0).then_some(Dialect::Bull)
-        })
-    }
-
     /// What is known of jobs beside their hashes, in the order of `ids`; at most [`PAGE_MAX`] of them.
     pub async fn marks(&self, ids: &[String]) -> Result<Vec<Mark>, StoreError> {
         let ids = &ids[..ids.len().min(PAGE_MAX)];
@@ -105,7 +65,7 @@ impl Store {
 
     /// The oldest job in line: its id and when it was added, ms.
     pub async fn oldest_waiting(&self) -> Result<Option<(String, i64)>, StoreError> {
-        for list in ["waiting", "paused"] {
+        for list in ["waiting", "paused", "prioritized"] {
             let ids = self.ids(list, 0, 1).await?;
             if let Some(job) = self.jobs(&ids).await?.pop()
                 && let Some(added) = job.timestamp

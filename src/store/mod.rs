@@ -16,6 +16,7 @@ pub mod events;
 pub mod finish;
 pub mod flow;
 pub mod inspect;
+pub mod layout;
 pub mod look;
 pub mod queue;
 pub mod recover;
@@ -32,11 +33,12 @@ use std::sync::Arc;
 
 pub use connection::Connection;
 pub use error::StoreError;
+pub use layout::Opened;
 pub use queue::Queue;
 use redis::Value;
 pub use script::Scripts;
 
-use crate::wire::Keys;
+use crate::wire::{Dialect, Keys};
 
 /// Layout version of our extra records. A newer one in Redis makes this program refuse the queue.
 pub const LAYOUT_VERSION: u32 = 1;
@@ -48,24 +50,19 @@ pub const BATCH_MAX: usize = 1000;
 pub struct Store {
     keys: Keys,
     connection: Connection,
-    scripts: Arc<Scripts>,
-}
-
-/// What [`Store::open`] found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Opened {
-    /// A Bull 4 queue, or an empty one.
-    Bull,
-    /// The keys are `BullMQ`'s; nothing was written.
-    BullMq,
-    /// A newer Bullock keeps its records here in a layout that this one does not know.
-    NewerLayout(String),
+    scripts: layout::Choice,
 }
 
 impl Store {
-    /// A queue on a connection.
+    /// A queue on a connection, of the dialect of these scripts.
     pub fn new(connection: Connection, keys: Keys, scripts: Arc<Scripts>) -> Self {
-        Self { keys, connection, scripts }
+        Self { keys, connection, scripts: layout::Choice::named(scripts) }
+    }
+
+    /// A queue on a connection, of the dialect that was named; without a name, of the one that its keys say, which
+    /// [`Store::open`] and [`Store::find_dialect`] ask.
+    pub fn of(connection: Connection, keys: Keys, dialect: Option<Dialect>) -> Self {
+        Self { keys, connection, scripts: layout::Choice::of(dialect) }
     }
 
     /// The names of this queue's keys.
@@ -82,21 +79,6 @@ impl Store {
     #[must_use]
     pub fn on(&self, connection: Connection) -> Self {
         Self { connection, ..self.clone() }
-    }
-
-    /// Checks what kind of queue this is and the version of our records, before a worker touches it.
-    pub async fn open(&self) -> Result<Opened, StoreError> {
-        let script = &self.scripts.open;
-        let mut call = script.call(&self.keys);
-        call.arg(LAYOUT_VERSION);
-        let (version, bullmq): (String, u8) = convert(script.run(&self.connection, &call).await?)?;
-        Ok(if bullmq == 1 {
-            Opened::BullMq
-        } else if version.parse::<u32>().is_ok_and(|found| found <= LAYOUT_VERSION) {
-            Opened::Bull
-        } else {
-            Opened::NewerLayout(version)
-        })
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 
 use super::{Connection, Store, StoreError};
-use crate::wire::Keys;
+use crate::wire::Dialect;
 
 /// The server-side block. Short, so that a dead peer is noticed soon.
 pub const BLOCK: Duration = Duration::from_secs(1);
@@ -16,42 +16,77 @@ pub const BLOCK_DEADLINE: Duration = Duration::from_secs(2);
 /// Pause before the listener for delayed jobs connects again; the promoter's own guard covers the gap.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
+/// The member of `BullMQ`'s marker whose score is the time at which the next delayed job is due.
+const DUE: &[u8] = b"1";
+
 impl Store {
-    /// Waits until something waits, or [`BLOCK`] is over. `BLMOVE wait wait RIGHT RIGHT` moves an id to where it is:
-    /// it wakes us and leaves order and other blocked workers alone. Claim afterwards whatever this answers.
-    ///
-    /// `blocking` must be a connection of its own: everything behind a blocked command waits with it.
-    pub async fn wait_for_work(&self, blocking: &Connection) -> Result<bool, StoreError> {
-        let wait = self.keys.of("wait");
-        let mut call = redis::cmd("BLMOVE");
-        call.arg(&wait).arg(&wait).arg("RIGHT").arg("RIGHT").arg(BLOCK.as_secs());
-        let id: Option<Vec<u8>> = blocking.query(&call).await?;
-        Ok(id.is_some())
+    /// The two ways in which a worker hears of work: of what can be claimed now, and of what is due later. `blocking`
+    /// must be a connection of its own: everything behind a blocked command waits with it. What is published is heard
+    /// on another one to `url`, which is replaced when it breaks.
+    pub fn wakeups(&self, blocking: Connection, url: &str) -> Result<(Wakeup, Delayed), StoreError> {
+        let (client, heard) = (redis::Client::open(url)?, Arc::<Heard>::default());
+        let listener = tokio::spawn(listen(client, self.clone(), Arc::clone(&heard)));
+        let wakeup = Wakeup { store: self.clone(), blocking, heard: Arc::clone(&heard) };
+        Ok((wakeup, Delayed { heard, listener }))
     }
 }
 
-/// Hears of new delayed jobs: the channel `P+delayed` carries their due times (docs/wire/bull-4.md 8.4).
+/// Waits for something to claim.
+#[derive(Clone)]
+pub struct Wakeup {
+    store: Store,
+    blocking: Connection,
+    heard: Arc<Heard>,
+}
+
+impl Wakeup {
+    /// Waits until something can be claimed, or [`BLOCK`] is over. Claim afterwards whatever this answers.
+    ///
+    /// No job is moved by it. Bull: `BLMOVE wait wait RIGHT RIGHT` moves an id to where it is, which wakes us and leaves
+    /// order and other blocked workers alone. `BullMQ`: `BZPOPMIN marker` takes the token that wakes one worker
+    /// (docs/wire/bullmq.md 4.2); one for later is passed on to [`Delayed`]. A queue whose dialect is not known yet has
+    /// the list in both.
+    pub async fn wait(&self) -> Result<bool, StoreError> {
+        match self.store.dialect() {
+            Dialect::Bull => {
+                let wait = self.store.keys.of("wait");
+                let mut call = redis::cmd("BLMOVE");
+                call.arg(&wait).arg(&wait).arg("RIGHT").arg("RIGHT").arg(BLOCK.as_secs());
+                let id: Option<Vec<u8>> = self.blocking.query(&call).await?;
+                Ok(id.is_some())
+            }
+            Dialect::BullMq => {
+                let mut call = redis::cmd("BZPOPMIN");
+                call.arg(self.store.keys.of("marker")).arg(BLOCK.as_secs());
+                let token: Option<(Vec<u8>, Vec<u8>, f64)> = self.blocking.query(&call).await?;
+                let Some((_, member, due_ms)) = token else { return Ok(false) };
+                if member == DUE {
+                    self.heard.note(due_ms.ceil());
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    /// Opens the connection now, so that its name can be seen.
+    pub async fn open(&self) -> Result<(), StoreError> {
+        self.blocking.open().await
+    }
+
+    /// Drops the connection, and with it a wait that is under way: what comes now must wake somebody else.
+    pub async fn reset(&self) {
+        self.blocking.reset().await;
+    }
+}
+
+/// Hears of new delayed jobs. Bull publishes their due times (docs/wire/bull-4.md 8.4); `BullMQ`'s marker has the
+/// earliest one, which an idle worker takes as it waits, and a busy one has no use for.
 pub struct Delayed {
     heard: Arc<Heard>,
     listener: tokio::task::JoinHandle<()>,
 }
 
-#[derive(Default)]
-struct Heard {
-    /// The earliest due time that was heard and not asked for yet, ms; −∞ after a reconnect: scan, who knows.
-    earliest: Mutex<Option<f64>>,
-    news: tokio::sync::Notify,
-}
-
 impl Delayed {
-    /// Starts to listen, on a connection of its own that is replaced when it breaks.
-    pub fn listen(url: &str, keys: &Keys) -> Result<Self, StoreError> {
-        let client = redis::Client::open(url)?;
-        let (channel, heard) = (keys.of("delayed"), Arc::<Heard>::default());
-        let listener = tokio::spawn(listen(client, channel, Arc::clone(&heard)));
-        Ok(Self { heard, listener })
-    }
-
     /// Resolves when something was heard that is due before `next_due_ms` (`None` = nothing is planned).
     pub async fn earlier_than(&mut self, next_due_ms: Option<f64>) {
         loop {
@@ -70,6 +105,13 @@ impl Drop for Delayed {
     }
 }
 
+#[derive(Default)]
+struct Heard {
+    /// The earliest due time that was heard and not asked for yet, ms; −∞ after a reconnect: scan, who knows.
+    earliest: Mutex<Option<f64>>,
+    news: tokio::sync::Notify,
+}
+
 impl Heard {
     fn note(&self, due: f64) {
         let mut earliest = self.earliest.lock().unwrap_or_else(PoisonError::into_inner);
@@ -78,7 +120,12 @@ impl Heard {
     }
 }
 
-async fn listen(client: redis::Client, channel: String, heard: Arc<Heard>) {
+async fn listen(client: redis::Client, store: Store, heard: Arc<Heard>) {
+    store.settled().await;
+    if store.dialect() == Dialect::BullMq {
+        return;
+    }
+    let channel = store.keys.of("delayed");
     loop {
         let opened =
             tokio::time::timeout(super::connection::CONNECT_TIMEOUT, client.get_async_pubsub()).await;

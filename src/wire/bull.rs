@@ -23,6 +23,16 @@ pub struct ClaimedFields {
     pub progress: Option<Vec<u8>>,
     /// Our checkpoint.
     pub checkpoint: Option<Vec<u8>>,
+    /// `timestamp` (`BullMQ`; Bull has it in `opts`).
+    pub timestamp: Option<Vec<u8>>,
+    /// `ats` (`BullMQ`).
+    pub attempts_started: Option<Vec<u8>>,
+    /// `defa` (`BullMQ`).
+    pub deferred: Option<Vec<u8>>,
+    /// `rjk` (`BullMQ`).
+    pub scheduler: Option<Vec<u8>>,
+    /// `parentKey` (`BullMQ`).
+    pub parent_key: Option<Vec<u8>>,
 }
 
 /// Why a job cannot be handed to any handler.
@@ -40,7 +50,7 @@ pub struct Undecodable {
 }
 
 impl Undecodable {
-    fn new(field: &'static str, problem: impl Into<String>, bytes: &[u8]) -> Self {
+    pub(super) fn new(field: &'static str, problem: impl Into<String>, bytes: &[u8]) -> Self {
         let start = bytes[..bytes.len().min(64)].escape_ascii().to_string();
         Self { field, problem: problem.into(), length: bytes.len(), start }
     }
@@ -54,21 +64,7 @@ pub fn decode(queue: &Arc<str>, id: JobId, fields: ClaimedFields) -> Result<Job,
     let opts = Options::parse(&opts_text)
         .map_err(|problem| Undecodable::new("opts", problem, opts_text.as_bytes()))?;
     let data_text = text("data", fields.data.unwrap_or_default())?;
-    let data = if opts.prevent_parsing_data {
-        Data::Text(data_text.into())
-    } else {
-        // `from_string` takes the text and does not give it back on error: keep what the message shows.
-        let (length, mut head) = (data_text.len(), [0u8; 64]);
-        let shown = length.min(head.len());
-        head[..shown].copy_from_slice(&data_text.as_bytes()[..shown]);
-        match RawValue::from_string(data_text) {
-            Ok(raw) => Data::Json(Arc::from(raw)),
-            Err(error) => {
-                let problem = format!("not JSON: {error}");
-                return Err(Undecodable { length, ..Undecodable::new("data", problem, &head[..shown]) });
-            }
-        }
-    };
+    let data = if opts.prevent_parsing_data { Data::Text(data_text.into()) } else { json_data(data_text)? };
     let timestamp = opts.timestamp.unwrap_or(0);
     Ok(Job {
         queue: Arc::clone(queue),
@@ -82,14 +78,33 @@ pub fn decode(queue: &Arc<str>, id: JobId, fields: ClaimedFields) -> Result<Job,
         stacktrace: fields.stacktrace.and_then(|s| String::from_utf8(s).ok()).map(String::into_boxed_str),
         progress: fields.progress.and_then(json),
         checkpoint: fields.checkpoint.and_then(json),
+        attempts_started: 0,
+        deferred: None,
+        scheduler: None,
+        parent_key: None,
     })
 }
 
-fn text(field: &'static str, bytes: Vec<u8>) -> Result<String, Undecodable> {
+/// Data as JSON, checked.
+pub(super) fn json_data(text: String) -> Result<Data, Undecodable> {
+    // `from_string` takes the text and does not give it back on error: keep what the message shows.
+    let (length, mut head) = (text.len(), [0u8; 64]);
+    let shown = length.min(head.len());
+    head[..shown].copy_from_slice(&text.as_bytes()[..shown]);
+    match RawValue::from_string(text) {
+        Ok(raw) => Ok(Data::Json(Arc::from(raw))),
+        Err(error) => {
+            let problem = format!("not JSON: {error}");
+            Err(Undecodable { length, ..Undecodable::new("data", problem, &head[..shown]) })
+        }
+    }
+}
+
+pub(super) fn text(field: &'static str, bytes: Vec<u8>) -> Result<String, Undecodable> {
     String::from_utf8(bytes).map_err(|error| Undecodable::new(field, "not UTF-8", error.as_bytes()))
 }
 
-fn json(bytes: Vec<u8>) -> Option<Box<RawValue>> {
+pub(super) fn json(bytes: Vec<u8>) -> Option<Box<RawValue>> {
     RawValue::from_string(String::from_utf8(bytes).ok()?).ok()
 }
 
@@ -133,15 +148,15 @@ pub fn low_bits(id: &str) -> i64 {
     (value.trunc().rem_euclid(4_294_967_296.0) as i64) & 0xfff
 }
 
-/// `stacktrace` after one more failure: the stored array with the new entry, cut to the newest `limit` (0 = all).
-pub fn stacktrace_with(stored: Option<&str>, entry: &str, limit: usize) -> String {
+/// `stacktrace` after one more failure: the stored array with the new entry, cut to the newest `limit` (`None` = all).
+pub fn stacktrace_with(stored: Option<&str>, entry: &str, limit: Option<usize>) -> String {
     let mut traces: Vec<Box<RawValue>> =
         stored.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     if let Ok(raw) = serde_json::value::to_raw_value(entry) {
         traces.push(raw);
     }
-    if limit > 0 && traces.len() > limit {
-        traces.drain(..traces.len() - limit);
+    if let Some(limit) = limit {
+        traces.drain(..traces.len().saturating_sub(limit));
     }
     serde_json::to_string(&traces).unwrap_or_else(|_| "[]".into())
 }

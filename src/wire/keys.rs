@@ -8,6 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 /// Longest queue name that our own commands accept, in bytes.
 pub const QUEUE_NAME_BYTES_MAX: usize = 128;
 
+/// Stands before the name of a worker in the name of its connection.
+const NAMED: &str = ":w:";
+
 /// The two bases of a queue's keys.
 #[derive(Debug, Clone)]
 pub struct Keys {
@@ -51,11 +54,40 @@ impl Keys {
         format!("{}{suffix}", self.extra)
     }
 
-    /// The name that a worker's connection bears, so that `queue.getWorkers()` and dashboards find it
-    /// (docs/wire/bull-4.md 12.5). The suffix tells our processes apart; Bull compares the beginning only.
+    /// The name that a worker's connection bears, so that `queue.getWorkers()` and dashboards find it and tell our
+    /// processes apart. It is `BullMQ`'s form (docs/wire/bullmq.md 10.4), which serves Bull as well: Bull compares the
+    /// beginning only (docs/wire/bull-4.md 12.5).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let keys = bullock::wire::Keys::new("bull", "näme q");
+    /// assert_eq!(keys.client_name("alpha"), "bull:bsOkbWUgcQ==:w:alpha");
+    /// ```
     pub fn client_name(&self, worker: &str) -> String {
         let tail: String = worker.chars().map(|c| if c.is_ascii_graphic() { c } else { '-' }).collect();
-        format!("{}:{}:{tail}", self.prefix, STANDARD.encode(self.queue.as_bytes()))
+        format!("{}{NAMED}{tail}", self.unnamed_client())
+    }
+
+    /// The worker that a connection of this name belongs to: its own name, or an empty one where it gave none. `None` =
+    /// it belongs to no worker of this queue. Bull itself compares the beginning only, which takes the workers of
+    /// "abcd" for those of "abc".
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let keys = bullock::wire::Keys::new("bull", "q");
+    /// assert_eq!(keys.worker_of("bull:cQ==:w:alpha"), Some("alpha"));
+    /// assert_eq!(keys.worker_of("bull:cQ=="), Some(""));
+    /// assert_eq!(keys.worker_of("bull:cQ==:qe"), None);
+    /// ```
+    pub fn worker_of<'a>(&self, client: &'a str) -> Option<&'a str> {
+        let rest = client.strip_prefix(&self.unnamed_client())?;
+        if rest.is_empty() { Some("") } else { rest.strip_prefix(NAMED) }
+    }
+
+    fn unnamed_client(&self) -> String {
+        format!("{}:{}", self.prefix, STANDARD.encode(self.queue.as_bytes()))
     }
 }
 

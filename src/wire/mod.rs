@@ -4,6 +4,7 @@
 //! happen. Called by `store`, and by `admin` and `cli` for what they show.
 
 pub mod bull;
+pub mod bullmq;
 pub mod dialect;
 pub mod event;
 pub mod hash;

@@ -12,9 +12,10 @@ use crate::job::cron::Zone;
 use crate::job::options::Keep;
 use crate::store::claim::Limiter;
 use crate::store::connection::RESPONSE_TIMEOUT;
+use crate::store::layout::Refusal;
 use crate::store::wakeup::BLOCK_DEADLINE;
-use crate::store::{Connection, Opened, Scripts, Store, StoreError};
-use crate::wire::Keys;
+use crate::store::{Connection, Opened, Store, StoreError};
+use crate::wire::{Dialect, Keys};
 
 /// Builds a worker for one queue.
 ///
@@ -39,6 +40,7 @@ pub struct Builder {
     redis_url: String,
     prefix: String,
     queue: String,
+    dialect: Option<Dialect>,
     concurrency: usize,
     options: Options,
     limiter: Option<Limiter>,
@@ -62,12 +64,12 @@ pub enum BuildError {
     /// The builder was given what cannot work.
     #[error("{0}")]
     Invalid(String),
-    /// The queue is of another kind.
-    #[error("queue \"{0}\" holds BullMQ's keys, this worker speaks Bull 4")]
-    WrongDialect(String),
+    /// The keys of the queue are not of the dialect that was named, or of both dialects.
+    #[error("queue \"{0}\": {1}")]
+    WrongDialect(String, Refusal),
     /// A newer Bullock works on the queue.
-    #[error("queue \"{0}\" holds records of layout version {1}; this program knows {2}")]
-    NewerLayout(String, String, u32),
+    #[error("queue \"{0}\": {1}")]
+    NewerLayout(String, Refusal),
 }
 
 impl Builder {
@@ -76,6 +78,7 @@ impl Builder {
             redis_url,
             prefix: "bull".into(),
             queue,
+            dialect: None,
             concurrency: 1,
             options: Options::default(),
             limiter: None,
@@ -92,6 +95,14 @@ impl Builder {
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
+        self
+    }
+
+    /// How the queue's keys are written. Unless set, its keys tell; a queue without keys is worked as soon as its first
+    /// one has told.
+    #[must_use]
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.dialect = Some(dialect);
         self
     }
 
@@ -217,14 +228,12 @@ impl Builder {
         let keys = Keys::new(&self.prefix, &self.queue);
         let name = keys.client_name(&self.options.name);
         let url = &self.redis_url;
-        let store =
-            Store::new(Connection::new(url, None, RESPONSE_TIMEOUT)?, keys, Arc::new(Scripts::bull(None)));
-        match store.open().await? {
-            Opened::Bull => {}
-            Opened::BullMq => return Err(BuildError::WrongDialect(self.queue)),
-            Opened::NewerLayout(found) => {
-                return Err(BuildError::NewerLayout(self.queue, found, crate::store::LAYOUT_VERSION));
-            }
+        let store = Store::of(Connection::new(url, None, RESPONSE_TIMEOUT)?, keys, self.dialect);
+        let opened = store.open().await?;
+        match (opened.refusal(), opened) {
+            (None, _) => {}
+            (Some(why), Opened::NewerLayout(_)) => return Err(BuildError::NewerLayout(self.queue, why)),
+            (Some(why), _) => return Err(BuildError::WrongDialect(self.queue, why)),
         }
         let spec = QueueSpec {
             store,

@@ -17,7 +17,6 @@ use crate::job::options::Timeout;
 use crate::job::outcome::{Failure, Outcome, ReasonClass};
 use crate::job::{Job, JobId};
 use crate::store::claim::ClaimedJob;
-use crate::wire::bull;
 
 /// How long a handler that was told to stop may still take to notice, before its future is dropped.
 const STOP_NOTICE: Duration = Duration::from_millis(500);
@@ -40,7 +39,8 @@ pub(super) async fn run(queue: Arc<Queue>, claim: Claim) {
     let decoded = if size > queue.payload_max {
         Err(format!("data of {size} bytes; payload_max is {}", queue.payload_max))
     } else {
-        bull::decode(&queue.store.keys().queue, id.clone(), fields).map_err(|error| error.to_string())
+        let dialect = queue.store.dialect();
+        dialect.decode(&queue.store.keys().queue, id.clone(), fields).map_err(|error| error.to_string())
     };
     let (job, end) = match decoded {
         Err(problem) => {
@@ -82,12 +82,17 @@ fn unreadable(queue: &Queue, id: JobId) -> Arc<Job> {
         stacktrace: None,
         progress: None,
         checkpoint: None,
+        attempts_started: 0,
+        deferred: None,
+        scheduler: None,
+        parent_key: None,
     })
 }
 
 /// How long the job waited: since it was added, or since its first run was due. Retries count from nothing known.
 fn waited(job: &Job, now_ms: i64) -> Duration {
-    let since = job.opts.prev_millis.or(job.opts.timestamp).unwrap_or(now_ms);
+    let added = Some(job.timestamp).filter(|ms| *ms > 0);
+    let since = job.opts.prev_millis.or(added).unwrap_or(now_ms);
     Duration::from_millis((now_ms - since).max(0).cast_unsigned())
 }
 
@@ -135,6 +140,12 @@ impl Run<'_> {
         // A process that stood still may find its lease gone before the lease thread says so.
         if self.lease.remaining().is_zero() {
             return End::LeaseLost;
+        }
+        if let Some(why) = &self.job.deferred {
+            // Decided before this run: it ends as every tool of BullMQ expects, and no handler sees it.
+            let mut failure = Failure::new(ReasonClass::Error, &**why).permanent();
+            failure.stack = Some(format!("UnrecoverableError: {why}"));
+            return self.failed(failure);
         }
         let found = self.queue.handlers.get(&*self.job.name).or_else(|| self.queue.handlers.get("*"));
         let Some((spec, limit)) = found else {

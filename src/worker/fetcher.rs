@@ -3,27 +3,31 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Queue, executor, token};
+use super::{Queue, executor, opener, token};
 use crate::store::claim::{ClaimRequest, Claimed};
-use crate::store::{BATCH_MAX, Connection, Lane, StoreError};
+use crate::store::wakeup::Wakeup;
+use crate::store::{BATCH_MAX, Lane, StoreError};
 
 /// First and longest pause after an error; jittered in between.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// Longest rest of a queue before it is looked at again: whoever asked for it may have thought better of it.
+const REST_MAX: Duration = Duration::from_secs(30);
 /// Pause of a queue with a key of the wrong type, or without rights: a person must act.
 const PAUSE_HALTED: Duration = Duration::from_secs(5);
 
-pub(super) async fn run(queue: Arc<Queue>, blocking: Connection) {
+pub(super) async fn run(queue: Arc<Queue>, wakeup: Wakeup) {
     let worker = token::clean_name(&queue.options.name);
     let lane = Lane::new(format!("{}:claim", token::make(&worker, 1).remove(0)));
     let mut fetcher =
-        Fetcher { worker, lane, busy: false, trouble: Trouble::default(), wake_trouble: 0, queue, blocking };
+        Fetcher { worker, lane, busy: false, trouble: Trouble::default(), wake_trouble: 0, queue, wakeup };
     let mut runs = tokio::task::JoinSet::new();
     let stop = fetcher.queue.stop.clone();
     // Named connections are how Node sees workers: one that is busy from its start must be seen too. An error here is
     // met again, and told, where the connection is used.
-    let named = fetcher.blocking.clone();
+    let named = fetcher.wakeup.clone();
     tokio::spawn(async move { named.open().await.ok() });
+    opener::run(&fetcher.queue, &fetcher.wakeup).await;
     while !stop.is_asked() {
         tokio::select! {
             () = stop.asked() => break,
@@ -38,7 +42,7 @@ pub(super) async fn run(queue: Arc<Queue>, blocking: Connection) {
 
 struct Fetcher {
     queue: Arc<Queue>,
-    blocking: Connection,
+    wakeup: Wakeup,
     worker: String,
     lane: Lane,
     /// Something was claimed since `drained` was last published.
@@ -87,7 +91,7 @@ impl Fetcher {
         }
         drop(slots);
         if rest_ms > 0 {
-            self.sleep(Duration::from_millis(rest_ms)).await;
+            self.sleep(Duration::from_millis(rest_ms).min(REST_MAX)).await;
         } else if got < tokens.len() {
             self.wait_for_work().await;
         }
@@ -100,6 +104,7 @@ impl Fetcher {
             let request = ClaimRequest {
                 lease_ms: self.queue.options.lease.as_millis() as u64,
                 busy: self.busy,
+                worker: &self.worker,
                 limiter: self.queue.limiter.as_ref(),
                 tokens,
             };
@@ -124,14 +129,15 @@ impl Fetcher {
     async fn wait_for_work(&mut self) {
         let stop = self.queue.stop.clone();
         tokio::select! {
-            () = stop.asked() => {}
-            // Nothing is lost when this is dropped: a wake-up moves no job.
-            woken = self.queue.store.wait_for_work(&self.blocking) => {
+            // Dropped half-way it could still take the wake-up of another worker.
+            () = stop.asked() => self.wakeup.reset().await,
+            // No job is lost when this is dropped: a wake-up moves none.
+            woken = self.wakeup.wait() => {
                 let Err(error) = woken else {
                     self.wake_trouble = 0;
                     return;
                 };
-                self.blocking.reset().await;
+                self.wakeup.reset().await;
                 self.wake_trouble += 1;
                 if self.wake_trouble == 1 {
                     let queue = &*self.queue.store.keys().queue;

@@ -234,6 +234,7 @@ fn failed_run<'a>(queue: &Queue, finished: &'a Finished, stacktrace: &'a str) ->
         token: &finished.token,
         fate,
         attempts_made: job.attempt(),
+        attempts: job.opts.attempts,
         message,
         stacktrace,
         keep: if fate == Fate::Bury {
@@ -253,6 +254,22 @@ fn failed_run<'a>(queue: &Queue, finished: &'a Finished, stacktrace: &'a str) ->
 fn settle(queue: &Queue, finished: Finished, verdict: Verdict) -> Option<Finished> {
     if let (Verdict::DeferredTooOften, End::HandBack { most, why, .. }) = (verdict, &finished.end) {
         let message = format!("deferred more than {} times, last: {why}", most.unwrap_or_default());
+        let failure = Failure::new(ReasonClass::Error, message);
+        let end = End::failed(&finished.job, failure, &queue.options.strategies);
+        return Some(Finished { end, ..finished });
+    }
+    let refused = match verdict {
+        Verdict::ChildrenPending => {
+            Some(format!("Job {} has pending dependencies. moveToFinished", finished.job.id))
+        }
+        Verdict::ChildFailed => Some(format!(
+            "Cannot complete job {} because it has at least one failed child. moveToFinished",
+            finished.job.id
+        )),
+        _ => None,
+    };
+    if let Some(message) = refused {
+        // In BullMQ's own words: its worker fails such a run too.
         let failure = Failure::new(ReasonClass::Error, message);
         let end = End::failed(&finished.job, failure, &queue.options.strategies);
         return Some(Finished { end, ..finished });

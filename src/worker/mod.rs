@@ -16,6 +16,7 @@ mod fetcher;
 mod finisher;
 mod lease;
 mod observer;
+mod opener;
 mod promoter;
 mod recoverer;
 mod run_writer;
@@ -91,7 +92,7 @@ pub struct QueueSpec {
     pub blocking: Connection,
     /// A connection of the lease thread's own.
     pub lease_connection: Connection,
-    /// URL of the server, to listen for new delayed jobs.
+    /// URL of the server, to hear of new delayed jobs.
     pub redis_url: String,
     /// Jobs at once.
     pub concurrency: usize,
@@ -168,7 +169,8 @@ impl Worker {
         Builder::new(redis_url.into(), queue.into())
     }
 
-    /// Starts all duties of all queues. Queues are expected to be opened and checked ([`Store::open`]).
+    /// Starts all duties of all queues. Queues are expected to be opened and checked ([`Store::open`]); one whose dialect
+    /// is undecided is begun with as soon as its first key tells.
     pub fn start(
         options: &Options,
         specs: Vec<QueueSpec>,
@@ -255,9 +257,9 @@ fn start_queue(
         runs_done: CancellationToken::new(),
         ready,
     });
-    let due = crate::store::wakeup::Delayed::listen(&spec.redis_url, queue.store.keys())?;
+    let (wakeup, due) = queue.store.wakeups(spec.blocking, &spec.redis_url)?;
     tasks.spawn(finisher::run(Arc::clone(&queue), outcomes));
-    tasks.spawn(fetcher::run(Arc::clone(&queue), spec.blocking));
+    tasks.spawn(fetcher::run(Arc::clone(&queue), wakeup));
     tasks.spawn(promoter::run(Arc::clone(&queue), due));
     tasks.spawn(recoverer::run(queue));
     Ok(is_ready)

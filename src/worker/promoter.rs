@@ -15,6 +15,10 @@ pub(super) async fn run(queue: Arc<Queue>, mut due: Delayed) {
     let name = token::clean_name(&queue.options.name);
     // Waiting events carry a token; Node ignores those without (docs/wire/bull-4.md 10.1).
     let token = token::make(&name, 1).remove(0);
+    tokio::select! {
+        () = queue.stop.asked() => return,
+        () = queue.store.settled() => {}
+    }
     let mut trouble = Trouble::default();
     while !queue.stop.is_asked() {
         let (pause, planned) = match queue.store.promote(&token).await {

@@ -10,6 +10,10 @@ use super::fetcher::Trouble;
 const STALLED_INTERVAL: Duration = Duration::from_secs(30);
 
 pub(super) async fn run(queue: Arc<Queue>) {
+    tokio::select! {
+        () = queue.stop.asked() => return,
+        () = queue.store.settled() => {}
+    }
     let mut trouble = Trouble::default();
     let mut next_check = Instant::now();
     while !queue.stop.is_asked() {

@@ -125,6 +125,10 @@ pub(crate) fn job_with(data: &str) -> Job<Data> {
         stacktrace: None,
         progress: None,
         checkpoint: None,
+        attempts_started: 0,
+        deferred: None,
+        scheduler: None,
+        parent_key: None,
     }
 }
 

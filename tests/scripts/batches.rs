@@ -181,8 +181,8 @@ fn new_job(add: &Add) -> bullock::wire::NewJob {
 fn keep(end: &End) -> Keep {
     match end.keep {
         0 => Keep::None,
-        1 => Keep::Some { count: Some(1), age_s: None },
-        2 => Keep::Some { count: Some(2), age_s: Some(0.001) },
+        1 => Keep::Some { count: Some(1), age_s: None, limit: None },
+        2 => Keep::Some { count: Some(2), age_s: Some(0.001), limit: None },
         _ => Keep::All,
     }
 }

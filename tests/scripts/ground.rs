@@ -126,7 +126,9 @@ pub async fn claim(
     limiter: Option<&Limiter>,
 ) -> Result<Claimed, StoreError> {
     let tokens: Vec<String> = tokens.iter().map(|token| (*token).to_owned()).collect();
-    store.claim(lane, &ClaimRequest { lease_ms: LEASE_MS, busy: true, limiter, tokens: &tokens }).await
+    store
+        .claim(lane, &ClaimRequest { lease_ms: LEASE_MS, busy: true, worker: "", limiter, tokens: &tokens })
+        .await
 }
 
 /// A job with an id ("" = counted) and fixed time.
@@ -148,6 +150,7 @@ pub fn failed<'a>(id: &'a str, token: &'a str, fate: Fate) -> FailedRun<'a> {
         token,
         fate,
         attempts_made: 1,
+        attempts: 1,
         message: Some("boom"),
         stacktrace: r#"["Error: boom"]"#,
         keep: Keep::All,

@@ -105,7 +105,7 @@ async fn keeping_more_jobs_than_there_are_deletes_none() {
         for id in ["a", "b", "c"] {
             ground.running(id, "w:01", json!({})).await;
             let run = bullock::store::finish::Completion {
-                keep: Keep::Some { count: Some(count), age_s: None },
+                keep: Keep::Some { count: Some(count), age_s: None, limit: None },
                 ..completion(id, "w:01")
             };
             assert_eq!(ground.complete(&[run]).await, Ok(vec![Verdict::Done]), "keep {count}");
@@ -113,7 +113,7 @@ async fn keeping_more_jobs_than_there_are_deletes_none() {
         assert_eq!(ground.run::<u64>(&["ZCARD", "bull:q:completed"]).await, 3, "keep {count}");
         for id in ["d", "e", "f"] {
             ground.running(id, "w:01", json!({})).await;
-            let keep = Keep::Some { count: Some(count), age_s: Some(f64::MAX) };
+            let keep = Keep::Some { count: Some(count), age_s: Some(f64::MAX), limit: None };
             let run = bullock::store::finish::FailedRun { keep, ..failed(id, "w:01", Fate::Bury) };
             assert_eq!(ground.fail(&[run]).await, Ok(vec![Verdict::Done]), "keep {count}");
         }
@@ -130,7 +130,7 @@ async fn keeping_fewer_jobs_than_there_are_deletes_the_oldest() {
         ground.complete(&[completion(id, "w:01")]).await.unwrap();
     }
     ground.running("d", "w:01", json!({})).await;
-    let keep = Keep::Some { count: Some(2), age_s: None };
+    let keep = Keep::Some { count: Some(2), age_s: None, limit: None };
     let run = bullock::store::finish::Completion { keep, ..completion("d", "w:01") };
     ground.complete(&[run]).await.unwrap();
     assert_eq!(ground.run::<Vec<String>>(&["ZRANGE", "bull:q:completed", "0", "-1"]).await, ["c", "d"]);

@@ -108,7 +108,7 @@ async fn rich() -> Ground {
 async fn act(store: &Store, what: &str) -> Result<(), StoreError> {
     let (mut lane, now) = (Lane::new("actor"), NOW + 5000);
     lane.next();
-    let keep = Keep::Some { count: Some(1), age_s: None };
+    let keep = Keep::Some { count: Some(1), age_s: None, limit: None };
     match what {
         "claim" => drop(claim(store, &lane, &["w:11", "w:12", "w:13", "w:14", "w:15"], None).await?),
         "claim with a limiter" => {

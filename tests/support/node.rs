@@ -116,7 +116,7 @@ impl Node {
     }
 }
 
-/// One queue as npm `bull` sees it, worked by remote control (tests/node/bull.mjs).
+/// One queue as npm `bull` or npm `bullmq` sees it, worked by remote control (tests/node/bull.mjs, bullmq.mjs).
 ///
 /// ```ignore
 /// let mut queue = BullQueue::open(&redis.url(), "mail").await;
@@ -139,10 +139,24 @@ impl BullQueue {
 
     /// Opens it with Bull's own queue options (`prefix`, `limiter`, `settings`, `defaultJobOptions`).
     pub async fn open_with(redis_url: &str, queue: &str, options: &Value) -> BullQueue {
-        let mut node = Node::start("bull.mjs", &[redis_url, queue, &options.to_string()]);
+        BullQueue::at(Node::start("bull.mjs", &[redis_url, queue, &options.to_string()])).await
+    }
+
+    /// Opens the queue with npm `bullmq` of this major version (5 or 6) and `BullMQ`'s queue options.
+    pub async fn open_mq(major: u8, redis_url: &str, queue: &str, options: &Value) -> BullQueue {
+        let arguments = [&major.to_string(), redis_url, queue, &options.to_string()];
+        BullQueue::at(Node::start("bullmq.mjs", &arguments)).await
+    }
+
+    async fn at(mut node: Node) -> BullQueue {
         let first = node.next().await;
-        assert_eq!(first, json!({"ready": true}), "bull.mjs: {first}\n{}", node.errors());
+        assert_eq!(first, json!({"ready": true}), "{first}\n{}", node.errors());
         BullQueue { node, requests: 0, heard: Vec::new() }
+    }
+
+    /// `FlowProducer.add`: the tree of jobs.
+    pub async fn flow(&mut self, tree: Value) -> Value {
+        self.ask(json!({"do": "flow", "args": [tree]})).await.expect("flow.add")
     }
 
     /// `queue.add(name, data, opts)`: the job's id.
@@ -166,9 +180,12 @@ impl BullQueue {
         self.ask(json!({"do": "job", "id": id, "method": method, "args": args})).await
     }
 
-    /// `job.finished()`: the result, or the text that it rejects with.
+    /// `job.finished()`, or `job.waitUntilFinished(events)`: the result, or the text that it rejects with.
     pub async fn finished(&mut self, id: &str) -> Result<Value, String> {
-        self.job_call(id, "finished", json!([])).await
+        match self.node.name.as_str() {
+            "bullmq.mjs" => self.ask(json!({"do": "finished", "id": id})).await,
+            _ => self.job_call(id, "finished", json!([])).await,
+        }
     }
 
     /// From here on every `global:*` event is put into [`BullQueue::heard`] as `{"event": …, "args": […]}`.
@@ -207,7 +224,7 @@ impl BullQueue {
         self.node.send(&request);
         let limit = Instant::now() + 3 * DEADLINE;
         loop {
-            assert!(Instant::now() < limit, "bull.mjs gave no answer to {request}");
+            assert!(Instant::now() < limit, "{} gave no answer to {request}", self.node.name);
             let mut line = self.node.next().await;
             if line["request"] != request["request"] {
                 self.heard.push(line);

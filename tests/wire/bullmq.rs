@@ -43,8 +43,9 @@ impl Step<'_> {
         Store::new(connection, Keys::new(PREFIX, queue), Arc::new(Scripts::bullmq(Some(self.now))))
     }
 
-    pub fn lane(&self) -> Lane {
-        let mut lane = Lane::new("replay");
+    /// A lane for one kind of call.
+    pub fn lane(&self, what: &str) -> Lane {
+        let mut lane = Lane::new(what);
         lane.next();
         lane
     }

@@ -146,8 +146,13 @@ impl Call {
     async fn claim(&mut self) -> Option<Job> {
         self.lane.next();
         let tokens = [TOKEN.to_owned()];
-        let request =
-            ClaimRequest { lease_ms: LOCK_MS, busy: true, limiter: self.limiter.as_ref(), tokens: &tokens };
+        let request = ClaimRequest {
+            lease_ms: LOCK_MS,
+            busy: true,
+            worker: "",
+            limiter: self.limiter.as_ref(),
+            tokens: &tokens,
+        };
         let claimed = self.store.claim(&self.lane, &request).await.expect("claim");
         let job = claimed.jobs.into_iter().next()?;
         Some(bull::decode(&self.store.keys().queue, job.id, job.fields).expect("decode"))
@@ -237,6 +242,7 @@ impl Call {
             token: TOKEN,
             fate,
             attempts_made: made,
+            attempts: opts.attempts,
             message,
             stacktrace: &stacktrace,
             keep: if fate == Fate::Bury { opts.remove_on_fail.unwrap_or(Keep::All) } else { Keep::All },

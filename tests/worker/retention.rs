@@ -97,7 +97,7 @@ async fn a_job_that_fails_but_has_attempts_left_is_not_removed() {
 async fn the_rule_of_the_worker_holds_for_jobs_that_say_nothing() {
     let mut rig = Rig::start().await;
     let mut plan = both(rig.plan());
-    plan.keep_completed = Keep::Some { count: Some(2), age_s: None };
+    plan.keep_completed = Keep::Some { count: Some(2), age_s: None, limit: None };
     plan.keep_failed = Keep::None;
     let worker = plan.start().await;
     let mut ids = Vec::new();

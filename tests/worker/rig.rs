@@ -13,7 +13,7 @@ use bullock::store::claim::Limiter;
 use bullock::store::connection::RESPONSE_TIMEOUT;
 use bullock::store::wakeup::BLOCK_DEADLINE;
 use bullock::store::{Connection, Opened, Scripts, Store};
-use bullock::wire::Keys;
+use bullock::wire::{Dialect, Keys};
 use bullock::worker::{Ended, HandlerSpec, Observer, Options, PAYLOAD_BYTES_MAX, QueueSpec, Worker};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, FromRedisValue, cmd};
@@ -217,7 +217,7 @@ impl Plan {
         let store = store(&self.url);
         let name = store.keys().client_name(&self.options.name);
         let connect = |name, timeout| Connection::new(&self.url, name, timeout).unwrap();
-        assert_eq!(store.open().await.unwrap(), Opened::Bull);
+        assert!(matches!(store.open().await.unwrap(), Opened::Ready(Dialect::Bull, _)));
         let spec = QueueSpec {
             store,
             blocking: connect(Some(name), BLOCK_DEADLINE),

@@ -1,5 +1,5 @@
 --- @include "number"
---- @include "bullmq/add"
+--- @include "bullmq/place"
 -- A job that owned a deduplication id has ended (docs/wire/bullmq.md 6.1 step 8): the id is free unless it has a time to
 -- live of its own, and the payload that was parked meanwhile becomes a job.
 local function parked_job(fields, deid, now)

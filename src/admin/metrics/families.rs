@@ -202,9 +202,11 @@ impl Families {
         let counts = depth.map(|depth| depth.counts);
         let states = [
             ("waiting", counts.map(|counts| counts.waiting)),
+            ("prioritized", counts.and_then(|counts| counts.prioritized)),
             ("paused", counts.map(|counts| counts.paused)),
             ("active", counts.map(|counts| counts.active)),
             ("delayed", counts.map(|counts| counts.delayed)),
+            ("waiting-children", counts.and_then(|counts| counts.waiting_children)),
             ("completed", counts.map(|counts| counts.completed)),
             ("failed", counts.map(|counts| counts.failed)),
         ];

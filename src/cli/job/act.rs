@@ -111,7 +111,7 @@ impl Act {
             (Self::Retry, Some(State::Failed))
             | (Self::Promote, Some(State::Delayed))
             | (Self::Remove, _) => None,
-            (Self::Retry | Self::Promote, Some(State::Waiting | State::Paused)) => {
+            (Self::Retry | Self::Promote, Some(State::Waiting | State::Prioritized | State::Paused)) => {
                 Some(format!("job {id} is waiting already"))
             }
             (Self::Retry, Some(State::Delayed)) => {
@@ -166,7 +166,7 @@ async fn one(
     dry_run: bool,
 ) -> Result<Result<&'static str, (Exit, String)>, StoreError> {
     let no_job = || Err((Exit::NotFound, format!("there is no job {}", shown(id))));
-    if is_key_of_queue(id) {
+    if is_key_of_queue(store, id) {
         return Ok(no_job());
     }
     if !dry_run && act.run(store, token, id).await? {

@@ -1,4 +1,4 @@
-//! `bullock job add`: one job, as npm `bull` adds it.
+//! `bullock job add`: one job, as npm `bull` or `bullmq` adds it.
 
 use std::io::Read as _;
 use std::process::ExitCode;
@@ -9,13 +9,14 @@ use serde_json::{Map, Value, json};
 
 use super::opts::{self, NAME_BYTES_MAX};
 use super::watch::{self, End, View};
-use crate::cli::error::{CliError, Exit};
-use crate::cli::session::Session;
+use crate::cli::error::CliError;
+use crate::cli::session::{Session, refusal};
 use crate::cli::time::parse_duration;
 use crate::job::JobId;
 use crate::store::enqueue::Enqueued;
 use crate::store::events::Events;
-use crate::store::{Opened, Queue, Store};
+use crate::store::{Queue, Store};
+use crate::wire::Dialect;
 
 /// Arguments of `bullock job add`.
 #[derive(Debug, Args)]
@@ -28,7 +29,7 @@ pub struct Add {
     /// Data: JSON, @FILE, or - for standard input [default: {}]
     #[arg(short, long, value_name = "JSON", allow_hyphen_values = true)]
     data: Option<String>,
-    /// Options of npm bull, as JSON or @FILE; the flags below win over them
+    /// Options of npm bull or bullmq, as JSON or @FILE; the flags below win over them
     #[arg(long, value_name = "JSON")]
     opts: Option<String>,
     /// Run it after this time, such as 5s
@@ -46,6 +47,9 @@ pub struct Add {
     /// Id of the job; if there is one of this id, nothing is added
     #[arg(long, value_name = "ID", value_parser = parse_id)]
     job_id: Option<String>,
+    /// Layout of a queue that has no keys yet: bull or bullmq [default: bull]
+    #[arg(long, value_name = "DIALECT", value_parser = Dialect::parse)]
+    dialect: Option<Dialect>,
     /// Run it before all that wait
     #[arg(long)]
     lifo: bool,
@@ -92,18 +96,14 @@ pub(super) async fn run(session: &Session, args: Add) -> Result<ExitCode, CliErr
         None => json!({}),
     };
     let opts = merged_opts(&args)?;
-    for remark in opts::check(&opts)? {
+    let (store, _) = session.queue_as(&args.queue, args.dialect).await?;
+    for remark in opts::check(&opts, store.dialect())? {
         session.out.note(&remark);
     }
-    let (store, _) = session.queue(&args.queue).await?;
-    refuse_unknown_layout(session, &store).await?;
+    open(session, &store).await?;
     // Subscribed before the job is there: its end cannot be missed, even if it is removed at once.
     let events = if args.wait {
-        Some(
-            Events::subscribe(session.redis.as_str(), store.keys())
-                .await
-                .map_err(|error| session.error(error))?,
-        )
+        Some(Events::subscribe(session.redis.as_str(), &store).await.map_err(|error| session.error(error))?)
     } else {
         None
     };
@@ -120,21 +120,10 @@ pub(super) async fn run(session: &Session, args: Add) -> Result<ExitCode, CliErr
     }
 }
 
-/// Newer records than ours, or a `BullMQ` queue that appeared meanwhile.
-async fn refuse_unknown_layout(session: &Session, store: &Store) -> Result<(), CliError> {
-    let queue = store.keys().queue.to_string();
-    match store.open().await.map_err(|error| session.error(error))? {
-        Opened::Bull => Ok(()),
-        Opened::BullMq => {
-            Err(CliError::new(Exit::Conflict, "this queue is BullMQ's").at(queue).expected("a Bull 4 queue"))
-        }
-        Opened::NewerLayout(version) => {
-            Err(CliError::new(Exit::Conflict, "a newer bullock keeps its records in this queue")
-                .at(queue)
-                .found(format!("layout {version}"))
-                .hint("update this bullock"))
-        }
-    }
+/// Refuses newer records than ours, and what other programs may have written meanwhile.
+async fn open(session: &Session, store: &Store) -> Result<(), CliError> {
+    let opened = store.open().await.map_err(|error| session.error(error))?;
+    opened.refusal().map_or(Ok(()), |why| Err(refusal(&store.keys().queue, why)))
 }
 
 fn report(session: &Session, queue: &str, added: &Enqueued) -> Result<(), CliError> {

@@ -9,10 +9,21 @@ use crate::cli::session::Session;
 use crate::cli::time::{age, duration, iso, now_ms};
 use crate::job::state::State;
 use crate::store::inspect::PAGE_MAX;
+use crate::wire::Dialect;
 
 /// The order in which all states are listed.
-const ALL: [State; 6] =
-    [State::Active, State::Waiting, State::Paused, State::Delayed, State::Failed, State::Completed];
+const ALL: [State; 8] = [
+    State::Active,
+    State::Waiting,
+    State::Paused,
+    State::Prioritized,
+    State::Delayed,
+    State::WaitingChildren,
+    State::Failed,
+    State::Completed,
+];
+/// Those that Bull 4 does not have.
+const OF_BULLMQ: [State; 2] = [State::Prioritized, State::WaitingChildren];
 /// Most characters of data in a wide list.
 const DATA_SHOWN: usize = 120;
 
@@ -21,7 +32,8 @@ const DATA_SHOWN: usize = 120;
 pub struct List {
     /// Name of the queue
     queue: String,
-    /// Only jobs in this state: waiting, active, delayed, completed, failed or paused
+    /// Only jobs in this state: waiting, active, delayed, completed, failed or paused; in BullMQ also prioritized or
+    /// waiting-children
     #[arg(long, value_name = "STATE", value_parser = parse_state)]
     state: Option<State>,
     /// Most jobs to list, 1 to 10000
@@ -33,12 +45,7 @@ pub struct List {
 }
 
 fn parse_state(word: &str) -> Result<State, String> {
-    let state: State = word.parse().map_err(|error: crate::job::state::UnknownState| error.to_string())?;
-    if ALL.contains(&state) {
-        Ok(state)
-    } else {
-        Err("Bull 4 has no such state: expected waiting, active, delayed, completed, failed or paused".into())
-    }
+    word.parse().map_err(|error: crate::job::state::UnknownState| error.to_string())
 }
 
 fn parse_cursor(text: &str) -> Result<(State, usize), String> {
@@ -59,10 +66,17 @@ pub(super) async fn run(session: &Session, args: &List) -> Result<(), CliError> 
             .expected(format!("one of --state {state}")));
     }
     let (store, known) = session.queue(&args.queue).await?;
+    let has = |state: &State| store.dialect() == Dialect::BullMq || !OF_BULLMQ.contains(state);
+    if let Some(state) = args.state.filter(|state| known && !has(state)) {
+        return Err(CliError::usage("Bull 4 has no such state")
+            .at("--state")
+            .found(state.as_str())
+            .expected("waiting, active, delayed, completed, failed or paused"));
+    }
     let failed = |error| session.error(error);
     let limit = args.limit as usize;
     let (first, mut offset) = args.cursor.unwrap_or((args.state.unwrap_or(ALL[0]), 0));
-    let states = ALL.iter().copied().skip_while(|state| *state != first);
+    let states = ALL.iter().copied().filter(has).skip_while(|state| *state != first);
     let mut records: Vec<Record> = Vec::new();
     let mut more = None;
     'states: for state in states {

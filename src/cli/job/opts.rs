@@ -7,6 +7,7 @@ use crate::cli::error::{CliError, shown};
 use crate::job::JobId;
 use crate::job::cron::Zone;
 use crate::job::repeat;
+use crate::wire::Dialect;
 
 /// Longest delay: ten years. Far beyond, a due time is no exact number any more.
 pub(super) const DELAY_MAX_MS: u64 = 10 * 365 * 86_400 * 1000;
@@ -17,36 +18,70 @@ pub(super) const ATTEMPTS_MAX: u64 = 1_000_000;
 /// Longest name of a job, bytes.
 pub(super) const NAME_BYTES_MAX: usize = 256;
 
-/// Members that Bull knows.
+/// Members that both dialects know.
 const KNOWN: &[&str] = &[
     "attempts",
     "backoff",
-    "debounce",
     "delay",
     "jobId",
     "lifo",
-    "preventParsingData",
     "priority",
     "removeOnComplete",
     "removeOnFail",
-    "repeat",
     "stackTraceLimit",
-    "timeout",
     "timestamp",
+];
+/// Members that only Bull knows.
+const KNOWN_TO_BULL: &[&str] = &["debounce", "preventParsingData", "repeat", "timeout"];
+/// Members that only `BullMQ` knows (docs/wire/bullmq.md 2.1).
+const KNOWN_TO_BULLMQ: &[&str] = &[
+    "continueParentOnFailure",
+    "deduplication",
+    "failParentOnFailure",
+    "ignoreDependencyOnFailure",
+    "keepLogs",
+    "parent",
+    "removeDependencyOnFailure",
+    "sizeLimit",
+    "telemetry",
 ];
 
 /// Checks all members. Answers remarks for the person who adds the job.
-pub(super) fn check(opts: &Map<String, Value>) -> Result<Vec<String>, CliError> {
+pub(super) fn check(opts: &Map<String, Value>, dialect: Dialect) -> Result<Vec<String>, CliError> {
     let mut remarks = Vec::new();
+    let own = match dialect {
+        Dialect::Bull => KNOWN_TO_BULL,
+        Dialect::BullMq => KNOWN_TO_BULLMQ,
+    };
     for (name, value) in opts {
-        check_one(name, value, &mut remarks).map_err(|expected| {
+        let checked = if KNOWN.contains(&name.as_str()) || own.contains(&name.as_str()) {
+            check_one(name, value, &mut remarks)
+        } else if name == "repeat" {
+            Err("no such option: BullMQ has job schedulers for that".into())
+        } else {
+            remarks.push(unknown(name, dialect, KNOWN.iter().chain(own)));
+            Ok(())
+        };
+        checked.map_err(|expected| {
             CliError::usage("wrong option").at(shown(name)).found(value.to_string()).expected(expected)
         })?;
     }
-    if opts.contains_key("repeat") {
-        check_schedule(opts)?;
+    match dialect {
+        Dialect::Bull if opts.contains_key("repeat") => check_schedule(opts)?,
+        Dialect::BullMq if opts.contains_key("parent") && opts.contains_key("deduplication") => {
+            return Err(CliError::usage("a job with a parent cannot be deduplicated").at("deduplication"));
+        }
+        Dialect::Bull | Dialect::BullMq => {}
     }
     Ok(remarks)
+}
+
+fn unknown<'a>(name: &str, dialect: Dialect, mut known: impl Iterator<Item = &'a &'a str>) -> String {
+    let (of, name_shown) = (dialect.owner(), shown(name));
+    match known.find(|known| strsim::damerau_levenshtein(known, name) <= 2) {
+        Some(near) => format!("note: option \"{name_shown}\" is none of {of}'s; did you mean \"{near}\"?"),
+        None => format!("note: option \"{name_shown}\" is none of {of}'s; it is stored as it is"),
+    }
 }
 
 /// Would this schedule ever be due? Asked of this machine's clock; Redis' own decides when the job is added.
@@ -81,18 +116,28 @@ fn check_one(name: &str, value: &Value, remarks: &mut Vec<String>) -> Result<(),
             Some(id) => JobId::checked(id).map(|_| ()).map_err(|problem| reason_of(&problem)),
             None => Err("text: a number would collide with the ids that the queue counts out itself".into()),
         },
-        "debounce" => debounce(value),
-        "repeat" => Ok(()),
-        other => {
-            let near = KNOWN.iter().find(|known| strsim::damerau_levenshtein(known, other) <= 2);
-            remarks.push(match near {
-                Some(near) => {
-                    format!("note: option \"{}\" is none of Bull's; did you mean \"{near}\"?", shown(other))
-                }
-                None => format!("note: option \"{}\" is none of Bull's; it is stored as it is", shown(other)),
-            });
-            Ok(())
+        "debounce" | "deduplication" => debounce(value),
+        "keepLogs" | "sizeLimit" => integer(value, 0, u64::from(u32::MAX)),
+        "continueParentOnFailure"
+        | "failParentOnFailure"
+        | "ignoreDependencyOnFailure"
+        | "removeDependencyOnFailure" => {
+            if value.is_boolean() {
+                Ok(())
+            } else {
+                Err("true or false".into())
+            }
         }
+        "parent" => {
+            let text = |name: &str| value.get(name).and_then(Value::as_str).is_some_and(|t| !t.is_empty());
+            if text("id") && text("queue") {
+                Ok(())
+            } else {
+                Err("{\"id\": of the parent, \"queue\": its prefix and queue, such as \"bull:orders\"}"
+                    .into())
+            }
+        }
+        _ => Ok(()),
     }
 }
 
@@ -144,7 +189,7 @@ fn keep(value: &Value) -> Result<(), String> {
             !members.is_empty()
                 && members.iter().all(|(name, value)| match name.as_str() {
                     "age" => value.as_f64().is_some_and(|age| age >= 0.0),
-                    "count" => count(value),
+                    "count" | "limit" => count(value),
                     _ => false,
                 })
         }

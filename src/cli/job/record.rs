@@ -114,10 +114,19 @@ impl Record {
         let made = self.view.attempts_made;
         let of = self.view.opts.get("attempts").and_then(Value::as_i64).unwrap_or(1).max(1);
         let at = match self.state {
+            // BullMQ has counted the good one, too.
+            Some(State::Completed) if self.view.attempts_started.is_some() => made,
             Some(State::Active | State::Completed) => (made + 1).min(of.max(made)),
             _ => made,
         };
         format!("{at}/{of}")
+    }
+
+    /// Attempts that failed.
+    pub(super) fn failures(&self) -> i64 {
+        // BullMQ has counted the good one, too.
+        let good = self.state == Some(State::Completed) && self.view.attempts_started.is_some();
+        (self.view.attempts_made - i64::from(good)).max(0)
     }
 
     /// The colour of its status.

@@ -93,6 +93,20 @@ fn head(session: &Session, args: &One, record: &Record, now: i64) -> Vec<Part> {
     if let Some(reason) = &record.mark.reason {
         parts.push(Part::field("reason", reason));
     }
+    if let Some(text) = &view.deferred_failure {
+        parts.push(Part::Field("will fail", text.clone(), Tone::Bad));
+    }
+    let related = [
+        ("parent", &view.parent_key),
+        ("scheduler", &view.repeat_job_key),
+        ("deduplication", &view.deduplication_id),
+        ("taken by", &view.processed_by),
+    ];
+    for (name, value) in related {
+        if let Some(value) = value {
+            parts.push(Part::field(name, value));
+        }
+    }
     if let Some(progress) = Progress::read(&view.progress) {
         let failed =
             if progress.failed > 0 { format!(", {} failed", progress.failed) } else { String::new() };
@@ -105,7 +119,7 @@ fn head(session: &Session, args: &One, record: &Record, now: i64) -> Vec<Part> {
     } else if !matches!(view.progress, Value::Null | Value::Number(_)) && session.out.is_for_people() {
         parts.push(Part::field("progress", &view.progress));
     }
-    parts.push(Part::field("attempts", format!("{} ({} failed)", record.attempts(), view.attempts_made)));
+    parts.push(Part::field("attempts", format!("{} ({} failed)", record.attempts(), record.failures())));
     parts
 }
 
@@ -127,7 +141,7 @@ fn timeline(record: &Record, now: i64) -> Vec<Part> {
         let due = view.timestamp.map(|added| added + view.delay.unwrap_or(0));
         // The wait before a second start holds the first run: only a first one tells how long a job stood in line.
         let waited = match due {
-            Some(due) if view.attempts_made == 0 && view.retried_on.is_none() && started >= due => {
+            Some(due) if record.failures() == 0 && view.retried_on.is_none() && started >= due => {
                 format!(", {} in line", duration(started - due))
             }
             _ => String::new(),

@@ -101,6 +101,7 @@ pub(in crate::admin::routes) async fn fail(call: Call) -> Result<Response, Probl
         token: &callback.token,
         fate,
         attempts_made,
+        attempts: job.opts.attempts,
         message: Some(&failure.message),
         stacktrace: &stacktrace,
         keep,

@@ -86,7 +86,11 @@ impl Callback {
                 Holder::AnotherRun if !is_run_token(&self.token) => Err(wrong_token(&self.shared, self.peer)),
                 Holder::AnotherRun | Holder::Nobody | Holder::ThisRun => Err(self.lease_lost()),
             },
-            Verdict::JobGone | Verdict::NotActive | Verdict::DeferredTooOften => Err(self.lease_lost()),
+            Verdict::JobGone
+            | Verdict::NotActive
+            | Verdict::DeferredTooOften
+            | Verdict::ChildrenPending
+            | Verdict::ChildFailed => Err(self.lease_lost()),
         }
     }
 

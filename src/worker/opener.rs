@@ -1,0 +1,49 @@
+//! Begins with a queue that has no keys yet and whose dialect nobody named: its first key tells.
+
+use super::Queue;
+use super::fetcher::Trouble;
+use crate::store::wakeup::Wakeup;
+use crate::store::{Opened, StoreError};
+
+/// Waits until it is known whose queue this is, or a stop is asked for. An empty queue counts as being worked.
+pub(super) async fn run(queue: &Queue, wakeup: &Wakeup) {
+    let mut trouble = Trouble::default();
+    while !queue.store.is_settled() && !queue.stop.is_asked() {
+        let (ready, pause) = match open(queue, wakeup).await {
+            Ok(()) => {
+                trouble.over(queue);
+                (true, None)
+            }
+            Err(error) => (false, Some(trouble.met(queue, &error))),
+        };
+        queue.ready.send_if_modified(|is| std::mem::replace(is, ready) != ready);
+        if let Some(pause) = pause {
+            tokio::select! {
+                () = queue.stop.asked() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+}
+
+async fn open(queue: &Queue, wakeup: &Wakeup) -> Result<(), StoreError> {
+    let name = &*queue.store.keys().queue;
+    match queue.store.open().await? {
+        Opened::Ready(dialect, layout) => {
+            tracing::info!(queue = name, dialect = dialect.as_str(), "the queue is {}", layout.describe());
+        }
+        Opened::Undecided => {
+            queue.ready.send_if_modified(|ready| !std::mem::replace(ready, true));
+            tokio::select! {
+                () = queue.stop.asked() => {}
+                // Both dialects have the list that this waits for. Other keys are seen when it is over.
+                woken = wakeup.wait() => drop(woken?),
+            }
+        }
+        refused => {
+            let why = refused.refusal().map(|why| why.to_string());
+            return Err(StoreError::WrongKey(why.unwrap_or_default()));
+        }
+    }
+    Ok(())
+}
