@@ -7,6 +7,7 @@ mod dialect;
 mod ends;
 mod flows;
 mod neighbours;
+mod python;
 mod rig;
 mod schedulers;
 #[path = "../support/mod.rs"]
