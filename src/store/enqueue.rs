@@ -2,7 +2,7 @@
 
 use redis::Cmd;
 
-use super::{Store, StoreError, array, integer, text};
+use super::{Scripts, Store, StoreError, array, integer, text};
 use crate::job::JobId;
 use crate::wire::{Dialect, NewJob};
 
@@ -51,13 +51,15 @@ impl Enqueued {
 impl Store {
     /// Adds jobs in order, in calls of at most [`super::BATCH_MAX`]. `token` names the sender in events.
     pub async fn enqueue(&self, token: &str, jobs: &[NewJob]) -> Result<Vec<Enqueued>, StoreError> {
+        // Asked once: a store whose dialect nobody named may learn it meanwhile.
+        let scripts: &Scripts = &self.scripts;
         let mut all = Vec::with_capacity(jobs.len());
         for chunk in jobs.chunks(super::BATCH_MAX) {
-            let script = &self.scripts.enqueue;
+            let script = &scripts.enqueue;
             let mut call = script.call(&self.keys);
             call.arg(token);
             for job in chunk {
-                push_job(&mut call, job, self.scripts.dialect());
+                push_job(&mut call, job, scripts.dialect());
             }
             let mut reply = array(script.run(&self.connection, &call).await?)?.into_iter().skip(1);
             while let (Some(id), Some(code)) = (reply.next(), reply.next()) {

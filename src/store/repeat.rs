@@ -1,4 +1,4 @@
-//! What comes again: Bull's repeatable jobs and BullMQ's schedulers; the one after a claimed one, and removing them.
+//! What comes again: Bull's repeatable jobs and `BullMQ`'s schedulers; the one after a claimed one, and removing them.
 
 use super::enqueue::{Enqueued, push_job};
 use super::{Store, StoreError, array, integer, text};
@@ -13,7 +13,7 @@ pub struct Successor(Kind);
 
 #[derive(Debug, Clone)]
 enum Kind {
-    Bull { key: String, due: String, job: NewJob },
+    Bull { key: String, due: String, job: Box<NewJob> },
     BullMq(scheduler::Next),
 }
 
@@ -23,7 +23,7 @@ impl Store {
         Ok(match self.scripts.dialect() {
             Dialect::Bull => repeat::successor(&job.name, &job.opts_text, now_ms, zone)?.map(|next| {
                 let due = next.due_text().to_owned();
-                let job = NewJob::occurrence(&job.name, job.data.as_str(), &next);
+                let job = Box::new(NewJob::occurrence(&job.name, job.data.as_str(), &next));
                 Successor(Kind::Bull { key: next.key, due, job })
             }),
             Dialect::BullMq => scheduler::next(job.id.as_str(), &job.opts_text, now_ms, zone)?

@@ -54,11 +54,6 @@ impl Step<'_> {
     pub fn field(&self, key: &str, field: &str) -> Option<&str> {
         self.before[key]["value"][field].as_str()
     }
-
-    /// The version that the library writes into `meta`.
-    pub fn version(&self) -> &'static str {
-        version(self.major)
-    }
 }
 
 fn version(major: u8) -> &'static str {

@@ -5,7 +5,7 @@ local OWN = { wait = 1, paused = 1, active = 1, delayed = 1, prioritized = 1, pc
   ['stalled-check'] = 1 }
 local OF_A_JOB = { lock = 1, logs = 1, dependencies = 1, processed = 1, failed = 1, unsuccessful = 1 }
 local function is_own_key(id)
-  if OWN[id] or id == '' or id == '0' then return true end
+  if OWN[id] or id == '0' then return true end
   local head, tail = string.match(id, '^([^:]*):'), string.match(id, ':([^:]*)$')
   if not head then return false end
   -- A scheduler's record is `repeat:<id>`; with a time behind it is one of its iterations, a job.
