@@ -8,6 +8,8 @@ mod support;
 
 mod batches;
 mod bullmq_batches;
+mod bullmq_guards;
+mod bullmq_worker;
 mod clock;
 mod codes;
 mod fencing;
