@@ -10,6 +10,7 @@ mod support;
 mod bullmq;
 mod bullmq_admin;
 mod bullmq_differences;
+mod bullmq_producer;
 mod bullmq_worker;
 mod differences;
 mod dump;
