@@ -70,41 +70,35 @@ local function complete(i, at)
   emit_untrimmed(P, 'completed', 'jobId', id, 'returnvalue', result, 'prev', 'active')
   done = done + 1
 end
--- Completes the runs whose code is 0, and notes what became of them.
-local function complete_held(held)
-  local mine = release_held(held, locks, FIRST, STRIDE, there)
-  if #mine == 0 then return end
-  if not keeper then
-    trim_events(meta)
-    keeper = new_keeper(P .. 'completed', now)
-  end
-  local was_active = leave_active(mine)
-  for i = 1, #held do
-    if held[i] == 0 then
-      local at = FIRST + (i - 1) * STRIDE
-      if was_active[ARGV[at]] then complete(i, at) else held[i] = -3 end
-      codes[i] = held[i]
-    end
-  end
-end
 if has_parents_among then
   for i = 1, #codes do
     if codes[i] == 0 then codes[i] = held_by_children(keys[i]) or 0 end
   end
 end
-complete_held(codes)
-if has_parents_among and done > 0 then
-  -- Whose children have completed in this very batch.
-  local held = {}
-  for i = 1, #codes do
-    local is_held = codes[i] ~= -4 and codes[i] ~= -9
-    held[i] = is_held and -1 or held_by_children(keys[i]) or 0
-  end
-  complete_held(held)
+local mine = release_held(codes, locks, FIRST, STRIDE, there)
+if #mine == 0 then return codes end
+trim_events(meta)
+keeper = new_keeper(P .. 'completed', now)
+local was_active = leave_active(mine)
+-- Was it waiting for a child that completed before it in this very batch?
+local function is_free_now(i, id)
+  if (codes[i] ~= -4 and codes[i] ~= -9) or held_by_children(keys[i]) then return false end
+  local only = {}
+  for other = 1, #codes do only[other] = other == i and 0 or -1 end
+  release_held(only, locks, FIRST, STRIDE, there)
+  was_active[id] = leave_active({ id })[id]
+  return true
 end
-if not keeper then return codes end
+for i = 1, #codes do
+  local at = FIRST + (i - 1) * STRIDE
+  local id = ARGV[at]
+  if codes[i] == 0 or is_free_now(i, id) then
+    codes[i] = was_active[id] and 0 or -3
+    if codes[i] == 0 then complete(i, at) end
+  end
+end
 keeper.close()
 count_metrics('completed', done, points, now)
-if done > 0 then end_batch(meta) end
+if done > 0 then end_batch(meta, true) end
 remember(lane, request, codes, keep_ms)
 return codes

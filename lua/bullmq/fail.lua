@@ -52,7 +52,8 @@ local function set_aside_undecodable(id)
   call('HDEL', P .. id, 'data', 'opts')
 end
 
-local meta, keeper, buried, retried, delayed = read_meta(P), new_keeper(P .. 'failed', now), 0, false, false
+local meta, keeper, buried = read_meta(P), new_keeper(P .. 'failed', now), 0
+local retried, delayed, last_buried = false, false, false
 local function finish(i, at, id, made)
   local reason, count = ARGV[at + 4], ARGV[at + 6]
   end_dedup(meta, ends[i][3], id, now)
@@ -109,8 +110,10 @@ for i = 1, #codes do
       if fate == 'bury' then
         if ARGV[at + 11] == 'undecodable' then set_aside_undecodable(id) end
         finish(i, at, id, made)
+        last_buried = true
       else
         again(i, at, id, fate)
+        last_buried = false
       end
     end
   end
@@ -119,6 +122,6 @@ keeper.close()
 if retried then mark_ready(meta) end
 if delayed then mark_delayed(P) end
 count_metrics('failed', buried, points, now)
-if buried > 0 then end_batch(meta) end
+end_batch(meta, last_buried)
 remember(lane, request, codes, keep_ms)
 return codes

@@ -73,7 +73,8 @@ for i = 1, #codes do
   end
 end
 if held == 0 then return codes end
-if ready then mark_ready(meta) end
+-- A slot that all workers of the queue share is free again, too.
+if ready or meta.concurrency then mark_ready(meta) end
 if delayed then mark_delayed(P) end
 if rest > 0 then
   call('SET', X .. 'rest', 1, 'PX', rest)

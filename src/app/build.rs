@@ -68,8 +68,8 @@ pub(super) async fn queues(
         let keys = Keys::new(&queue.prefix, name);
         let connection_name = keys.client_name(&config.worker.name);
         let store = Store::of(connection.clone(), keys, dialect(queue.dialect));
-        server::check_rights(connection, store.keys()).await?;
-        open(&store, name).await?;
+        server::check_rights(&store, false).await?;
+        open(&store, queue).await?;
         specs.push(QueueSpec {
             store,
             blocking: Connection::new(url, Some(connection_name), BLOCK_DEADLINE).map_err(Failure::redis)?,
@@ -91,6 +91,14 @@ pub(super) async fn queues(
     Ok(specs)
 }
 
+/// What the config asks for and the dialect does not have.
+pub(super) fn unknown_here(store: &Store, queue: &config::Queue) -> Option<String> {
+    let grouped = queue.rate.as_ref().is_some_and(|rate| rate.group.is_some());
+    (store.is_settled() && store.dialect() == Dialect::BullMq && grouped).then(|| {
+        "rate.group is set; expected a limit of the whole queue. hint: BullMQ counts no groups, leave it out".to_owned()
+    })
+}
+
 /// The dialect that the config names.
 pub(super) fn dialect(word: config::Dialect) -> Option<Dialect> {
     match word {
@@ -101,13 +109,24 @@ pub(super) fn dialect(word: config::Dialect) -> Option<Dialect> {
 }
 
 /// Finds out whose queue this is. Refuses one that this worker must not touch; nothing has been written then.
-async fn open(store: &Store, name: &str) -> Result<(), Failure> {
+async fn open(store: &Store, queue: &config::Queue) -> Result<(), Failure> {
+    let name = queue.name.as_str();
+    let refused = |why: String| Failure::new(EXIT_CONFIG, format!("queue \"{name}\" is refused: {why}"));
+    // Looked at first: it must not be opened by a user who cannot work it.
+    let looked = store.admit().await.map_err(Failure::redis)?;
+    if let Some(why) = looked.refusal() {
+        return Err(refused(why.to_string()));
+    }
+    server::check_rights(store, true).await?;
+    if let Some(problem) = unknown_here(store, queue) {
+        return Err(refused(problem));
+    }
     let opened = store.open().await.map_err(Failure::redis)?;
     if let Some(why) = opened.refusal() {
-        return Err(Failure::new(EXIT_CONFIG, format!("queue \"{name}\" is refused: {why}")));
+        return Err(refused(why.to_string()));
     }
     match opened {
-        Opened::Ready(dialect, layout) if layout.is_mixed() => {
+        Opened::Ready(dialect, layout) if layout.is_doubtful() => {
             let (dialect, found) = (dialect.as_str(), layout.describe());
             tracing::warn!(queue = name, dialect, "the queue is {found}; worked as configured");
         }

@@ -9,7 +9,7 @@ use super::{build, server};
 use crate::config::{Config, HandlerKind, Queue, Target};
 use crate::store::connection::RESPONSE_TIMEOUT;
 use crate::store::server::{ServerFacts, VERSION_MIN};
-use crate::store::{Connection, Opened, Store, StoreError, rights};
+use crate::store::{Connection, Opened, Store, StoreError};
 use crate::wire::Keys;
 
 /// How a check went.
@@ -108,7 +108,7 @@ async fn redis(
     for (name, queue) in &config.queues {
         let keys = Keys::new(&queue.prefix, name);
         let store = Store::of(connection.clone(), keys, build::dialect(queue.dialect));
-        if let Err(error) = queue_in_redis(findings, name, &store).await {
+        if let Err(error) = queue_in_redis(findings, queue, &store).await {
             let (exit, detail) = explain(error);
             findings.error(format!("queue {name}"), exit, detail);
         }
@@ -162,9 +162,16 @@ fn server_facts(findings: &mut Findings, facts: &ServerFacts, eviction_check: bo
     }
 }
 
-async fn queue_in_redis(findings: &mut Findings, name: &str, store: &Store) -> Result<(), StoreError> {
+async fn queue_in_redis(findings: &mut Findings, queue: &Queue, store: &Store) -> Result<(), StoreError> {
+    let name = queue.name.as_str();
     let what = format!("queue {name}");
-    match rights::missing(store.connection(), store.keys()).await? {
+    let lacks = |missing: &Option<Vec<String>>| missing.as_ref().is_some_and(|missing| !missing.is_empty());
+    let mut missing = store.missing_rights(false).await?;
+    let looked = if lacks(&missing) { None } else { Some(store.admit().await?) };
+    if looked.is_some() {
+        missing = store.missing_rights(true).await?;
+    }
+    match missing {
         None => findings.warn(format!("{what}: rights"), "unknown: this user may not ask (MULTI)"),
         Some(missing) if missing.is_empty() => {
             findings.ok(format!("{what}: rights"), "every command of the worker is allowed");
@@ -175,13 +182,13 @@ async fn queue_in_redis(findings: &mut Findings, name: &str, store: &Store) -> R
             return Ok(());
         }
     }
-    let looked = store.look().await?;
+    let Some(looked) = looked else { return Ok(()) };
     if let Some(why) = looked.refusal() {
         findings.error(&what, EXIT_CONFIG, why.to_string());
         return Ok(());
     }
     match looked {
-        Opened::Ready(dialect, layout) if layout.is_mixed() => {
+        Opened::Ready(dialect, layout) if layout.is_doubtful() => {
             let detail = format!("{}; worked as {}, as configured", layout.describe(), dialect.family());
             findings.warn(&what, detail);
         }
@@ -190,6 +197,9 @@ async fn queue_in_redis(findings: &mut Findings, name: &str, store: &Store) -> R
             findings.ok(&what, format!("empty so far; {}, as configured", dialect.family()))
         }
         _ => findings.ok(&what, "empty so far: its first key will tell Bull 4 from BullMQ"),
+    }
+    if let Some(problem) = build::unknown_here(store, queue) {
+        findings.error(&what, EXIT_CONFIG, problem);
     }
     for wrong in store.wrong_keys().await? {
         findings.error(

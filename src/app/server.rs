@@ -5,8 +5,7 @@ use std::time::Duration;
 use super::failure::{EXIT_CONFIG, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_UNSAFE_REDIS, Failure};
 use super::trouble::Troubles;
 use crate::store::server::{ServerFacts, VERSION_MIN};
-use crate::store::{Connection, StoreError, rights};
-use crate::wire::Keys;
+use crate::store::{Connection, Store, StoreError};
 
 /// Pause between two tries to reach a server at the start; one line is printed for each.
 const RETRY: Duration = Duration::from_secs(5);
@@ -69,9 +68,10 @@ pub(super) fn evicts(policy: &str) -> String {
 }
 
 /// Refuses a user who lacks rights for a queue: better now, by name, than in the middle of a job.
-pub(super) async fn check_rights(connection: &Connection, keys: &Keys) -> Result<(), Failure> {
-    match rights::missing(connection, keys).await.map_err(Failure::redis)? {
-        Some(missing) if !missing.is_empty() => Err(Failure::new(EXIT_REFUSED, lacks(&keys.queue, &missing))),
+pub(super) async fn check_rights(store: &Store, looked: bool) -> Result<(), Failure> {
+    let queue = &store.keys().queue;
+    match store.missing_rights(looked).await.map_err(Failure::redis)? {
+        Some(missing) if !missing.is_empty() => Err(Failure::new(EXIT_REFUSED, lacks(queue, &missing))),
         _ => Ok(()),
     }
 }

@@ -83,6 +83,11 @@ impl<T> Job<T> {
         self.attempts_made.saturating_add(1)
     }
 
+    /// Is it an occurrence of a repeatable job, or an iteration of a scheduler?
+    pub fn comes_again(&self) -> bool {
+        self.opts.repeat.is_some() || self.scheduler.is_some()
+    }
+
     /// The same job with other data.
     pub fn map_data<U>(self, f: impl FnOnce(T) -> U) -> Job<U> {
         let Self {

@@ -65,7 +65,7 @@ pub struct Layout {
     pub bullmq: Vec<String>,
     /// What only Bull writes: `meta-paused`.
     pub bull: Vec<String>,
-    /// What hardly anybody but Bull writes: `priority`, `job 7 (its options)`.
+    /// What hardly anybody but Bull writes: `priority`, `job 7 (its options)`. Hints, no proofs.
     pub like_bull: Vec<String>,
     /// `version` of `meta`, such as `bullmq:6.7.0`.
     pub version: Option<String>,
@@ -85,7 +85,12 @@ impl Layout {
 
     /// Do both dialects write here?
     pub fn is_mixed(&self) -> bool {
-        !self.bullmq.is_empty() && !(self.bull.is_empty() && self.like_bull.is_empty())
+        !self.bullmq.is_empty() && !self.bull.is_empty()
+    }
+
+    /// `BullMQ` writes here, and maybe Bull does so, too.
+    pub fn is_doubtful(&self) -> bool {
+        !self.bullmq.is_empty() && !self.like_bull.is_empty()
     }
 
     /// May a queue that has keys and was said to be `named` be worked as that? Hints do not outweigh the word.
@@ -105,7 +110,7 @@ impl Layout {
     /// What was found, and why: `BullMQ 6 (events, meta version bullmq:6.7.0)`.
     pub fn describe(&self) -> String {
         let listed = |signs: &[String]| signs.join(", ");
-        if self.is_mixed() {
+        if self.is_mixed() || self.is_doubtful() {
             let of_bull = [&self.bull[..], &self.like_bull[..]].concat();
             return format!("both Bull 4 ({}) and BullMQ ({})", listed(&of_bull), listed(&self.bullmq));
         }
@@ -172,7 +177,12 @@ impl Opened {
             Self::Otherwise(None, layout) => Refusal {
                 found: format!("its keys are of {}", layout.describe()),
                 expected: "one of them".into(),
-                hint: "two kinds of programs write to one queue: give one of them another prefix; nothing was written",
+                hint: if layout.is_mixed() {
+                    "two kinds of programs write to one queue: give one of them another prefix; nothing was written"
+                } else {
+                    "if two kinds of programs write to one queue, give one of them another prefix; if only BullMQ does, say \
+                     so (dialect = \"bullmq\"); nothing was written"
+                },
             },
             Self::NewerLayout(found) => Refusal {
                 found: format!("a newer bullock keeps its records in it (layout {found})"),
@@ -200,7 +210,7 @@ impl Choice {
 
     pub(super) fn of(dialect: Option<Dialect>) -> Self {
         match dialect {
-            Some(dialect) => Self::named(Arc::clone(of(dialect))),
+            Some(dialect) => Self::named(Arc::clone(scripts_of(dialect))),
             None => Self { named: false, chosen: Arc::default() },
         }
     }
@@ -210,12 +220,12 @@ impl Deref for Choice {
     type Target = Scripts;
 
     fn deref(&self) -> &Scripts {
-        self.chosen.get().map_or_else(|| &**of(Dialect::Bull), |scripts| scripts)
+        self.chosen.get().map_or_else(|| &**scripts_of(Dialect::Bull), |scripts| scripts)
     }
 }
 
 /// Put together once in a process.
-fn of(dialect: Dialect) -> &'static Arc<Scripts> {
+pub(super) fn scripts_of(dialect: Dialect) -> &'static Arc<Scripts> {
     static BULL: LazyLock<Arc<Scripts>> = LazyLock::new(|| Arc::new(Scripts::of(Dialect::Bull)));
     static BULLMQ: LazyLock<Arc<Scripts>> = LazyLock::new(|| Arc::new(Scripts::of(Dialect::BullMq)));
     match dialect {
@@ -227,9 +237,9 @@ fn of(dialect: Dialect) -> &'static Arc<Scripts> {
 impl Store {
     /// Checks whose queue this is and the version of our records, before a worker touches it.
     pub async fn open(&self) -> Result<Opened, StoreError> {
-        let looked = self.look().await?;
-        let Opened::Ready(dialect, layout) = looked else { return Ok(looked) };
-        let script = &of(dialect).open;
+        let admitted = self.admit().await?;
+        let Opened::Ready(dialect, layout) = admitted else { return Ok(admitted) };
+        let script = &scripts_of(dialect).open;
         let mut call = script.call(&self.keys);
         call.arg(super::LAYOUT_VERSION);
         let (version, bullmq): (String, u8) = super::convert(script.run(&self.connection, &call).await?)?;
@@ -246,25 +256,34 @@ impl Store {
     /// Looks whose queue this is, and writes nothing. Where nobody named a dialect and the keys tell, that is settled
     /// for this store and all its clones.
     pub async fn look(&self) -> Result<Opened, StoreError> {
+        Ok(self.decide(self.layout().await?))
+    }
+
+    /// The same before the queue is worked: one where hints say that Bull may be writing to it, too, is refused until
+    /// somebody names the dialect.
+    pub async fn admit(&self) -> Result<Opened, StoreError> {
         let layout = self.layout().await?;
+        if layout.is_doubtful() && !self.scripts.named {
+            return Ok(Opened::Otherwise(None, layout));
+        }
+        Ok(self.decide(layout))
+    }
+
+    fn decide(&self, layout: Layout) -> Opened {
         if self.scripts.named {
             let named = self.dialect();
             let fits = !layout.exists || layout.admits(named);
-            return Ok(if fits {
-                Opened::Ready(named, layout)
-            } else {
-                Opened::Otherwise(Some(named), layout)
-            });
+            return if fits { Opened::Ready(named, layout) } else { Opened::Otherwise(Some(named), layout) };
         }
-        Ok(match layout.dialect() {
+        match layout.dialect() {
             Some(dialect) => {
                 // Who was first has decided by the same keys.
-                let _ = self.scripts.chosen.set(Arc::clone(of(dialect)));
+                let _ = self.scripts.chosen.set(Arc::clone(scripts_of(dialect)));
                 Opened::Ready(dialect, layout)
             }
             None if layout.is_mixed() => Opened::Otherwise(None, layout),
             None => Opened::Undecided,
-        })
+        }
     }
 
     /// The dialect that is spoken here; Bull's as long as it is not settled.

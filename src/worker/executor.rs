@@ -53,8 +53,7 @@ pub(super) async fn run(queue: Arc<Queue>, claim: Claim) {
             queue.observer.started(&job.queue, &job.name, waited(&job, now_ms));
             tracing::info!(queue = &*job.queue, job_id = %job.id, job_name = &*job.name, attempt = job.attempt(), "started");
             let run = Run { queue: &queue, job: &job, token: &token, fence, lease: &lease, now_ms };
-            let end =
-                if job.opts.repeat.is_some() { run.with_successor().await } else { run.to_its_end().await };
+            let end = if job.comes_again() { run.with_successor().await } else { run.to_its_end().await };
             (job, end)
         }
     };

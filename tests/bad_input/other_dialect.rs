@@ -1,4 +1,4 @@
-//! A queue of the other family (B70): refused with a clear error, nothing written.
+//! A queue of the other family than the one that was named (B70): refused with a clear error, nothing written.
 
 use bullock::Worker;
 
@@ -8,6 +8,7 @@ use crate::snapshot;
 async fn refused(mut ground: Ground) {
     let before = snapshot::take(&mut ground.con).await;
     let started = Worker::builder(ground.redis.url(), "q")
+        .dialect(bullock::wire::Dialect::Bull)
         .handler_spec("*", bullock::worker::HandlerSpec::new(std::sync::Arc::new(ground.recorder.clone())))
         .start()
         .await;

@@ -94,11 +94,13 @@ async fn show_names_counts_workers_the_oldest_job_and_what_repeats() {
 }
 
 #[tokio::test]
-async fn queues_of_bullmq_are_listed_and_not_touched() {
+async fn a_queue_that_both_dialects_write_to_is_listed_and_not_touched() {
     let place = Place::start();
     place.redis(&["HSET", "bull:mq:meta", "version", "bullmq:5.0.0", "opts.maxLenEvents", "10000"]).await;
     place.redis(&["XADD", "bull:mq:events", "*", "event", "added"]).await;
     assert_eq!(place.json(&["queue", "ls"]).await[0]["dialect"], "bullmq");
+    place.redis(&["SET", "bull:mq:meta-paused", "1"]).await;
+    assert_eq!(place.json(&["queue", "ls"]).await[0]["dialect"], "mixed");
     for command in [
         &["queue", "pause", "mq"][..],
         &["job", "add", "mq", "x"],
@@ -106,7 +108,11 @@ async fn queues_of_bullmq_are_listed_and_not_touched() {
         &["job", "rm", "mq", "1"],
     ] {
         let error = place.fails(5, command).await;
-        assert!(error.contains("BullMQ's (mq)"), "{error}");
+        for word in ["(mq)", "both Bull 4 (meta-paused) and BullMQ (events, meta ", "another prefix"] {
+            assert!(error.contains(word), "{word} in {error}");
+        }
     }
-    assert_eq!(place.keys().await, ["bull:mq:events", "bull:mq:meta"]);
+    let error = place.fails(5, &["job", "add", "mq", "x", "--dialect", "bull"]).await;
+    assert!(error.contains("expected Bull 4 (dialect = \"bull\")"), "{error}");
+    assert_eq!(place.keys().await, ["bull:mq:events", "bull:mq:meta", "bull:mq:meta-paused"]);
 }

@@ -18,10 +18,13 @@ queue.on('error', complain);
 const closing = [queue];
 let events;
 
-/** The one listener of this program, connected before the first request that needs it goes on. */
+/**
+ * The one listener of this program. It reads the stream from its beginning: from its end, it would miss what ends
+ * between its connection and its first read.
+ */
 async function listener() {
   if (events === undefined) {
-    events = new QueueEvents(name, { ...settings, blockingTimeout: 1000 });
+    events = new QueueEvents(name, { ...settings, blockingTimeout: 1000, lastEventId: '0' });
     events.on('error', (error) => say({ listenerError: error.message }));
     closing.push(events);
   }
@@ -63,7 +66,7 @@ const requests = {
     closing.push(producer);
     return producer.add(...args);
   },
-  // Every entry of the stream from here on, as QueueEvents hands it out.
+  // Every entry of the stream, as QueueEvents hands it out.
   async listen() {
     const listening = await listener();
     const emit = listening.emit.bind(listening);

@@ -47,7 +47,7 @@ async fn errors_end_with_the_exit_code_of_their_kind() {
 }
 
 #[tokio::test]
-async fn missing_rights_wrong_keys_and_bullmq_are_named_for_each_queue() {
+async fn missing_rights_wrong_keys_and_mixed_layouts_are_named_for_each_queue() {
     let redis = Redis::start();
     let mut connection = redis.connection().await;
     let rules =
@@ -64,6 +64,8 @@ async fn missing_rights_wrong_keys_and_bullmq_are_named_for_each_queue() {
     let _: () = redis::cmd("SET").arg("bull:mail:wait").arg(1).query_async(&mut connection).await.unwrap();
     let meta = ["bull:mq:meta", "version", "bullmq:5"];
     let _: () = redis::cmd("HSET").arg(&meta).query_async(&mut connection).await.unwrap();
+    let _: () =
+        redis::cmd("SET").arg("bull:mq:meta-paused").arg(1).query_async(&mut connection).await.unwrap();
     let text = format!("{}[queues.mq.handlers.\"*\"]\nhttp = \"{to}\"\n", config(&redis.url(), "mail", to));
     let ended = run(&text, &["check", "--json"], &[]).await;
     assert_eq!(ended.code, Some(2), "{}", ended.output);
@@ -77,5 +79,5 @@ async fn missing_rights_wrong_keys_and_bullmq_are_named_for_each_queue() {
         .collect();
     assert_eq!(errors.len(), 2, "{errors:?}");
     assert!(errors[0].contains("bull:mail:wait is a string; expected a list"), "{errors:?}");
-    assert!(errors[1].contains("BullMQ"), "{errors:?}");
+    assert!(errors[1].contains("both Bull 4 (meta-paused) and BullMQ (meta version bullmq:5)"), "{errors:?}");
 }

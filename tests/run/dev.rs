@@ -9,7 +9,7 @@ use crate::program::{Program, run};
 use crate::support::node::BullQueue;
 
 #[tokio::test]
-async fn every_queue_that_appears_is_sent_to_the_url_and_those_of_bullmq_are_passed_over() {
+async fn every_queue_that_appears_is_sent_to_the_url_and_those_of_two_dialects_are_passed_over() {
     let mut backend = Backend::start().await;
     let to = format!("{}/ok", backend.url);
     let mut program = Program::start("", &["dev", "--to", &to, "--port", "0"], &[]);
@@ -18,7 +18,9 @@ async fn every_queue_that_appears_is_sent_to_the_url_and_those_of_bullmq_are_pas
     let mut connection =
         redis::Client::open(url.as_str()).unwrap().get_multiplexed_async_connection().await.unwrap();
     let meta = ["bull:mq:meta", "version", "bullmq:5"];
-    let _: () = redis::cmd("HSET").arg(&meta).query_async(&mut connection).await.unwrap();
+    let both =
+        redis::pipe().atomic().cmd("HSET").arg(&meta).cmd("SET").arg("bull:mq:meta-paused").arg(1).clone();
+    let _: () = both.query_async(&mut connection).await.unwrap();
     for (name, header) in [("mail", "mail"), ("shop:orders", "shop%3Aorders")] {
         let mut queue = BullQueue::open(&url, name).await;
         let id = queue.add("welcome", json!({ "to": "ada" }), json!({})).await;
@@ -27,12 +29,17 @@ async fn every_queue_that_appears_is_sent_to_the_url_and_those_of_bullmq_are_pas
         assert_eq!((asked.header("job-queue"), asked.body.as_str()), (header, r#"{"to":"ada"}"#));
         queue.close().await;
     }
-    program.says("holds BullMQ's keys").await;
+    program.says("its keys are of both").await;
     let server = program.private_redis().unwrap();
     program.signal(Signal::SIGINT);
     assert_eq!(program.end().await.code, Some(0), "{}", program.output());
     assert!(kill(Pid::from_raw(server), None).is_err(), "its redis-server is gone");
-    assert_eq!(program.output().matches("holds BullMQ's").count(), 1, "said once: {}", program.output());
+    assert_eq!(
+        program.output().matches("its keys are of both").count(),
+        1,
+        "said once: {}",
+        program.output()
+    );
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ async fn a_replica_a_database_that_is_not_there_and_a_server_without_tls_are_nam
 }
 
 #[tokio::test]
-async fn a_queue_of_bullmq_is_left_alone() {
+async fn a_queue_that_both_dialects_write_to_is_left_alone() {
     let redis = Redis::start();
     let mut connection = redis.connection().await;
     let _: () = redis::cmd("HSET")
@@ -137,10 +137,14 @@ async fn a_queue_of_bullmq_is_left_alone() {
         .query_async(&mut connection)
         .await
         .unwrap();
+    let _: () =
+        redis::cmd("SET").arg("bull:mail:meta-paused").arg(1).query_async(&mut connection).await.unwrap();
     let said = refused(&redis.url(), 2).await;
-    assert!(said.contains("queue \"mail\" holds BullMQ's keys"), "{said}");
-    let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
-    assert_eq!(keys, ["bull:mail:meta"]);
+    let why = "queue \"mail\" is refused: its keys are of both Bull 4 (meta-paused) and BullMQ (meta opts.maxLenEvents)";
+    assert!(said.contains(why), "{said}");
+    let mut keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
+    keys.sort();
+    assert_eq!(keys, ["bull:mail:meta", "bull:mail:meta-paused"]);
 }
 
 #[tokio::test]

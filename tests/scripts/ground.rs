@@ -41,10 +41,20 @@ impl Ground {
         Ground::with(Some(now_ms)).await
     }
 
+    /// A BullMQ queue, with a clock that stands still.
+    pub async fn bullmq_at(now_ms: i64) -> Ground {
+        Ground::of(Scripts::bullmq(Some(now_ms))).await
+    }
+
     async fn with(clock: Option<i64>) -> Ground {
+        Ground::of(Scripts::bull(clock)).await
+    }
+
+    async fn of(scripts: Scripts) -> Ground {
         let redis = Redis::start();
         let con = redis.connection().await;
-        let store = store(&redis, clock);
+        let connection = Connection::new(&redis.url(), None, RESPONSE_TIMEOUT).expect("a connection");
+        let store = Store::new(connection, Keys::new("bull", "q"), Arc::new(scripts));
         Ground { _redis: redis, con, store, lane: Lane::new("lane") }
     }
 

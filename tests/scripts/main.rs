@@ -7,6 +7,9 @@
 mod support;
 
 mod batches;
+mod bullmq_batches;
+mod bullmq_guards;
+mod bullmq_worker;
 mod clock;
 mod codes;
 mod fencing;

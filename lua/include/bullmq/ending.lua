@@ -20,9 +20,10 @@ local function read_ends(codes, keys)
   end
   return ends, parents, #wanted > 0 and expect_types(wanted) or nil
 end
--- After the last end of a batch. Slots that all workers of the queue share are free again: nobody else says so.
-local function end_batch(meta)
-  if redis.call('EXISTS', P .. 'wait', P .. 'active', P .. 'prioritized') == 0 then
+-- After the last end of a batch. `finished`: it was for good, so that `drained` is told if nothing waits or runs. Slots
+-- that all workers of the queue share are free again: nobody else says so.
+local function end_batch(meta, finished)
+  if finished and redis.call('EXISTS', P .. 'wait', P .. 'active', P .. 'prioritized') == 0 then
     emit_untrimmed(P, 'drained')
   elseif meta.concurrency and redis.call('EXISTS', P .. 'wait', P .. 'prioritized') > 0 then
     mark_ready(meta)

@@ -1,0 +1,14 @@
+//! `BullMQ` queues: npm `bullmq` 5 and 6 add, listen and ask; our worker and our commands do the rest.
+
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+
+mod commands;
+mod dialect;
+mod ends;
+mod flows;
+mod neighbours;
+mod rig;
+mod schedulers;
+#[path = "../support/mod.rs"]
+mod support;
+mod wakeup;
