@@ -81,7 +81,7 @@ fn the_first_options_hold_the_template_and_what_the_scheduler_was_told() {
 fn the_next_options_are_those_of_the_claimed_job_with_a_new_count() {
     let opts = json!({"keepLogs": 1.50, "backoff": 100, "prevMillis": 5, "jobId": "x", "timestamp": 1, "priority": 4,
         "repeat": {"every": 1000, "count": 6, "limit": 7}, "repeatJobKey": "s"});
-    let found = after("repeat:s:5", opts, NOW).unwrap();
+    let found = after("s", opts, NOW).unwrap();
     assert_eq!((found.scheduler.as_str(), found.every.as_str(), found.due_ms), ("s", "1000", None));
     assert_eq!((found.priority.as_str(), found.lifo), ("4", false));
     assert_eq!(
@@ -94,19 +94,17 @@ fn the_next_options_are_those_of_the_claimed_job_with_a_new_count() {
 #[test]
 fn a_series_ends_at_its_limit_and_after_its_end_date() {
     let every = |repeat: Value| json!({"repeat": repeat, "repeatJobKey": "s"});
-    assert!(after("repeat:s:1", every(json!({"every": 5, "count": 3, "limit": 3})), NOW).is_none());
-    assert!(after("repeat:s:1", every(json!({"every": 5, "endDate": NOW - 1})), NOW).is_none());
+    assert!(after("s", every(json!({"every": 5, "count": 3, "limit": 3})), NOW).is_none());
+    assert!(after("s", every(json!({"every": 5, "endDate": NOW - 1})), NOW).is_none());
     // The last one of `every` may fall after endDate; a pattern's may not.
-    assert!(after("repeat:s:1", every(json!({"every": 5000, "endDate": NOW})), NOW).is_some());
-    assert!(after("repeat:s:1", every(json!({"pattern": "0 * * * *", "endDate": NOW + 1})), NOW).is_none());
+    assert!(after("s", every(json!({"every": 5000, "endDate": NOW})), NOW).is_some());
+    assert!(after("s", every(json!({"pattern": "0 * * * *", "endDate": NOW + 1})), NOW).is_none());
 }
 
 #[test]
-fn a_job_that_belongs_to_no_scheduler_has_no_next() {
-    assert!(after("7", json!({"attempts": 1}), NOW).is_none());
-    // npm bullmq 6 stores the option `repeat` of a plain job, and does nothing with it.
-    assert!(after("7", json!({"repeat": {"every": 1000}}), NOW).is_none());
-    // The first iteration of a 5.x repeatable job names its scheduler in its id only.
-    let first = after("repeat:61e7:1700000010000", json!({"repeat": {"every": 10_000, "count": 1}}), NOW);
-    assert_eq!(first.unwrap().scheduler, "61e7");
+fn the_first_iteration_of_a_5_x_repeatable_job_goes_on_as_a_schedulers() {
+    assert!(after("61e7", json!({"attempts": 1}), NOW).is_none());
+    let next = after("61e7", json!({"repeat": {"every": 10_000, "count": 1}, "prevMillis": 5}), NOW).unwrap();
+    assert_eq!(closed(&next.opts_head)["repeatJobKey"], "61e7");
+    assert_eq!(closed(&next.opts_head)["prevMillis"], Value::Null);
 }
