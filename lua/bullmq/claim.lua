@@ -4,8 +4,8 @@
 -- ARGV  lane, request, lease ms, wanted, worker's name ('' = none), limiter max (0 = none), limiter duration ms; then
 --       `wanted` tokens
 -- Reply now, rest ms (0, or how long nothing may be taken), fence of the first job, 0, when the next delayed job is due (ms,
---       '' = none), then for each token in turn one job: {name, data, opts, atm, processedOn, id, timestamp, ats, defa, rjk,
---       parentKey, stacktrace, progress, checkpoint}, ended after timestamp where there is nothing more; or {} = this
+--       '' = none), then for each token in turn one job: {name, data, opts, atm, id, timestamp, ats, defa, rjk, parentKey,
+--       stacktrace, progress, checkpoint}, ended after timestamp or parentKey where there is nothing more; or {} = this
 --       token holds nothing any more
 -- Lease the lock's own time to live; `X leases` names the locks that are ours
 -- Kept  begins with a write that is refused when memory is out, so that claiming stops before anything else; every id
@@ -26,16 +26,22 @@ local FIRST_TOKEN, EXAMINED_MOST = 7, 2000
 local call = redis.call
 
 local function read(key)
-  return redis.pcall('HMGET', key, 'name', 'data', 'opts', 'atm', 'processedOn', 'timestamp', 'ats', 'defa', 'rjk',
-    'parentKey', 'stacktrace', 'progress', 'stc', 'attemptsMade')
+  return redis.pcall('HMGET', key, 'name', 'data', 'opts', 'timestamp', 'ats', 'atm', 'attemptsMade', 'defa', 'rjk',
+    'parentKey')
 end
--- One job as the reply tells it. Nothing more is read for a job that never ran.
+-- One job as the reply tells it: more is read only of a job that was picked up before. (`attemptsMade` is what version 4
+-- wrote.)
 local function describe(id, fields, started)
-  local told = { fields[1], fields[2], fields[3], fields[14] or fields[4], fields[5], id, fields[6] }
-  if not (fields[5] or fields[8] or fields[9] or fields[10] or fields[12]) then return told end
-  local checkpoint = redis.pcall('HGET', X .. 'job:' .. id, 'checkpoint')
-  told[8], told[14] = started, type(checkpoint) == 'string' and checkpoint
-  for i = 8, 12 do told[i + 1] = fields[i] end
+  local told = { fields[1], fields[2], fields[3], fields[7] or fields[6], id, fields[4] }
+  local again = fields[5] or told[4]
+  if not (again or fields[8] or fields[9] or fields[10]) then return told end
+  told[7], told[8], told[9], told[10] = started, fields[8], fields[9], fields[10]
+  if again then
+    local more = call('HMGET', P .. id, 'stacktrace', 'progress', 'stc')
+    local checkpoint = redis.pcall('HGET', X .. 'job:' .. id, 'checkpoint')
+    told[11], told[12], told[13] = more[1], more[2], type(checkpoint) == 'string' and checkpoint
+    if more[3] then call('HSET', X .. 'leases:stalled', id, more[3]) end
+  end
   return told
 end
 
@@ -48,7 +54,7 @@ if before then
     -- The worker counts its lease from this sending.
     if held then call('PEXPIRE', lock, lease) end
     local fields = held and read(P .. id)
-    reply[#reply + 1] = held and describe(id, fields, fields[7]) or {}
+    reply[#reply + 1] = held and describe(id, fields, fields[5]) or {}
   end
   return reply
 end
@@ -125,17 +131,16 @@ local function start(id, key, fields)
   claimed[count] = id
   if meta.five or not fields[8] then counted = counted + 1 end
   emit_untrimmed(P, 'active', 'jobId', id, 'prev', 'waiting')
-  local starts = string.format('%.0f', number_of(fields[7]) + 1)
+  local starts = string.format('%.0f', number_of(fields[5]) + 1)
   if worker == '' then
     call('HSET', key, 'processedOn', started, 'ats', starts)
   else
     call('HSET', key, 'processedOn', started, 'ats', starts, 'pb', worker)
   end
-  if fields[5] then -- it ran before: an id that is used or listed again has not ended
+  if fields[5] or fields[6] then -- it ran before: an id that is used or listed again has not ended
     call('ZREM', P .. 'completed', id)
     call('ZREM', P .. 'failed', id)
   end
-  if fields[13] then call('HSET', X .. 'leases:stalled', id, fields[13]) end
   reply[count + 5] = describe(id, fields, starts)
 end
 -- Ids from the consumer end of `wait`, then by priority.

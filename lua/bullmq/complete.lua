@@ -57,14 +57,14 @@ local keeper
 local function complete(i, at)
   local id, key, result, rules = ARGV[at], keys[i], ARGV[at + 2], tonumber(ARGV[at + 3])
   if ends[i].err then return bury(id, 'undecodable', 'the key of the job was replaced while it ran', now) end
-  if ends[i][3] then end_dedup(meta, ends[i][3], id, now) end
+  if ends[i][2] then end_dedup(meta, ends[i][2], id, now) end
   if parents[i] then child_completed(parents[i], key, result, now) end
   local count, age, limit = '', '', ''
   if rules then count, age, limit = ARGV[rules], ARGV[rules + 1], ARGV[rules + 2] end
   if count == '0' then
     keeper.drop(id)
   else
-    call('HSET', key, 'returnvalue', result, 'finishedOn', ended, 'atm', number_of(ends[i][4]) + 1)
+    call('HSET', key, 'returnvalue', result, 'finishedOn', ended, 'atm', number_of(ends[i][3]) + 1)
     keeper.keep(id, count, age, limit)
   end
   emit_untrimmed(P, 'completed', 'jobId', id, 'returnvalue', result, 'prev', 'active')

@@ -33,7 +33,7 @@ local ATTEMPT_RECORDS_MAX = 20
 local call = redis.call
 
 local codes, keys, locks = refused_batch(FIRST, STRIDE)
-local ends, parents, wrong_parent = read_ends(codes, keys)
+local ends, parents, wrong_parent = read_ends(codes, keys, 'priority')
 if wrong_parent then return wrong_parent end
 local mine = release_held(codes, locks, FIRST, STRIDE, there)
 if #mine == 0 then return codes end
@@ -56,7 +56,7 @@ local meta, keeper, buried = read_meta(P), new_keeper(P .. 'failed', now), 0
 local retried, delayed, last_buried = false, false, false
 local function finish(i, at, id, made)
   local reason, count = ARGV[at + 4], ARGV[at + 6]
-  end_dedup(meta, ends[i][3], id, now)
+  end_dedup(meta, ends[i][2], id, now)
   if parents[i] then child_failed(parents[i], keys[i], reason, now) end
   if count == '0' then
     if parents[i] then leave_parent(parents[i], id) end
@@ -81,7 +81,7 @@ local function again(i, at, id, fate)
     delayed = true
     return
   end
-  local priority = number_of(ends[i][5])
+  local priority = number_of(ends[i][4])
   if priority > 0 then
     push_prioritized(P, id, priority)
   else
@@ -102,7 +102,7 @@ for i = 1, #codes do
     elseif ends[i].err then
       bury(id, 'undecodable', 'the key of the job was replaced while it ran', now)
     else
-      local made = math.floor(number_of(ends[i][4])) + 1
+      local made = math.floor(number_of(ends[i][3])) + 1
       -- What is due goes first: a job that is tried again at once lines up behind it.
       if fate == 'retry' and not retried then promote(meta, due_jobs(now), now) end
       call('HSET', keys[i], 'failedReason', ARGV[at + 4], 'stacktrace', ARGV[at + 5], 'atm', made)

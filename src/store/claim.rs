@@ -144,7 +144,6 @@ fn bullmq_fields(fields: Vec<Value>) -> (Option<Vec<u8>>, ClaimedFields) {
     let mut fields = fields.into_iter();
     let mut next = || fields.next().and_then(bytes);
     let (name, data, opts, attempts_made) = (next(), next(), next(), next());
-    let _processed_on = next();
     let (id, timestamp, attempts_started) = (next(), next(), next());
     let (deferred, scheduler, parent_key) = (next(), next(), next());
     let (stacktrace, progress, checkpoint) = (next(), next(), next());

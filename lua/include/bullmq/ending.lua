@@ -7,14 +7,15 @@ local ENDING = { P .. 'active', 'list', P .. 'stalled', 'set', P .. 'completed',
   P .. 'meta', 'hash', P .. 'events', 'stream', P .. 'marker', 'zset', P .. 'wait', 'list', P .. 'paused', 'list',
   P .. 'prioritized', 'zset', P .. 'pc', 'string', P .. 'delayed', 'zset', P .. 'id', 'string',
   X .. 'leases', 'set', X .. 'leases:stalled', 'hash' }
--- For each run that holds its job: {parentKey, parent, deid, atm, priority}, or an error where there is no hash; and its
+-- For each run that holds its job: {parentKey, deid, atm, the field `also`}, or an error where there is no hash; and its
 -- parent. The error that comes third says which key of a parent is of the wrong type.
-local function read_ends(codes, keys)
+local function read_ends(codes, keys, also)
   local ends, parents, wanted, seen = {}, {}, {}, {}
+  local fields = { 'parentKey', 'deid', 'atm', also }
   for i = 1, #codes do
     if codes[i] == 0 then
-      ends[i] = redis.pcall('HMGET', keys[i], 'parentKey', 'parent', 'deid', 'atm', 'priority')
-      parents[i] = ends[i][1] and parent_of(ends[i][1], ends[i][2]) or nil
+      ends[i] = redis.pcall('HMGET', keys[i], unpack(fields))
+      parents[i] = ends[i][1] and parent_of(ends[i][1], redis.call('HGET', keys[i], 'parent')) or nil
       if parents[i] then want_parent(parents[i], wanted, seen) end
     end
   end
