@@ -73,7 +73,7 @@ local function again(at, id, fate)
   end
 end
 
-local codes, keys, locks = refused_batch(FIRST, STRIDE)
+local codes, keys, locks = refused_batch(FIRST, STRIDE, (#ARGV - FIRST + 1) / STRIDE)
 if #release_held(codes, locks, FIRST, STRIDE, there) == 0 then return codes end
 local buried = 0
 for i = 1, #codes do

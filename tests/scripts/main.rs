@@ -7,6 +7,7 @@
 mod support;
 
 mod batches;
+mod big;
 mod clock;
 mod codes;
 mod fencing;
@@ -17,6 +18,7 @@ mod memory;
 mod numbers;
 mod producer;
 mod reconnect;
+mod records;
 mod snapshot;
 mod twice;
 mod wrong_types;
