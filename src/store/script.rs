@@ -28,6 +28,7 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("release", include_str!("../../lua/include/release.lua")),
     ("bull/remove", include_str!("../../lua/include/bull/remove.lua")),
     ("bull/retention", include_str!("../../lua/include/bull/retention.lua")),
+    ("bull/set_aside", include_str!("../../lua/include/bull/set_aside.lua")),
     ("bull/target", include_str!("../../lua/include/bull/target.lua")),
     ("types", include_str!("../../lua/include/types.lua")),
     ("bull/waiting", include_str!("../../lua/include/bull/waiting.lua")),

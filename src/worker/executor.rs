@@ -204,7 +204,7 @@ impl Run<'_> {
                 if refused && matches!(outcome, Ok(Outcome::EndedElsewhere)) {
                     return End::LeaseLost;
                 }
-                return self.end(outcome.unwrap_or_else(|panic| Outcome::Failed(panicked(&*panic))), spec);
+                return self.end(outcome.unwrap_or_else(|panic| Outcome::Failed(Failure::panicked(&*panic))), spec);
             }
             () = self.lease.ended.cancelled() => Stopped::Elsewhere,
             () = self.lease.lost.cancelled() => Stopped::LeaseLost,
@@ -331,17 +331,6 @@ impl Limits {
             }
         }
     }
-}
-
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Failure {
-    let text = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "the handler panicked".into());
-    let mut failure = Failure::new(ReasonClass::Error, text);
-    failure.stack = Some(format!("Panic: {}", failure.message));
-    failure
 }
 
 /// A path segment: unreserved characters stay, all else is percent-encoded.
