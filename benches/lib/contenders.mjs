@@ -39,6 +39,11 @@ const probe = {
   drain: (url, queue) => [node, script('probe/driver.mjs'), url, queue],
 };
 
+const bullmqProbe = {
+  name: 'bare probe, BullMQ', layout: 'bullmq',
+  drain: (url, queue) => [node, script('probe/driver.mjs'), url, queue, '{"layout":"bullmq"}'],
+};
+
 const bullock = {
   name: 'bullock', layout: 'bull', missing: bullockMissing,
   drain: (url, queue, n, slots) => [bullockBinary, 'bench', 'drain', '--redis-url', url, '--queue', queue, '--dialect', 'bull', '-n', `${n}`, '-c', `${slots}`],
@@ -50,9 +55,17 @@ const bullock = {
   },
 };
 
+const bullockBullmq = {
+  name: 'bullock, BullMQ', layout: 'bullmq', missing: bullockMissing,
+  drain: (url, queue, n, slots) => [bullockBinary, 'bench', 'drain', '--redis-url', url, '--queue', queue, '--dialect', 'bullmq', '-n', `${n}`, '-c', `${slots}`],
+  add: (url, queue, n, flight) => [bullockBinary, 'bench', 'add', '--redis-url', url, '--queue', queue, '--dialect', 'bullmq', '-n', `${n}`, '-c', `${flight}`],
+};
+
 export const CONTENDERS = {
-  drain: [bull, bullmq, official, probe, bullock],
+  drain: [bull, bullmq, official, probe, bullmqProbe, bullock, bullockBullmq],
+  'drain-prioritized': [bullmq, official, bullockBullmq],
+  'drain-delayed': [bullmq, official, bullockBullmq],
   'drain-http': [bull, bullock],
-  add: [bull, bullmq, official, bullock],
+  add: [bull, bullmq, official, bullock, bullockBullmq],
   latency: [bull, bullock],
 };

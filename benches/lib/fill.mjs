@@ -17,10 +17,11 @@ export async function fillBull(url, queueName, n, name = 'sync') {
   await queue.close();
 }
 
-export async function fillBullmq(url, queueName, n, name = 'sync') {
+/** `opts(index)`: what npm bullmq is given beside name and data. */
+export async function fillBullmq(url, queueName, n, name = 'sync', opts = () => ({})) {
   const connection = new Redis(url, { maxRetriesPerRequest: null });
   const queue = new MqQueue(queueName, { connection });
-  for (const chunk of chunks(n)) await queue.addBulk(chunk.map((index) => ({ name, data: jobData(index) })));
+  for (const chunk of chunks(n)) await queue.addBulk(chunk.map((index) => ({ name, data: jobData(index), opts: opts(index) })));
   await queue.close();
   connection.disconnect();
 }

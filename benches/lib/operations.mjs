@@ -18,6 +18,18 @@ const endpointServer = fileURLToPath(new URL('../contenders/endpoint.mjs', impor
 /** Adds the jobs as their users do. Not a saved copy: a server that loaded one has yet to grow its heap, about 1 µs a job more. */
 const filled = (contender, n) => (server) => (contender.layout === 'bullmq' ? fillBullmq : fillBull)(server.url, QUEUE, n);
 
+/** A backlog: so many times the jobs of the other runs, each with a priority. */
+const BACKLOG = 5;
+const prioritized = (n) => (server) => fillBullmq(server.url, QUEUE, n, 'sync', (index) => ({ priority: 1 + (index % 10) }));
+
+/** Jobs that all fall due within one second, before the worker starts. */
+const allDue = (n) => async (server) => {
+  const due = Date.now() + 2000 + n / 5;
+  await fillBullmq(server.url, QUEUE, n, 'sync', (index) => { const timestamp = Date.now(); return { timestamp, delay: due + (index % 1000) - timestamp }; });
+  if (Date.now() > due) throw new Error('filling took so long that some were due before it was over');
+  await new Promise((resolve) => { setTimeout(resolve, due + 1000 - Date.now()); });
+};
+
 /** The pinned HTTP backend, on Redis' core: the worker's core is the worker's alone. */
 async function withEndpoint(work) {
   const endpoint = start([process.execPath, endpointServer], REDIS_CORE);
@@ -28,9 +40,9 @@ async function withEndpoint(work) {
   }
 }
 
-function drain(contender, { n, settleSeconds }) {
+function drain(contender, { n, settleSeconds }, prepare = filled(contender, n)) {
   return measure({
-    prepare: filled(contender, n), settleSeconds,
+    prepare, settleSeconds,
     work: async (server) => {
       const answer = await runToEnd(contender.drain(server.url, QUEUE, n, SLOTS), WORKER_CORE);
       return { ...answer, n };
@@ -91,4 +103,8 @@ function latency(contender, { n, settleSeconds }) {
   }));
 }
 
-export const OPERATIONS = { drain, 'drain-http': drainHttp, add, latency };
+const backlog = (fill) => (contender, { n, settleSeconds }) => drain(contender, { n: n * BACKLOG, settleSeconds }, fill(n * BACKLOG));
+
+export const OPERATIONS = {
+  drain, 'drain-prioritized': backlog(prioritized), 'drain-delayed': backlog(allDue), 'drain-http': drainHttp, add, latency,
+};

@@ -1,10 +1,11 @@
-// The bare probe's two scripts: the least that keeps Bull's layout and the fencing, for a batch of jobs a call.
+// The bare probe's two scripts: the least that keeps the layout (Bull's or BullMQ's) and the fencing, for a batch of jobs a call.
 // `options` switch single calls on, off or to another form, so that each can be priced (variants.mjs). The defaults are the probe.
 
 const FIELD_SETS = ['data', 'opts', 'name', 'timestamp', 'attemptsMade', 'delay', 'priority', 'progress',
   'stalledCounter', 'processedOn', 'failedReason', 'stacktrace'];
 
 export const PROBE = {
+  layout: 'bull',      // bull: PUBLISH | bullmq: XADD to the event stream, counters of attempts
   batch: 100,          // jobs a script call
   lanes: 2,            // batches in flight
   read: 'hmget',       // hmget | hgetall | none (ids only) | exists (ids only, one EXISTS for all) | outside (ids only, HMGET pipelined by the client)
@@ -59,8 +60,13 @@ export function claimScript(o) {
   put('local leases = {}', `local channel = base .. "active@" .. token`, 'for i = 1, n do local id = ids[i] local key = base .. id');
   if (o.lock === 'set') put('call("SET", key .. ":lock", token, "PX", lock_ms)');
   if (o.lock === 'psetex') put('call("PSETEX", key .. ":lock", lock_ms, token)');
-  if (o.active) put('call("PUBLISH", channel, id)');
-  if (o.processedOn) put('call("HSET", key, "processedOn", now)');
+  if (o.layout === 'bullmq') {
+    put('call("XADD", base .. "events", "*", "event", "active", "jobId", id, "prev", "waiting")');
+    put('call("HSET", key, "processedOn", now, "ats", 1)');
+  } else {
+    if (o.active) put('call("PUBLISH", channel, id)');
+    if (o.processedOn) put('call("HSET", key, "processedOn", now)');
+  }
   put('leases[2 * i - 1] = due leases[2 * i] = id', 'end');
   if (o.leases) put('call("ZADD", KEYS[3], unpack(leases))');
   if (o.stalled) put('call("ZREM", base .. "priority", unpack(ids))');
@@ -89,10 +95,13 @@ export function finishScript(o) {
   if (o.lrem === 'tail') put('call("LREM", KEYS[1], -1, id)');
   if (o.lrem === 'head') put('call("LREM", KEYS[1], 1, id)');
   if (o.zadd === 'each') put('call("ZADD", KEYS[2], now, id)');
-  if (o.result === 'hset') put('call("HSET", base .. id, "returnvalue", result, "finishedOn", now)');
+  if (o.layout === 'bullmq') {
+    put('call("HSET", base .. id, "returnvalue", result, "finishedOn", now, "atm", 1)');
+    put('call("XADD", base .. "events", "*", "event", "completed", "jobId", id, "returnvalue", result, "prev", "active")');
+  } else if (o.result === 'hset') put('call("HSET", base .. id, "returnvalue", result, "finishedOn", now)');
   if (o.result === 'hmset') put('call("HMSET", base .. id, "returnvalue", result, "finishedOn", now)');
   // A result that is plain JSON of numbers and words needs no escaping; whoever sends quotes uses argv or cjson.
-  if (o.event === 'lua') put(`call("PUBLISH", channel, '{"jobId":"' .. id .. '","val":"' .. result .. '"}')`);
+  if (o.layout === 'bull' && o.event === 'lua') put(`call("PUBLISH", channel, '{"jobId":"' .. id .. '","val":"' .. result .. '"}')`);
   if (o.event === 'argv') put(`call("PUBLISH", channel, ARGV[${stride} * i + 3])`);
   if (o.event === 'cjson') put('call("PUBLISH", channel, encode({ jobId = id, val = result }))');
   put('else lost[#lost + 1] = id end', 'end', 'if #ids > 0 then');

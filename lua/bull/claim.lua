@@ -20,20 +20,22 @@ local lane, request, lease, wanted = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]
 local limit_max, limit_ms, grouped = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
 local wait, active = P .. 'wait', P .. 'active'
 local FIRST_TOKEN = 8
+-- The reply of one call ends with the job that takes it past so many bytes of data: it must arrive within the worker's
+-- response time-out.
+local REPLY_BYTES_MAX = 16777216
 
-local call = redis.call
+local call, try = redis.call, redis.pcall
 local function read(key)
-  return redis.pcall('HMGET', key, 'name', 'data', 'opts', 'attemptsMade', 'processedOn')
+  return try('HMGET', key, 'name', 'data', 'opts', 'attemptsMade', 'processedOn')
 end
--- Adds the rest of a job that ran or failed before: read only for those, into the same reply.
+-- Adds what there may be of a job that ran or failed before: read only for those, into the same reply.
 local function describe(id, fields)
-  fields[6] = id
-  if fields[4] or fields[5] then
-    local more = call('HMGET', P .. id, 'stacktrace', 'progress', 'stalledCounter')
-    local checkpoint = redis.pcall('HGET', X .. 'job:' .. id, 'checkpoint')
-    fields[7], fields[8], fields[9] = more[1], more[2], type(checkpoint) == 'string' and checkpoint
-    if more[3] then call('HSET', X .. 'leases:stalled', id, more[3]) end
-  end
+  local more = call('HMGET', P .. id, 'stacktrace', 'progress', 'stalledCounter')
+  local record = X .. 'job:' .. id
+  local checkpoint = try('HGET', record, 'checkpoint')
+  fields[7], fields[8] = more[1], more[2]
+  fields[9] = type(checkpoint) == 'string' and is_about(record, id) and checkpoint
+  if more[3] then call('HSET', X .. 'leases:stalled', id, more[3]) end
   return fields
 end
 
@@ -45,17 +47,18 @@ if before then
     local held = call('GET', lock) == ARGV[FIRST_TOKEN + index]
     -- The worker counts its lease from this sending.
     if held then call('PEXPIRE', lock, lease) end
-    reply[#reply + 1] = held and describe(id, read(P .. id)) or {}
+    local fields = held and read(P .. id) or {}
+    fields[6] = held and id
+    reply[#reply + 1] = held and not fields.err and describe(id, fields) or {}
   end
   return reply
 end
 
 local rest = redis.call('PTTL', X .. 'rest')
 if rest > 0 then return { now, rest, 0, 0 } end
-local wrong, there = expect_types({ wait, 'list', active, 'list', P .. 'stalled', 'set', P .. 'priority', 'zset',
-  P .. 'failed', 'zset', P .. 'completed', 'zset', P .. 'delayed', 'zset',
-  P .. 'paused', 'list', P .. 'metrics:completed', 'hash', P .. 'metrics:failed', 'hash', X .. 'leases', 'set',
-  X .. 'leases:stalled', 'hash', X .. 'fence', 'string' })
+local wrong, there = expect_types({ wait, 'list', active, 'list', P .. 'completed', 'zset', X .. 'leases', 'set',
+  X .. 'fence', 'string' }, { P .. 'stalled', 'set', P .. 'priority', 'zset', P .. 'failed', 'zset', P .. 'delayed', 'zset',
+  P .. 'paused', 'list', P .. 'metrics:completed', 'hash', P .. 'metrics:failed', 'hash', X .. 'leases:stalled', 'hash' })
 if wrong then return wrong end
 if tonumber(lease) < 1 or (limit_max > 0 and limit_ms < 1) then
   return redis.error_reply('ERR a lease and a limiter window last 1 ms or more')
@@ -72,7 +75,8 @@ end
 local fence = redis.call('INCRBY', X .. 'fence', found) - found + 1
 redis.call('RPOP', wait, found)
 local reply = { now, 0, fence, 0 }
-local claimed, count, started, channel = {}, 0, string.format('%.0f', now), P .. 'active@'
+local claimed, count, started, channel, base, args = {}, 0, string.format('%.0f', now), P .. 'active@', P, ARGV
+local limited, bytes, taken = limit_max > 0, 0, found
 -- Listed twice, or listed although it runs: one run is enough. Asked only about ids that have a lock.
 local function runs_already(id)
   for i = 1, count do
@@ -103,15 +107,20 @@ local function is_text(id)
   return not string.find(rest, '[\128-\255]')
 end
 for i = found, 1, -1 do -- the consumer end is the right one
+  if bytes >= REPLY_BYTES_MAX then
+    taken = found - i
+    call('RPUSH', wait, unpack(ids, 1, i))
+    break
+  end
   local id = ids[i]
-  local key = P .. id
+  local key = base .. id
   local fields = read(key)
   if not fields[2] then
     refuse(id, fields)
   elseif exotic and not is_text(id) then
     bury(id, 'undecodable', 'the id is not UTF-8', now)
-  elseif limit_max == 0 or not held_up(id, key) then
-    local token = ARGV[FIRST_TOKEN + count + 1]
+  elseif not limited or not held_up(id, key) then
+    local token = args[FIRST_TOKEN + count + 1]
     local lock = key .. ':lock'
     local free = call('SET', lock, token, 'PX', lease, 'NX')
     if free or not runs_already(id) then
@@ -125,7 +134,10 @@ for i = found, 1, -1 do -- the consumer end is the right one
         call('ZREM', P .. 'completed', id)
         call('ZREM', P .. 'failed', id)
       end
-      reply[count + 4] = describe(id, fields)
+      reply[count + 4] = fields
+      bytes = bytes + #fields[2]
+      fields[6] = id
+      if fields[4] or fields[5] then describe(id, fields) end
     end
   end
 end
@@ -135,7 +147,7 @@ if count > 0 then
   if there[P .. 'priority'] then call('ZREM', P .. 'priority', unpack(claimed)) end
   call('SADD', X .. 'leases', unpack(claimed))
 end
-if found < wanted then
+if taken == found and found < wanted then
   call('PUBLISH', P .. 'drained', '')
   reply[4] = 1
 end

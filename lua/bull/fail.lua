@@ -37,14 +37,6 @@ local function record_attempt(id, made, class, attempt, fate)
   if fate == 'bury' then redis.call('HSET', record, 'reason', class, 'buried_at', now) end
 end
 
--- Bytes that nobody can decode leave the hash, so that Node's getters go on working; they are kept beside it.
-local function set_aside_undecodable(id)
-  local raw, record = redis.call('HMGET', P .. id, 'data', 'opts'), own_record(id)
-  if raw[1] then redis.call('HSET', record, 'raw:data', raw[1]) end
-  if raw[2] then redis.call('HSET', record, 'raw:opts', raw[2]) end
-  redis.call('HDEL', P .. id, 'data', 'opts')
-end
-
 local function finish(at, id)
   local count, age = ARGV[at + 9], ARGV[at + 10]
   release_debounce(ARGV[at + 11])
@@ -73,7 +65,7 @@ local function again(at, id, fate)
   end
 end
 
-local codes, keys, locks = refused_batch(FIRST, STRIDE)
+local codes, keys, locks = refused_batch(FIRST, STRIDE, (#ARGV - FIRST + 1) / STRIDE)
 if #release_held(codes, locks, FIRST, STRIDE, there) == 0 then return codes end
 local buried = 0
 for i = 1, #codes do
@@ -89,7 +81,7 @@ for i = 1, #codes do
       if ARGV[at + 14] ~= '' then record_attempt(id, ARGV[at + 5], ARGV[at + 13], ARGV[at + 14], fate) end
       if fate == 'bury' then
         buried = buried + 1
-        if ARGV[at + 13] == 'undecodable' then set_aside_undecodable(id) end
+        if ARGV[at + 13] == 'undecodable' then set_aside(id) end
         finish(at, id)
       else
         again(at, id, fate)

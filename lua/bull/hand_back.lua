@@ -10,35 +10,38 @@
 --- @include "types"
 --- @include "once"
 --- @include "fence_batch"
+--- @include "release"
+--- @include "leave_active"
 --- @include "bull/waiting"
 --- @include "record"
 local FIRST, STRIDE = 5, 5
 local lane, request, keep_ms, rest = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local before = replay(lane, request)
 if before then return before end
-local wrong = expect_types({ P .. 'active', 'list', P .. 'stalled', 'set', P .. 'delayed', 'zset', P .. 'wait', 'list',
+local wrong, there = expect_types({ P .. 'active', 'list', P .. 'stalled', 'set', P .. 'delayed', 'zset', P .. 'wait', 'list',
   P .. 'paused', 'list', P .. 'priority', 'zset', X .. 'leases', 'set', X .. 'leases:stalled', 'hash' })
 if wrong then return wrong end
-local codes, _, locks = refused_batch(FIRST, STRIDE)
+local codes, _, locks = refused_batch(FIRST, STRIDE, (#ARGV - FIRST + 1) / STRIDE)
 -- Only read here: counting comes after the DEL of the lock, or a full memory would refuse it.
 local function too_often(id, most)
   if most == '' then return false end
-  local deferrals = redis.pcall('HGET', X .. 'job:' .. id, 'deferrals')
-  return type(deferrals) == 'string' and number_of(deferrals) >= tonumber(most)
+  local record = X .. 'job:' .. id
+  local deferrals = redis.pcall('HGET', record, 'deferrals')
+  return type(deferrals) == 'string' and number_of(deferrals) >= tonumber(most) and is_about(record, id)
 end
-local held = 0
 for i = 1, #codes do
   local at = FIRST + (i - 1) * STRIDE
   if codes[i] == 0 and too_often(ARGV[at], ARGV[at + 4]) then codes[i] = -8 end
+end
+local mine = release_held(codes, locks, FIRST, STRIDE, there)
+if #mine == 0 then return codes end
+local was_active = leave_active(mine)
+for i = 1, #codes do
   if codes[i] == 0 then
+    local at = FIRST + (i - 1) * STRIDE
     local id, delay = ARGV[at], ARGV[at + 2]
-    held = held + 1
-    redis.call('DEL', locks[i])
     if ARGV[at + 4] ~= '' then count_up(own_record(id), 'deferrals') end
-    redis.call('SREM', P .. 'stalled', id)
-    redis.call('SREM', X .. 'leases', id)
-    redis.call('HDEL', X .. 'leases:stalled', id)
-    if redis.call('LREM', P .. 'active', -1, id) == 0 then
+    if not was_active[id] then
       codes[i] = -3
     elseif delay ~= '' then
       local score = (now + tonumber(delay)) * 4096 + tonumber(ARGV[at + 3])
@@ -54,7 +57,6 @@ for i = 1, #codes do
     end
   end
 end
-if held == 0 then return codes end
 if rest > 0 then redis.call('SET', X .. 'rest', 1, 'PX', rest) end
 remember(lane, request, codes, keep_ms)
 return codes

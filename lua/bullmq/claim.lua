@@ -23,6 +23,9 @@
 local lane, request, lease, wanted, worker = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local wait, active, prioritized = P .. 'wait', P .. 'active', P .. 'prioritized'
 local FIRST_TOKEN, EXAMINED_MOST = 7, 2000
+-- The reply of one call ends with the job that takes it past so many bytes of data: it must arrive within the worker's
+-- response time-out.
+local REPLY_BYTES_MAX = 16777216
 local call = redis.call
 
 local function read(key)
@@ -38,8 +41,10 @@ local function describe(id, fields, started)
   told[7], told[8], told[9], told[10] = started, fields[8], fields[9], fields[10]
   if again then
     local more = call('HMGET', P .. id, 'stacktrace', 'progress', 'stc')
-    local checkpoint = redis.pcall('HGET', X .. 'job:' .. id, 'checkpoint')
-    told[11], told[12], told[13] = more[1], more[2], type(checkpoint) == 'string' and checkpoint
+    local record = X .. 'job:' .. id
+    local checkpoint = redis.pcall('HGET', record, 'checkpoint')
+    told[11], told[12] = more[1], more[2]
+    told[13] = type(checkpoint) == 'string' and is_about(record, id) and checkpoint
     if more[3] then call('HSET', X .. 'leases:stalled', id, more[3]) end
   end
   return told
@@ -59,10 +64,10 @@ if before then
   return reply
 end
 
-local wrong, there = expect_types({ wait, 'list', active, 'list', prioritized, 'zset', P .. 'delayed', 'zset',
-  P .. 'meta', 'hash', P .. 'events', 'stream', P .. 'marker', 'zset', P .. 'limiter', 'string', P .. 'pc', 'string',
-  P .. 'stalled', 'set', P .. 'failed', 'zset', P .. 'completed', 'zset', P .. 'paused', 'list',
-  X .. 'leases', 'set', X .. 'leases:stalled', 'hash', X .. 'fence', 'string' })
+local wrong, there = expect_types({ wait, 'list', active, 'list', P .. 'meta', 'hash', P .. 'events', 'stream',
+  P .. 'marker', 'zset', P .. 'completed', 'zset', X .. 'leases', 'set', X .. 'fence', 'string' }, { prioritized, 'zset',
+  P .. 'delayed', 'zset', P .. 'limiter', 'string', P .. 'pc', 'string', P .. 'stalled', 'set', P .. 'failed', 'zset',
+  P .. 'paused', 'list', X .. 'leases:stalled', 'hash' })
 if wrong then return wrong end
 if tonumber(lease) < 1 then return redis.error_reply('ERR a lease lasts 1 ms or more') end
 
@@ -143,25 +148,42 @@ local function start(id, key, fields)
   end
   reply[count + 5] = describe(id, fields, starts)
 end
--- Ids from the consumer end of `wait`, then by priority.
+-- Ids from the consumer end of `wait`, then by priority, these with their scores.
 local function take(n)
-  local ids = there[wait] and call('RPOP', wait, n) or {}
+  local ids, scores = there[wait] and call('RPOP', wait, n) or {}, {}
   if #ids < n then
     local by_score = call('ZPOPMIN', prioritized, n - #ids)
-    for i = 1, #by_score, 2 do ids[#ids + 1] = by_score[i] end
+    for i = 1, #by_score, 2 do
+      ids[#ids + 1] = by_score[i]
+      scores[#ids] = by_score[i + 1]
+    end
   end
-  return ids
+  return ids, scores
+end
+-- Back to where they were taken from, in their order.
+local function put_back(ids, scores, first)
+  for i = #ids, first, -1 do
+    if scores[i] then call('ZADD', prioritized, scores[i], ids[i]) else call('RPUSH', wait, ids[i]) end
+  end
 end
 there[wait] = call('EXISTS', wait) == 1
-local dry = false
-while not dry and count < most and counted < room and examined < EXAMINED_MOST do
+local dry, bytes = false, 0
+while not dry and bytes < REPLY_BYTES_MAX and count < most and counted < room and examined < EXAMINED_MOST do
   local n = math.min(most - count, room - counted)
-  local ids = take(n)
+  local ids, scores = take(n)
   dry, examined = #ids < n, examined + #ids
-  for _, id in ipairs(ids) do
+  for i, id in ipairs(ids) do
     local key = P .. id
     local fields = read(key)
-    if not refused_id(id, fields) then start(id, key, fields) end
+    if not refused_id(id, fields) then
+      start(id, key, fields)
+      bytes = bytes + #(fields[2] or '')
+    end
+    if bytes >= REPLY_BYTES_MAX and i < #ids then
+      put_back(ids, scores, i + 1)
+      dry = false
+      break
+    end
   end
 end
 if dry then call('DEL', P .. 'pc') end

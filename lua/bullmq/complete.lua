@@ -1,8 +1,8 @@
 --- Ends runs well.
 -- KEYS  P, X
--- ARGV  lane, request, reply kept ms, metrics points (0 = none), runs; then for each run: id, token, returnvalue (JSON),
---       position of its rules ('' = none). Rules: keep count ('' = all, 0 = none), keep age s ('' = any), most that are
---       removed by age ('' = 1000)
+-- ARGV  lane, request, reply kept ms, metrics points (0 = none), runs, '', position of the rules ('' = none has any); then
+--       for each run: id, token, returnvalue (JSON). Rules: number of the run, keep count ('' = all, 0 = none), keep age s
+--       ('' = any), most that are removed by age ('' = 1000)
 -- Reply for each run: 0 done, or -1 no such job, -2 no lock, -3 not in active, -4 children are pending, -6 another run's
 --       lock, -9 a child failed whose failure fails this job (-4, -9: nothing was written, the run still holds the job)
 -- Kept  every check before the first write; the lock goes first, so that a full memory cannot refuse the rest; a job
@@ -21,12 +21,11 @@
 --- @include "bullmq/dedup_end"
 --- @include "bullmq/retention"
 --- @include "bullmq/bury"
-local FIRST, STRIDE = 6, 4
+local FIRST, STRIDE, RULES_STRIDE = 8, 3, 4
 local lane, request, keep_ms, points = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local before = replay(lane, request)
 if before then return before end
-local wrong, there = expect_types(ENDING)
-wrong = wrong or expect_types({ P .. 'metrics:completed', 'hash', P .. 'metrics:completed:data', 'list' })
+local wrong, there = expect_types(ENDING, { P .. 'metrics:completed', 'hash', P .. 'metrics:completed:data', 'list' })
 if wrong then return wrong end
 local codes, keys, locks = refused_batch(FIRST, STRIDE, tonumber(ARGV[5]))
 
@@ -54,13 +53,15 @@ if wrong_parent then return wrong_parent end
 
 local meta, done, ended, call = read_meta(P), 0, string.format('%.0f', now), redis.call
 local keeper
+local rules = {}
+for at = tonumber(ARGV[7]) or #ARGV + 1, #ARGV, RULES_STRIDE do rules[tonumber(ARGV[at])] = at end
 local function complete(i, at)
-  local id, key, result, rules = ARGV[at], keys[i], ARGV[at + 2], tonumber(ARGV[at + 3])
+  local id, key, result, rule = ARGV[at], keys[i], ARGV[at + 2], rules[i]
   if ends[i].err then return bury(id, 'undecodable', 'the key of the job was replaced while it ran', now) end
   if ends[i][2] then end_dedup(meta, ends[i][2], id, now) end
   if parents[i] then child_completed(parents[i], key, result, now) end
   local count, age, limit = '', '', ''
-  if rules then count, age, limit = ARGV[rules], ARGV[rules + 1], ARGV[rules + 2] end
+  if rule then count, age, limit = ARGV[rule + 1], ARGV[rule + 2], ARGV[rule + 3] end
   if count == '0' then
     keeper.drop(id)
   else

@@ -16,6 +16,7 @@
 --- @include "release"
 --- @include "leave_active"
 --- @include "metrics"
+--- @include "set_aside"
 --- @include "bullmq/ending"
 --- @include "bullmq/child"
 --- @include "bullmq/dedup_end"
@@ -26,13 +27,12 @@ local FIRST, STRIDE = 5, 13
 local lane, request, keep_ms, points = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local before = replay(lane, request)
 if before then return before end
-local wrong, there = expect_types(ENDING)
-wrong = wrong or expect_types({ P .. 'metrics:failed', 'hash', P .. 'metrics:failed:data', 'list' })
+local wrong, there = expect_types(ENDING, { P .. 'metrics:failed', 'hash', P .. 'metrics:failed:data', 'list' })
 if wrong then return wrong end
 local ATTEMPT_RECORDS_MAX = 20
 local call = redis.call
 
-local codes, keys, locks = refused_batch(FIRST, STRIDE)
+local codes, keys, locks = refused_batch(FIRST, STRIDE, (#ARGV - FIRST + 1) / STRIDE)
 local ends, parents, wrong_parent = read_ends(codes, keys, 'priority')
 if wrong_parent then return wrong_parent end
 local mine = release_held(codes, locks, FIRST, STRIDE, there)
@@ -43,13 +43,6 @@ local function record_attempt(id, made, class, attempt, fate)
   call('HSET', record, 'attempt:' .. made, '{"at":' .. string.format('%.0f', now) .. ',' .. attempt)
   call('HDEL', record, 'attempt:' .. (made - ATTEMPT_RECORDS_MAX))
   if fate == 'bury' then call('HSET', record, 'reason', class, 'buried_at', now) end
-end
--- Bytes that nobody can decode leave the hash, so that Node's getters go on working; they are kept beside it.
-local function set_aside_undecodable(id)
-  local raw, record = call('HMGET', P .. id, 'data', 'opts'), own_record(id)
-  if raw[1] then call('HSET', record, 'raw:data', raw[1]) end
-  if raw[2] then call('HSET', record, 'raw:opts', raw[2]) end
-  call('HDEL', P .. id, 'data', 'opts')
 end
 
 local meta, keeper, buried = read_meta(P), new_keeper(P .. 'failed', now), 0
@@ -108,7 +101,7 @@ for i = 1, #codes do
       call('HSET', keys[i], 'failedReason', ARGV[at + 4], 'stacktrace', ARGV[at + 5], 'atm', made)
       if ARGV[at + 12] ~= '' then record_attempt(id, made, ARGV[at + 11], ARGV[at + 12], fate) end
       if fate == 'bury' then
-        if ARGV[at + 11] == 'undecodable' then set_aside_undecodable(id) end
+        if ARGV[at + 11] == 'undecodable' then set_aside(id) end
         finish(i, at, id, made)
         last_buried = true
       else

@@ -27,13 +27,14 @@ local wrong = expect_types({ P .. 'active', 'list', P .. 'stalled', 'set', P .. 
   P .. 'paused', 'list', P .. 'prioritized', 'zset', P .. 'meta', 'hash', P .. 'events', 'stream', P .. 'marker', 'zset',
   X .. 'leases', 'set', X .. 'leases:stalled', 'hash' })
 if wrong then return wrong end
-local codes, keys, locks = refused_batch(FIRST, STRIDE)
+local codes, keys, locks = refused_batch(FIRST, STRIDE, (#ARGV - FIRST + 1) / STRIDE)
 local meta, call = read_meta(P), redis.call
 -- Only read here: counting comes after the DEL of the lock, or a full memory would refuse it.
 local function too_often(id, most)
   if most == '' then return false end
-  local deferrals = redis.pcall('HGET', X .. 'job:' .. id, 'deferrals')
-  return type(deferrals) == 'string' and number_of(deferrals) >= tonumber(most)
+  local record = X .. 'job:' .. id
+  local deferrals = redis.pcall('HGET', record, 'deferrals')
+  return type(deferrals) == 'string' and number_of(deferrals) >= tonumber(most) and is_about(record, id)
 end
 local function let_go(i, id, is_counted)
   call('DEL', locks[i])

@@ -1,9 +1,20 @@
 --- @include "number"
+-- A record is about the job that was added at its `of`. A custom id that was removed by somebody else and added again is
+-- another job, and the record of the first one says nothing of it.
+local function is_about(record, id)
+  local of, added = redis.pcall('HGET', record, 'of'), redis.pcall('HGET', P .. id, 'timestamp')
+  return type(of) ~= 'string' or type(added) ~= 'string' or of == added
+end
 -- Our record of a job, ready to be written to. What is no hash there is not ours and goes.
 local function own_record(id)
   local record = X .. 'job:' .. id
   local kind = redis.call('TYPE', record).ok
-  if kind ~= 'hash' and kind ~= 'none' then redis.call('DEL', record) end
+  if kind ~= 'none' and (kind ~= 'hash' or not is_about(record, id)) then
+    redis.call('DEL', record)
+    kind = 'none'
+  end
+  local added = kind == 'none' and redis.pcall('HGET', P .. id, 'timestamp')
+  if type(added) == 'string' then redis.call('HSET', record, 'of', added) end
   return record
 end
 -- Adds 1 to a count in it, and answers the new one. The caller has written before: HINCRBY by itself would be refused

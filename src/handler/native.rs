@@ -89,7 +89,10 @@ impl Handler for Function {
             // The call itself is inside, for functions that panic before they return a future. What a panic
             // leaves half done belongs to this run alone, and the run ends here.
             let call = async move { run(Arc::unwrap_or_clone(job), ctx).await };
-            AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|panic| panicked(&*panic))
+            AssertUnwindSafe(call)
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|panic| Outcome::Failed(Failure::panicked(&*panic)))
         })
     }
 
@@ -120,13 +123,6 @@ fn completed(value: &impl Serialize) -> Outcome {
             Outcome::Failed(Failure::new(ReasonClass::Error, text).permanent())
         }
     }
-}
-
-fn panicked(panic: &(dyn Any + Send)) -> Outcome {
-    let text =
-        panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    let text = format!("panicked: {}", text.unwrap_or("(no text)"));
-    Outcome::Failed(Failure::new(ReasonClass::Error, text))
 }
 
 /// Looks for a [`JobError`] in what the function returned, and else takes its text.

@@ -34,6 +34,8 @@ pub struct Options {
     pub timestamp: Option<i64>,
     /// `debounce.id`, in `BullMQ` `de.id`. The same as the field `deid` of the hash, which is not read.
     pub debounce_id: Option<String>,
+    /// Members and counters that are of a wrong type, and stand for something else here. For the log; usually empty.
+    pub misread: Vec<&'static str>,
 }
 
 /// `opts.timeout`.
@@ -81,6 +83,7 @@ impl Default for Options {
             prev_millis: None,
             timestamp: None,
             debounce_id: None,
+            misread: Vec::new(),
         }
     }
 }
@@ -106,6 +109,7 @@ impl Options {
         };
         let mut opts = Self::default();
         for (key, value) in members {
+            opts.misread.extend(misread(&key, &value));
             match key.as_str() {
                 "attempts" => opts.attempts = attempts(&value),
                 "backoff" => opts.backoff = backoff(value),
@@ -167,6 +171,27 @@ impl Options {
         }
         Ok(opts)
     }
+}
+
+/// The name of a member whose value is of a type that it cannot have.
+fn misread(key: &str, value: &Value) -> Option<&'static str> {
+    let number_text = || value.as_str().is_some_and(|text| integer_prefix(text).is_some());
+    let (name, fits) = match key {
+        "attempts" => ("attempts", value.is_number() || number_text()),
+        "backoff" => ("backoff", value.is_number() || value.get("type").is_some_and(Value::is_string)),
+        "lifo" => ("lifo", value.is_boolean()),
+        "removeOnComplete" => {
+            ("removeOnComplete", value.is_boolean() || value.is_number() || value.is_object())
+        }
+        "removeOnFail" => ("removeOnFail", value.is_boolean() || value.is_number() || value.is_object()),
+        "stackTraceLimit" => ("stackTraceLimit", value.is_u64()),
+        "repeat" => ("repeat", value.is_object()),
+        "timestamp" => ("timestamp", value.is_number()),
+        "debounce" => ("debounce", value.get("id").and_then(id_text).is_some()),
+        "prevMillis" => ("prevMillis", value.is_number()),
+        _ => return None,
+    };
+    (!fits && !value.is_null()).then_some(name)
 }
 
 impl Keep {

@@ -111,6 +111,13 @@ impl Failure {
         Self { message: message.into(), stack: None, class, retryable: true, retry_after: None }
     }
 
+    /// A handler's function panicked: an attempt like any other. `panic` is what `catch_unwind` gives.
+    pub fn panicked(panic: &(dyn std::any::Any + Send)) -> Self {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Self::new(ReasonClass::Error, format!("panicked: {}", text.unwrap_or("(no text)")))
+    }
+
     /// The same, but never to be tried again.
     #[must_use]
     pub fn permanent(mut self) -> Self {

@@ -11,10 +11,8 @@ use crate::wire::{Dialect, bull, event};
 pub type ReplyKeptMs = u64;
 
 /// Where the runs begin in the arguments of `complete`, and how many arguments each has.
-const COMPLETE_FIRST: usize = 6;
-const COMPLETE_STRIDE: usize = 5;
-/// The same on `BullMQ`, where the script makes the event by itself.
-const COMPLETE_STRIDE_BULLMQ: usize = 4;
+const COMPLETE_FIRST: usize = 8;
+const COMPLETE_STRIDE: usize = 3;
 
 /// What Redis said to one write of a run (docs/wire/bull-4.md 13.1, docs/wire/bullmq.md 11.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,33 +127,29 @@ impl Store {
         let script = &self.scripts.complete;
         let mut call = script.call(&self.keys);
         call.arg(&lane.name).arg(lane.request).arg(kept).arg(metrics_points).arg(runs.len());
-        // Rules stand behind the runs, and only for those that have any: an argument costs as much as a command.
-        let dialect = self.dialect();
-        let stride = match dialect {
-            Dialect::Bull => COMPLETE_STRIDE,
-            Dialect::BullMq => COMPLETE_STRIDE_BULLMQ,
-        };
-        let mut rules_at = COMPLETE_FIRST + runs.len() * stride;
-        let has_rules = |run: &Completion<'_>| {
-            run.keep != Keep::All || (dialect == Dialect::Bull && run.debounce_id.is_some())
-        };
+        // An argument costs as much as a command: what most runs have not stands behind them.
+        let bull = self.dialect() == Dialect::Bull;
+        let texts: Vec<_> = runs.iter().map(|run| event::completed_val(run.id, run.result)).collect();
+        // BullMQ's event is made of the result as it is.
+        let has_texts = bull && texts.iter().any(|text| text != "=");
+        let has_rules = |run: &Completion<'_>| run.keep != Keep::All || (bull && run.debounce_id.is_some());
+        let behind = COMPLETE_FIRST + runs.len() * COMPLETE_STRIDE;
+        push_position(&mut call, has_texts.then_some(behind));
+        let rules_at = behind + if has_texts { runs.len() } else { 0 };
+        push_position(&mut call, runs.iter().any(has_rules).then_some(rules_at));
         for run in runs {
             call.arg(run.id).arg(run.token).arg(run.result.unwrap_or("null"));
-            if dialect == Dialect::Bull {
-                call.arg(&*event::completed_val(run.id, run.result));
-            }
-            if has_rules(run) {
-                call.arg(rules_at);
-                rules_at += 3;
-            } else {
-                call.arg("");
-            }
         }
-        for run in runs.iter().filter(|run| has_rules(run)) {
-            match dialect {
-                Dialect::Bull => push_keep(&mut call, run.keep).arg(run.debounce_id.unwrap_or("")),
-                Dialect::BullMq => push_keep_with_limit(&mut call, run.keep),
-            };
+        for text in texts.iter().filter(|_| has_texts) {
+            call.arg(&**text);
+        }
+        for (index, run) in runs.iter().enumerate().filter(|(_, run)| has_rules(run)) {
+            call.arg(index + 1);
+            if bull {
+                push_keep(&mut call, run.keep).arg(run.debounce_id.unwrap_or(""));
+            } else {
+                push_keep_with_limit(&mut call, run.keep);
+            }
         }
         verdicts(script.run(&self.connection, &call).await?)
     }
@@ -245,6 +239,14 @@ impl Store {
         }
         verdicts(script.run(&self.connection, &call).await?)
     }
+}
+
+/// Where something stands in the arguments; '' = nowhere.
+fn push_position(call: &mut Cmd, at: Option<usize>) {
+    match at {
+        Some(at) => call.arg(at),
+        None => call.arg(""),
+    };
 }
 
 /// Two arguments: count ('' = all, 0 = none) and age in seconds ('' = any).

@@ -44,6 +44,9 @@ use crate::wire::{Dialect, Keys};
 pub const LAYOUT_VERSION: u32 = 1;
 /// Most jobs in one call of a script: `unpack` in Lua is bounded at 7,999 values, and a long script blocks Redis.
 pub const BATCH_MAX: usize = 1000;
+/// A call of a script takes no further jobs once it carries so many bytes of their data or results: it must be sent and
+/// answered within the response time-out.
+pub const CALL_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// One queue in Redis. Clones are cheap and share everything.
 #[derive(Clone)]

@@ -29,6 +29,7 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("bull/remove", include_str!("../../lua/include/bull/remove.lua")),
     ("bull/retention", include_str!("../../lua/include/bull/retention.lua")),
     ("bull/target", include_str!("../../lua/include/bull/target.lua")),
+    ("set_aside", include_str!("../../lua/include/set_aside.lua")),
     ("types", include_str!("../../lua/include/types.lua")),
     ("bull/waiting", include_str!("../../lua/include/bull/waiting.lua")),
     ("bullmq/add", include_str!("../../lua/include/bullmq/add.lua")),

@@ -61,11 +61,15 @@ impl Undecodable {
 pub fn decode(queue: &Arc<str>, id: JobId, fields: ClaimedFields) -> Result<Job, Undecodable> {
     let opts_bytes = fields.opts.unwrap_or_else(|| b"{}".to_vec());
     let opts_text = text("opts", opts_bytes)?;
-    let opts = Options::parse(&opts_text)
+    let mut opts = Options::parse(&opts_text)
         .map_err(|problem| Undecodable::new("opts", problem, opts_text.as_bytes()))?;
     let data_text = text("data", fields.data.unwrap_or_default())?;
     let data = if opts.prevent_parsing_data { Data::Text(data_text.into()) } else { json_data(data_text)? };
     let timestamp = opts.timestamp.unwrap_or(0);
+    let is_count = |text: &Vec<u8>| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    if fields.attempts_made.as_ref().is_some_and(|text| !is_count(text)) {
+        opts.misread.push("attemptsMade");
+    }
     Ok(Job {
         queue: Arc::clone(queue),
         id,

@@ -52,6 +52,10 @@ pub(super) async fn run(queue: Arc<Queue>, claim: Claim) {
             let job = Arc::new(job);
             queue.observer.started(&job.queue, &job.name, waited(&job, now_ms));
             tracing::info!(queue = &*job.queue, job_id = %job.id, job_name = &*job.name, attempt = job.attempt(), "started");
+            if !job.opts.misread.is_empty() {
+                let fields = job.opts.misread.join(", ");
+                tracing::warn!(queue = &*job.queue, job_id = %job.id, fields, "of a wrong type: read as Bull reads them");
+            }
             let run = Run { queue: &queue, job: &job, token: &token, fence, lease: &lease, now_ms };
             let end = if job.comes_again() { run.with_successor().await } else { run.to_its_end().await };
             (job, end)
@@ -210,7 +214,7 @@ impl Run<'_> {
                 if refused && matches!(outcome, Ok(Outcome::EndedElsewhere)) {
                     return End::LeaseLost;
                 }
-                return self.end(outcome.unwrap_or_else(|panic| Outcome::Failed(panicked(&*panic))), spec);
+                return self.end(outcome.unwrap_or_else(|panic| Outcome::Failed(Failure::panicked(&*panic))), spec);
             }
             () = self.lease.ended.cancelled() => Stopped::Elsewhere,
             () = self.lease.lost.cancelled() => Stopped::LeaseLost,
@@ -337,17 +341,6 @@ impl Limits {
             }
         }
     }
-}
-
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Failure {
-    let text = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "the handler panicked".into());
-    let mut failure = Failure::new(ReasonClass::Error, text);
-    failure.stack = Some(format!("Panic: {}", failure.message));
-    failure
 }
 
 /// A path segment: unreserved characters stay, all else is percent-encoded.

@@ -77,6 +77,25 @@ async fn undecodable_options_are_a_dead_letter() {
     ground.ends_well(worker).await;
 }
 
+#[test]
+fn what_is_read_otherwise_than_stored_is_named() {
+    let misread = |opts: &str| bullock::job::Options::parse(opts).unwrap().misread;
+    assert_eq!(misread(r#"{"attempts":"abc","backoff":"x","timeout":null}"#), ["attempts", "backoff"]);
+    assert_eq!(
+        misread(r#"{"repeat":"daily","prevMillis":"x","debounce":7}"#),
+        ["repeat", "prevMillis", "debounce"]
+    );
+    let fine = r#"{"attempts":"3","backoff":{"type":"fixed"},"lifo":false,"removeOnFail":5,"timestamp":1,"ours":[]}"#;
+    assert_eq!(misread(fine), [""; 0]);
+    let fields = bullock::wire::bull::ClaimedFields {
+        data: Some(b"1".to_vec()),
+        attempts_made: Some(b"many".to_vec()),
+        ..Default::default()
+    };
+    let job = bullock::wire::bull::decode(&"q".into(), "1".into(), fields).unwrap();
+    assert_eq!((job.attempts_made, job.opts.misread), (0, vec!["attemptsMade"]));
+}
+
 #[tokio::test]
 async fn options_of_wrong_types_fall_back_to_their_defaults() {
     let odd = [

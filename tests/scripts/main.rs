@@ -7,6 +7,7 @@
 mod support;
 
 mod batches;
+mod big;
 mod bullmq_batches;
 mod bullmq_guards;
 mod bullmq_worker;
@@ -20,6 +21,7 @@ mod memory;
 mod numbers;
 mod producer;
 mod reconnect;
+mod records;
 mod snapshot;
 mod twice;
 mod wrong_types;

@@ -44,10 +44,15 @@ impl<T> Slots<T> {
         own.unwrap_or_else(|| self.other.get_or_init(|| make(OTHER)))
     }
 
+    /// Where the entry of `name` may be, in the order in which it is looked for.
+    fn places(&self, name: &str) -> impl Iterator<Item = &Entry<T>> {
+        let first = self.hasher.hash_one(name) as usize % SLOTS;
+        (first..first + SLOTS).map(|at| &self.entries[at % SLOTS])
+    }
+
     fn find(&self, name: &str) -> Option<&T> {
-        let first = self.hasher.hash_one(name) as usize;
-        let taken = (first..).map_while(|at| self.entries[at % SLOTS].get());
-        taken.into_iter().find(|(known, _)| **known == *name).map(|(_, entry)| entry)
+        let mut taken = self.places(name).map_while(OnceLock::get);
+        taken.find(|(known, _)| **known == *name).map(|(_, entry)| entry)
     }
 
     /// None when there is no room for another name.
@@ -59,8 +64,7 @@ impl<T> Slots<T> {
         if *taken == NAMES_MAX {
             return None;
         }
-        let first = self.hasher.hash_one(name) as usize;
-        let free = (first..).map(|at| &self.entries[at % SLOTS]).find(|slot| slot.get().is_none())?;
+        let free = self.places(name).find(|place| place.get().is_none())?;
         *taken += 1;
         Some(&free.get_or_init(|| (name.into(), make(name))).1)
     }

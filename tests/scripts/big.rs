@@ -1,0 +1,36 @@
+//! Jobs of many bytes: one call carries no more than it can within the response time-out.
+
+use bullock::store::CALL_BYTES_MAX;
+use bullock::store::claim::ClaimedJob;
+use serde_json::json;
+
+use crate::ground::{Ground, NOW, claim};
+
+const FIVE_MIB: usize = 5 * 1024 * 1024;
+const TOKENS: [&str; 6] = ["w:1", "w:2", "w:3", "w:4", "w:5", "w:6"];
+
+async fn take(ground: &mut Ground, tokens: &[&str]) -> (Vec<ClaimedJob>, bool) {
+    ground.lane.next();
+    let claimed = claim(&ground.store, &ground.lane, tokens, None).await.unwrap();
+    (claimed.jobs, claimed.drained)
+}
+
+#[tokio::test]
+async fn a_claim_ends_with_the_job_that_makes_its_reply_too_large_and_the_next_goes_on_in_order() {
+    let mut ground = Ground::at(NOW).await;
+    let ids: Vec<String> = (1..=6).map(|n| format!("big{n}")).collect();
+    for id in &ids {
+        ground.add(id, json!({})).await;
+        let data = "x".repeat(FIVE_MIB);
+        ground.plain(&["HSET", &format!("bull:q:{id}"), "data", &format!("\"{data}\"")]).await;
+    }
+    let (first, drained) = take(&mut ground, &TOKENS).await;
+    let bytes: usize = first.iter().map(|job| job.fields.data.as_ref().unwrap().len()).sum();
+    assert!((CALL_BYTES_MAX..CALL_BYTES_MAX + FIVE_MIB + 3).contains(&bytes), "{bytes}");
+    assert!(!drained, "some are left");
+    let (second, drained) = take(&mut ground, &TOKENS).await;
+    assert!(drained);
+    let taken: Vec<String> = first.iter().chain(&second).map(|job| job.id.to_string()).collect();
+    assert_eq!(taken, ids);
+    ground.sound().await;
+}
