@@ -1,6 +1,6 @@
 //! Flows: a job, the children it waits for, theirs, in as many queues as they name. `BullMQ` only.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
 use serde_json::{Map, Value};
 
@@ -60,40 +60,70 @@ impl Flow {
         self
     }
 
-    /// The jobs, parents before their children.
-    fn flatten(
-        &self,
-        prefix: &str,
-        above: Option<(&str, &str)>,
-        out: &mut Vec<Node>,
-    ) -> Result<(), StoreError> {
+    /// The jobs level by level, as Node adds them: parents before their children.
+    fn flatten(&self, prefix: &str) -> Result<Vec<Node>, StoreError> {
+        let mut open = VecDeque::from([(self, None::<(String, String)>)]);
+        let mut nodes = Vec::new();
+        while let Some((flow, above)) = open.pop_front() {
+            let mut job = flow.encode()?;
+            if let Some((queue_key, parent)) = above {
+                job = job.below(&queue_key, &parent).map_err(StoreError::Invalid)?;
+            }
+            let queue_key = format!("{prefix}:{}", flow.queue);
+            let id = job.id.clone().unwrap_or_default();
+            open.extend(flow.children.iter().map(|child| (child, Some((queue_key.clone(), id.clone())))));
+            nodes.push(Node { base: Keys::new(prefix, &flow.queue).base.to_string(), job });
+        }
+        Ok(nodes)
+    }
+
+    /// The job alone, with an id.
+    fn encode(&self) -> Result<NewJob, StoreError> {
         let opts = match &self.opts {
             Value::Object(opts) => opts.clone(),
             Value::Null => Map::new(),
             other => return Err(StoreError::Invalid(format!("opts {other}: expected an object"))),
         };
+        if self.queue.contains(':') {
+            let queue = &self.queue;
+            return Err(StoreError::Invalid(format!(
+                "queue \"{queue}\": a BullMQ queue's name has no colon"
+            )));
+        }
         let mut job = NewJob::bullmq(&self.name, &self.data, opts).map_err(StoreError::Invalid)?;
-        let id = job.id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
-        // What is only ours to find it again is not stored among its options, as in Node.
-        job.id = Some(id.clone());
+        job.id.get_or_insert_with(|| uuid::Uuid::now_v7().to_string());
         job.has_children = !self.children.is_empty();
-        if let Some((queue_key, parent)) = above {
-            job = job.below(queue_key, parent).map_err(StoreError::Invalid)?;
+        if job.has_children && job.deduplication.is_some() {
+            let name = &self.name;
+            return Err(StoreError::Invalid(format!(
+                "flow: {name}: a job with children cannot be deduplicated"
+            )));
         }
-        let keys = Keys::new(prefix, &self.queue);
-        out.push(Node { base: keys.base.to_string(), job });
-        let queue_key = format!("{prefix}:{}", self.queue);
-        for child in &self.children {
-            child.flatten(prefix, Some((&queue_key, &id)), out)?;
-        }
-        Ok(())
+        Ok(job)
     }
 
     /// Hands the answers out in the order of [`Self::flatten`].
-    fn answer(&self, answers: &mut impl Iterator<Item = Enqueued>) -> Option<FlowAdded> {
-        let job = answers.next()?;
-        let children = self.children.iter().map(|child| child.answer(answers)).collect::<Option<_>>()?;
-        Some(FlowAdded { job, children })
+    fn answer(&self, answers: Vec<Enqueued>) -> Option<FlowAdded> {
+        let mut open = VecDeque::from([self]);
+        let (mut counts, mut added) = (Vec::new(), Vec::new());
+        for job in answers {
+            let flow = open.pop_front()?;
+            counts.push(flow.children.len());
+            open.extend(&flow.children);
+            added.push(FlowAdded { job, children: Vec::new() });
+        }
+        // From the last one back, so that each is whole when it goes below its parent.
+        let mut first_child = added.len();
+        while let Some(count) = counts.pop() {
+            first_child = first_child.checked_sub(count)?;
+            let at = counts.len();
+            let children = added.split_off(first_child);
+            added.get_mut(at)?.children = children;
+            if at == 0 {
+                return added.pop();
+            }
+        }
+        None
     }
 }
 
@@ -111,8 +141,7 @@ impl Store {
     /// [`StoreError::Invalid`] names the job that is wrong, whose parent is gone, or that is another parent's child.
     pub async fn add_flow(&self, token: &str, flow: &Flow) -> Result<FlowAdded, StoreError> {
         let script = in_dialect(&self.scripts.flow, "flows")?;
-        let mut nodes = Vec::new();
-        flow.flatten(&self.keys.prefix, None, &mut nodes)?;
+        let nodes = flow.flatten(&self.keys.prefix)?;
         check_nodes(&nodes)?;
         let mut call = script.call(&self.keys);
         call.arg(token);
@@ -137,7 +166,7 @@ impl Store {
         while let (Some(id), Some(code)) = (reply.next(), reply.next()) {
             answers.push(Enqueued::read(text(id)?, integer(&code)?));
         }
-        flow.answer(&mut answers.into_iter())
+        flow.answer(answers)
             .ok_or_else(|| StoreError::Protocol("flow answered for fewer jobs than it has".into()))
     }
 }

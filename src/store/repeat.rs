@@ -26,8 +26,10 @@ impl Store {
                 let job = Box::new(NewJob::occurrence(&job.name, job.data.as_str(), &next));
                 Successor(Kind::Bull { key: next.key, due, job })
             }),
-            Dialect::BullMq => scheduler::next(job.id.as_str(), &job.opts_text, now_ms, zone)?
-                .map(|next| Successor(Kind::BullMq(next))),
+            Dialect::BullMq => {
+                let Some(id) = &job.scheduler else { return Ok(None) };
+                scheduler::next(id, &job.opts_text, now_ms, zone)?.map(|next| Successor(Kind::BullMq(next)))
+            }
         })
     }
 

@@ -8,6 +8,7 @@ mod backoff;
 mod cron;
 mod garbage;
 mod repeat;
+mod scheduler;
 mod state;
 
 use serde_json::Value;

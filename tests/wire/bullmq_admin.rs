@@ -2,7 +2,7 @@
 
 use bullock::job::cron::Zone;
 use bullock::job::repeat::scheduler;
-use bullock::store::change::{Changed, RateLimit};
+use bullock::store::change::{Changed, Detached, RateLimit};
 use bullock::store::claim::ClaimRequest;
 use bullock::store::control::{CleanState, Obliterated, Removed, Retried};
 use bullock::store::flow::Flow;
@@ -31,10 +31,24 @@ pub async fn act(step: &mut Step<'_>) -> Option<Value> {
             add(step).await
         }
         "legacy-repeatable" => claim_iteration(step).await,
-        "add-standard" | "add-lifo" | "add-delayed" | "add-prioritized" | "add-bulk" | "add-opts"
-        | "add-custom-id" | "dedup-simple" | "dedup-throttle" | "dedup-debounce" | "dedup-keep-last"
-        | "dedup-reschedule" | "dedup-stale" => add(step).await,
-        name if name.starts_with("flow-") => flow(step).await,
+        "add-standard"
+        | "add-lifo"
+        | "add-delayed"
+        | "add-prioritized"
+        | "add-bulk"
+        | "add-opts"
+        | "add-custom-id"
+        | "dedup-simple"
+        | "dedup-throttle"
+        | "dedup-debounce"
+        | "dedup-keep-last"
+        | "dedup-reschedule"
+        | "dedup-stale"
+        | "dedup-extend"
+        | "dedup-replace-waiting"
+        | "dedup-replace-ttl"
+        | "dedup-keep-last-replace" => add(step).await,
+        name if name.starts_with("flow-") && step.call.starts_with("flow.add") => flow(step).await,
         name if name.starts_with("scheduler-") => schedule(step).await,
         _ => match step.call {
             call if call.starts_with("add ") => add(step).await,
@@ -107,6 +121,39 @@ fn jobs_of(step: &Step<'_>) -> Option<Vec<(&'static str, Value, Value)>> {
             one(json!({}), json!({"delay": ms, "deduplication": {"id": "d", "reschedule": true}}))
         }
         ("dedup-stale", "add") => one(json!({}), de(json!({"id": "d"}))),
+        ("dedup-extend", _) => one(json!({}), de(json!({"id": "d", "ttl": 5000, "extend": true}))),
+        ("dedup-replace-waiting", _) => one(json!({"v": 2}), de(json!({"id": "d", "replace": true}))),
+        ("dedup-replace-ttl", _) => one(
+            json!({"v": 2}),
+            json!({"delay": 9000, "deduplication": {"id": "d", "ttl": 5000, "replace": true}}),
+        ),
+        ("dedup-keep-last-replace", call) => {
+            let mut opts = de(json!({"id": "d", "ttl": 5000, "keepLastIfActive": true, "replace": true}));
+            let version = match call {
+                "add" => 1,
+                "add while waiting" => 2,
+                _ => {
+                    opts["delay"] = json!(100);
+                    3
+                }
+            };
+            one(json!({"v": version}), opts)
+        }
+        ("add-existing-child", call) => {
+            let (name, id, parent) = match call {
+                "add ended C below P2" => ("c", "C", Some("P2")),
+                "add waiting W below P2" => ("w", "W", Some("P2")),
+                "add Y below P" => ("y", "Y", Some("P")),
+                _ => ("y", "Y", None),
+            };
+            let mut opts = json!({"jobId": id});
+            if let Some(parent) = parent {
+                opts["parent"] = json!({"id": parent, "queue": "vec:p"});
+            }
+            Some(vec![(name, json!({}), opts)])
+        }
+        ("pause-others", "add paused delayed") => Some(vec![("e", json!({}), json!({"delay": 100}))]),
+        ("pause-others", "add paused prioritized") => Some(vec![("p", json!({}), json!({"priority": 2}))]),
         ("claim-global-concurrency", "add while maxed (no marker)") => {
             Some(vec![("c", json!({}), json!({}))])
         }
@@ -145,9 +192,6 @@ async fn add(step: &mut Step<'_>) -> Option<Value> {
 }
 
 async fn flow(step: &mut Step<'_>) -> Option<Value> {
-    if !step.call.starts_with("flow.add") {
-        return None;
-    }
     let child = |name: &str, id: &str, data: Value| Flow::new("q", name, data).opts(json!({"jobId": id}));
     let policy = match step.scenario {
         "flow-fail-parent" => json!({"jobId": "C1", "failParentOnFailure": true}),
@@ -158,6 +202,10 @@ async fn flow(step: &mut Step<'_>) -> Option<Value> {
     };
     let none = json!(null);
     let flow = match (step.scenario, step.call) {
+        ("flow-three-levels", _) => deep_flow(),
+        ("flow-other-parent", _) => {
+            Flow::new("p", "parent", none.clone()).opts(json!({"jobId": "P2"})).child(child("c", "C", none))
+        }
         ("flow-existing-child", _) => {
             Flow::new("p", "parent", none.clone()).opts(json!({"jobId": "P"})).child(child("c", "C", none))
         }
@@ -172,8 +220,24 @@ async fn flow(step: &mut Step<'_>) -> Option<Value> {
             .child(child("c1", "C1", json!(1)).opts(policy))
             .child(child("c2", "C2", json!(2))),
     };
-    step.store("p").add_flow(TOKEN, &flow).await.expect("flow");
+    let added = step.store("p").add_flow(TOKEN, &flow).await;
+    assert_eq!(added.is_ok(), step.scenario != "flow-other-parent", "{added:?}");
     Some(Value::Null)
+}
+
+/// Three levels in three queues.
+fn deep_flow() -> Flow {
+    let none = json!(null);
+    let leaf = Flow::new("p", "leaf", json!({"l": 1})).opts(json!({"jobId": "L1", "delay": 5000}));
+    let other = json!({"jobId": "L2", "priority": 2, "failParentOnFailure": true});
+    let middle = Flow::new("q", "mid", none.clone())
+        .opts(json!({"jobId": "M", "priority": 3}))
+        .child(leaf)
+        .child(Flow::new("r", "leaf", none.clone()).opts(other));
+    Flow::new("p", "root", none.clone())
+        .opts(json!({"jobId": "R"}))
+        .child(middle)
+        .child(Flow::new("r", "side", none).opts(json!({"jobId": "S", "lifo": true})))
 }
 
 async fn schedule(step: &mut Step<'_>) -> Option<Value> {
@@ -206,12 +270,29 @@ async fn schedule(step: &mut Step<'_>) -> Option<Value> {
             ("s", repeat, "s", (json!({"d": 1}), json!({})))
         }
         ("scheduler-upsert-paused", _) => ("s", json!({"every": 60_000}), "s", nothing()),
+        ("scheduler-changed", "every 7000") => {
+            ("s", json!({"every": 7000}), "b", (json!({"v": 2}), json!({"priority": 4})))
+        }
+        ("scheduler-changed", "every 60000 from a startDate") => {
+            ("s", json!({"every": 60_000, "startDate": 1_700_000_100_000_i64}), "d", nothing())
+        }
+        ("scheduler-changed", _) => ("s", json!({"pattern": "0 * * * *"}), "c", nothing()),
+        ("scheduler-upsert-active", "every 500") => ("s", json!({"every": 500}), "s", nothing()),
+        ("scheduler-upsert-active", _) => ("s", json!({"every": 10_000}), "s", nothing()),
+        ("scheduler-collision", _) => {
+            ("s", json!({"pattern": "0 * * * *", "immediately": true}), "s", nothing())
+        }
         _ => return None,
     };
     let template = NewJob::template(name, &data, object(opts)).expect("template");
     let stored = object(serde_json::from_str(&template.opts_head).expect("opts"));
     let upsert = scheduler::upsert(id, &repeat, &stored, step.now, Zone::Utc).expect("upsert");
-    let planned = step.store("q").upsert_scheduler(TOKEN, id, &upsert, &template).await.expect("upsert");
+    let planned = step.store("q").upsert_scheduler(TOKEN, id, &upsert, &template).await;
+    if step.returns.get("error").is_some() {
+        assert!(planned.is_err(), "{planned:?}");
+        return Some(Value::Null);
+    }
+    let planned = planned.expect("upsert");
     Some(json!({"job": planned.id.as_str()}))
 }
 
@@ -255,6 +336,55 @@ async fn other(step: &mut Step<'_>) -> Option<Value> {
                 _ => ("missing", Removed::NotFound),
             };
             assert_eq!(store.remove(&[id], true).await.expect("remove"), [expected], "{call}");
+        }
+        ("dedup-remove-owner", _) => {
+            assert_eq!(store.remove(&["1"], true).await.expect("remove"), [Removed::Done]);
+        }
+        ("flow-three-levels" | "remove-tree" | "remove-tree-locked", call) => {
+            let id = call.split(' ').nth(1)?;
+            let queue = match id {
+                "S" => "r",
+                "M" => "q",
+                _ => "p",
+            };
+            let is_locked = step.scenario == "remove-tree-locked" && call == "remove R";
+            let expected = if is_locked { Removed::Running } else { Removed::Done };
+            let with_children = !call.ends_with("without children");
+            let removed = step.store(queue).remove(&[id], with_children).await.expect("remove");
+            assert_eq!(removed, [expected], "{call}");
+        }
+        ("remove-child-dependency", call) => {
+            let id = &call[..2];
+            let expected = if call == "C2 again" { Detached::NoParent } else { Detached::Done };
+            assert_eq!(store.remove_child_dependency(id).await.expect("detach"), expected);
+        }
+        ("remove-unprocessed-children" | "remove-unprocessed-all", _) => {
+            step.store("p").remove_unprocessed_children("R").await.expect("remove");
+        }
+        ("clean-states" | "drain-scheduler", call) if call.starts_with("clean(") => {
+            let words: Vec<&str> = call["clean(".len()..].trim_end_matches(')').split(',').collect();
+            let state = match words[2] {
+                "'wait'" => CleanState::Wait,
+                "'delayed'" => CleanState::Delayed,
+                "'prioritized'" => CleanState::Prioritized,
+                _ => CleanState::Failed,
+            };
+            let (grace, limit) = (words[0].parse().expect("grace"), words[1].parse().expect("limit"));
+            return Some(json!(store.clean(state, grace, limit).await.expect("clean")));
+        }
+        ("retry-completed", _) => {
+            assert_eq!(store.reprocess(TOKEN, "1", true, false).await.expect("retry"), Retried::Done);
+        }
+        ("promote-prioritized", _) => assert!(store.promote_job(TOKEN, "1").await.expect("promote")),
+        ("pause-others", _) => drop(store.pause(false).await.expect("resume")),
+        ("change-priority-states", call) => {
+            let done = match call {
+                "delayed" => store.change_priority("2", 7, false).await,
+                "prioritized to waiting lifo" => store.change_priority("3", 0, true).await,
+                "waiting to prioritized" => store.change_priority("3", 1, false).await,
+                _ => store.change_delay("3", 10).await.map(|changed| changed == Changed::NotDelayed),
+            };
+            assert!(done.expect("change"), "{call}");
         }
         ("promote", "job.promote()") => assert!(store.promote_job(TOKEN, "1").await.expect("promote")),
         ("promote", _) => assert!(!store.promote_job(TOKEN, "1").await.expect("promote")),

@@ -52,6 +52,13 @@ const LOSS: &str =
 const TWICE: &str = "6.x: an upsert on a paused queue misses the waiting iteration and plans a second one; here it is replaced, \
                      as in 5.x (8.2)";
 
+const WHOLE: &str =
+    "a flow is added whole or not at all: BullMQ leaves a parent behind that waits for ever (9.1)";
+const PHASE: &str =
+    "a changed interval has a phase of its own: with the old one it would shift when a slot is missed (8.4)";
+const GOING: &str =
+    "a parent that is removed together with its children is not let go first: nobody hears that it waits";
+
 pub const ALLOWED: &[Allowed] = &[
     allow("complete-delayed-left", "job.moveToCompleted", "events/vec:q:events", DRAINED_TOLD),
     allow("ghost-id", "claim", "after/vec:q:active", GHOST),
@@ -75,4 +82,16 @@ pub const ALLOWED: &[Allowed] = &[
     allow("scheduler-upsert-paused", "upsert", "returns/job", TWICE),
     allow("scheduler-upsert-paused", "upsert", "after/*", TWICE),
     allow("scheduler-upsert-paused", "upsert", "events/*", TWICE),
+    allow("flow-other-parent", "flow.add", "after/*", WHOLE),
+    allow("flow-other-parent", "flow.add", "events/*", WHOLE),
+    allow("scheduler-changed", "every 7000", "after/vec:q:repeat:s/value/offset", PHASE),
+    allow("remove-tree", "remove R", "after/vec:p:marker/value", GOING),
+    allow("remove-tree", "remove R", "after/vec:q:marker", GOING),
+    allow("remove-tree", "remove R", "events/*", GOING),
+    allow("remove-unprocessed-children", "R.remove", "after/vec:q:marker", GOING),
+    allow("remove-unprocessed-children", "R.remove", "events/vec:q:events", GOING),
+    allow("remove-unprocessed-all", "R.remove", "after/vec:q:marker", GOING),
+    allow("remove-unprocessed-all", "R.remove", "events/vec:q:events", GOING),
+    allow("flow-three-levels", "remove M", "after/vec:q:marker", GOING),
+    allow("flow-three-levels", "remove M", "events/vec:q:events", GOING),
 ];

@@ -10,6 +10,7 @@ mod support;
 mod bullmq;
 mod bullmq_admin;
 mod bullmq_differences;
+mod bullmq_producer;
 mod bullmq_worker;
 mod differences;
 mod dump;
@@ -54,7 +55,7 @@ async fn every_step_of_the_bullmq_vectors_is_reproduced_for_5_and_6_but_for_the_
     let redis = support::redis::Redis::start();
     let url = redis.url();
     let all = bullmq::vectors();
-    assert_eq!(all["vectors"].as_array().map(Vec::len), Some(68), "the file holds 68 scenarios");
+    assert_eq!(all["vectors"].as_array().map(Vec::len), Some(90), "the file holds 90 scenarios");
     let (mut problems, mut used) = (Vec::new(), Vec::new());
     for recorded in bullmq::steps(&all) {
         let (name, call, major) = (recorded.scenario, recorded.call(), recorded.major);

@@ -31,12 +31,12 @@ function gather_tree(base, id, pending, seen, out)
       if child_base and not is_own_key(child_id) then gather_tree(child_base, child_id, pending, seen, out) end
     end
   end
-  below('dependencies', 'SMEMBERS')
   if not pending then
     below('processed', 'HKEYS')
     below('failed', 'HKEYS')
     below('unsuccessful', 'ZRANGE', 0, -1)
   end
+  below('dependencies', 'SMEMBERS')
   out[#out + 1] = { base = base, id = id, key = key }
 end
 local function tree_of(base, id, pending)
@@ -60,6 +60,9 @@ end
 local function remove_tree(nodes)
   local going = {}
   for _, node in ipairs(nodes) do going[node.key] = true end
+  local top = nodes[#nodes]
+  local above = parent_of_job(top.base, top.id)
+  if above then forget_child(above, top.key, false) end
   for _, node in ipairs(nodes) do
     local parent = parent_of_job(node.base, node.id)
     local state = leave_state(node.base, node.id)

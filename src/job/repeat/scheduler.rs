@@ -116,10 +116,10 @@ pub fn upsert(
     Ok(Upsert { every_ms, due_ms, start_ms: start, offset_ms, record, opts_head: head(opts_text(&opts), id) })
 }
 
-/// The iteration after one that was claimed; `None`: it belongs to no scheduler, or the series ends here. The script adds
-/// it only if the claimed job is the one that its scheduler has planned.
+/// The iteration after one that was claimed; `None` = the series ends here. The script adds it only if the claimed job is
+/// the one that its scheduler has planned. `scheduler` is the claimed job's field `rjk`.
 pub fn next(
-    claimed_id: &str,
+    scheduler: &str,
     stored_opts_text: &str,
     now_ms: i64,
     zone_of_process: Zone,
@@ -128,7 +128,6 @@ pub fn next(
         .ok_or(RepeatError::NotAnObject("the stored options are no JSON object"))?;
     let Some(repeat_text) = opts.take("repeat") else { return Ok(None) };
     let Some(mut repeat) = Members::parse(&repeat_text) else { return Ok(None) };
-    let Some(scheduler) = scheduler_of(claimed_id, &opts) else { return Ok(None) };
     let count = repeat.value("count").as_f64().unwrap_or(0.0) + 1.0;
     let end = repeat.get("endDate").map(|_| date::instant(&repeat.value("endDate"), zone_of_process));
     if stopped(&repeat, count, end, now_ms) {
@@ -154,14 +153,14 @@ pub fn next(
     }
     normalise(&mut opts);
     opts.set("repeat", repeat.to_string());
-    opts.set("repeatJobKey", json(&Value::from(&*scheduler)));
+    opts.set("repeatJobKey", json(&Value::from(scheduler)));
     Ok(Some(Next {
         due_ms,
         every: if truthy(&every) { to_text(&every) } else { String::new() },
-        opts_head: head(opts.to_string(), &scheduler),
+        opts_head: head(opts.to_string(), scheduler),
         priority: positive(&opts, "priority").unwrap_or(0).to_string(),
         lifo: truthy(&opts.value("lifo")),
-        scheduler,
+        scheduler: scheduler.to_owned(),
     }))
 }
 
@@ -201,15 +200,6 @@ fn instant(members: &Members, name: &'static str, zone_of_process: Zone) -> Resu
     }
     let ms = date::instant(&value, zone_of_process).in_bull;
     ms.map(Some).ok_or_else(|| RepeatError::BadDate { member: name, found: value.to_string() })
-}
-
-/// The scheduler of a job: what its options say, or (first iterations of 5.x repeatables) what its id says.
-fn scheduler_of(claimed_id: &str, opts: &Members) -> Option<String> {
-    if let Value::String(key) = opts.value("repeatJobKey") {
-        return Some(key);
-    }
-    let (key, due) = claimed_id.strip_prefix("repeat:")?.rsplit_once(':')?;
-    due.parse::<i64>().is_ok().then(|| key.to_owned())
 }
 
 fn opts_text(opts: &Map<String, Value>) -> String {
