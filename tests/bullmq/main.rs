@@ -6,7 +6,9 @@ mod commands;
 mod dialect;
 mod ends;
 mod flows;
+mod limits;
 mod neighbours;
+mod python;
 mod rig;
 mod schedulers;
 #[path = "../support/mod.rs"]

@@ -1,4 +1,4 @@
-//! Real Node programs with the real npm packages: tests/node/*.mjs, spoken to in JSON lines.
+//! Real Node and Python programs with the real packages: tests/node/*.mjs and tests/python/*.py, spoken to in JSON lines.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::process::{Output, Process};
 use super::wait::DEADLINE;
 
-/// A running Node program. One JSON value a line in both directions; standard error is gathered for messages.
+/// A running Node or Python program. One JSON value a line in both directions; standard error is gathered for messages.
 pub struct Node {
     name: String,
     process: Process,
@@ -30,10 +30,25 @@ impl Node {
             "the npm packages of the tests are not installed. Run: script/setup"
         );
         let mut command = Command::new("node");
-        command.arg(program).args(arguments).current_dir(&directory).env("TZ", "UTC");
+        command.arg(program).args(arguments).current_dir(&directory);
+        Node::spawn(program, command)
+    }
+
+    /// Starts `tests/python/<program>` with `arguments`.
+    pub fn start_python(program: &str, arguments: &[&str]) -> Node {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python");
+        let python = directory.join("venv/bin/python");
+        assert!(python.exists(), "the Python packages of the tests are not installed. Run: script/setup");
+        let mut command = Command::new(python);
+        command.arg(program).args(arguments).current_dir(&directory);
+        Node::spawn(program, command)
+    }
+
+    fn spawn(program: &str, mut command: Command) -> Node {
+        command.env("TZ", "UTC");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = Process::spawn(&mut command)
-            .unwrap_or_else(|error| panic!("node could not be started ({error}). Run: script/setup"));
+            .unwrap_or_else(|error| panic!("{program} could not be started ({error}). Run: script/setup"));
         let errors = Output::default();
         errors.follow_stderr(process.child().stderr.take().expect("piped"));
         let stdout = process.child().stdout.take().expect("piped");
@@ -148,6 +163,11 @@ impl BullQueue {
         BullQueue::at(Node::start("bullmq.mjs", &arguments)).await
     }
 
+    /// Opens the queue with the Python package `bullmq` (tests/python/bullmq_queue.py).
+    pub async fn open_python(redis_url: &str, queue: &str) -> BullQueue {
+        BullQueue::at(Node::start_python("bullmq_queue.py", &[redis_url, queue])).await
+    }
+
     async fn at(mut node: Node) -> BullQueue {
         let first = node.next().await;
         assert_eq!(first, json!({"ready": true}), "{first}\n{}", node.errors());
@@ -183,7 +203,7 @@ impl BullQueue {
     /// `job.finished()`, or `job.waitUntilFinished(events)`: the result, or the text that it rejects with.
     pub async fn finished(&mut self, id: &str) -> Result<Value, String> {
         match self.node.name.as_str() {
-            "bullmq.mjs" => self.ask(json!({"do": "finished", "id": id})).await,
+            "bullmq.mjs" | "bullmq_queue.py" => self.ask(json!({"do": "finished", "id": id})).await,
             _ => self.job_call(id, "finished", json!([])).await,
         }
     }
