@@ -1,4 +1,4 @@
-//! BullMQ: a batch equals as many single calls in sequence: the same state, the same events, in flows too.
+//! `BullMQ`: a batch equals as many single calls in sequence: the same state, the same events, in flows too.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -143,11 +143,27 @@ impl Side {
         let priority = if seed.place == 1 { "3" } else { "0" };
         match seed.place {
             1 => {
-                self.run(&["ZADD", "bull:q:prioritized", &(3 * 4_294_967_296 + n as i64).to_string(), &id])
+                self.run(&[
+                    "ZADD",
+                    "bull:q:prioritized",
+                    &(3 * 4_294_967_296 + n.cast_signed() as i64).to_string(),
+                    &id,
+                ])
+                .await;
+            }
+            2 => {
+                self.run(&[
+                    "ZADD",
+                    "bull:q:delayed",
+                    &((NOW - 5) * 4096 + n.cast_signed() as i64).to_string(),
+                    &id,
+                ])
+                .await
+            }
+            3 => {
+                self.run(&["ZADD", "bull:q:delayed", &(far * 4096 + n.cast_signed() as i64).to_string(), &id])
                     .await
             }
-            2 => self.run(&["ZADD", "bull:q:delayed", &((NOW - 5) * 4096 + n as i64).to_string(), &id]).await,
-            3 => self.run(&["ZADD", "bull:q:delayed", &(far * 4096 + n as i64).to_string(), &id]).await,
             4 => return self.run(&["LPUSH", "bull:q:wait", &format!("ghost{n}")]).await,
             5 => return self.run(&["LPUSH", "bull:q:wait", "0:1700000000000"]).await,
             _ => self.run(&["LPUSH", "bull:q:wait", &id]).await,

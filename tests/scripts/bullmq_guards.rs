@@ -1,4 +1,4 @@
-//! BullMQ's worker path on a queue that is damaged, or a server that is full: refused with nothing changed, or no job
+//! `BullMQ`'s worker path on a queue that is damaged, or a server that is full: refused with nothing changed, or no job
 //! lost.
 
 use bullock::job::options::Keep;
