@@ -6,6 +6,7 @@ mod commands;
 mod dialect;
 mod ends;
 mod flows;
+mod limits;
 mod neighbours;
 mod python;
 mod rig;
