@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bullock::Queue;
 use bullock::store::connection::RESPONSE_TIMEOUT;
+use bullock::store::control::Removed;
 use bullock::store::enqueue::Refusal;
 use bullock::store::flow::{Flow, FlowAdded};
 use bullock::store::{Connection, Scripts, Store, StoreError};
@@ -272,4 +273,41 @@ async fn a_bull_queue_says_what_it_has_not() {
         assert!(matches!(error, Some(StoreError::NotInDialect(_))), "{error:?}");
     }
     assert!(everything(&mut connect(&redis).await).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_key_that_is_no_job_is_never_overwritten_by_one() {
+    let redis = Redis::start();
+    let mut con = connect(&redis).await;
+    redis::cmd("SADD").arg("t:q:taken").arg("x").exec_async(&mut con).await.expect("a foreign key");
+    let jobs =
+        [job(json!({"jobId": "before"})), job(json!({"jobId": "taken"})), job(json!({"jobId": "after"}))];
+    let added = store(&redis, Scripts::bullmq(None)).enqueue("t", &jobs).await.expect("batch");
+    assert_eq!(added.iter().map(|added| added.existed).collect::<Vec<_>>(), [false, true, false]);
+    assert_eq!(everything(&mut con).await["t:q:taken"], r#"["x"]"#);
+}
+
+#[tokio::test]
+async fn many_flows_of_many_jobs_are_added_and_removed_whole() {
+    let redis = Redis::start();
+    let queue = Queue::open_as(Dialect::BullMq, &redis.url(), "t", "q").expect("queue");
+    let mut flow = Flow::new("q", "root", json!({})).opts(json!({"jobId": "root"}));
+    for at in 0..2500 {
+        flow = flow.child(Flow::new("r", "leaf", json!(at)).child(Flow::new("s", "tip", json!(at))));
+    }
+    let error = queue.add_flow(&flow).await.expect_err("too many");
+    assert!(error.to_string().contains("expected at most 5000"), "{error}");
+    let mut flow = Flow::new("q", "root", json!({})).opts(json!({"jobId": "root"}));
+    for at in 0..2000 {
+        flow = flow.child(Flow::new("r", "leaf", json!(at)).child(Flow::new("s", "tip", json!(at))));
+    }
+    let added = queue.add_flow(&flow).await.expect("flow");
+    assert_eq!(added.children.len(), 2000);
+    let removed = queue.store().remove(&["root"], true).await.expect("remove");
+    assert_eq!(removed, [Removed::Done]);
+    let left = everything(&mut connect(&redis).await).await;
+    let jobs: Vec<_> =
+        left.keys().filter(|key| key.split(':').nth(2).is_some_and(|id| id.len() > 30)).collect();
+    assert!(jobs.is_empty(), "{} keys of jobs are left", jobs.len());
+    assert!(!left.contains_key("t:s:wait") && !left.contains_key("t:q:waiting-children"));
 }
