@@ -1,4 +1,4 @@
-//! Job schedulers of BullMQ: what is refused, when patterns are due, which options an iteration is given
+//! Job schedulers of `BullMQ`: what is refused, when patterns are due, which options an iteration is given
 //! (docs/wire/bullmq.md 8).
 
 use bullock::job::cron::Zone;

@@ -1,4 +1,4 @@
-//! What the vectors cannot show of a BullMQ producer: batches, refusals, requests that come twice, sizes.
+//! What the vectors cannot show of a `BullMQ` producer: batches, refusals, requests that come twice, sizes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -87,6 +87,10 @@ async fn a_batch_of_adds_leaves_what_as_many_single_adds_leave() {
     assert_eq!(batch["t:q:id"], "\"12\"");
 }
 
+fn ids(added: &FlowAdded) -> Value {
+    json!([added.job.id, added.children.iter().map(ids).collect::<Vec<_>>()])
+}
+
 #[tokio::test]
 async fn a_flow_answers_in_the_shape_it_was_given_and_added_again_adds_nothing() {
     let redis = Redis::start();
@@ -98,9 +102,6 @@ async fn a_flow_answers_in_the_shape_it_was_given_and_added_again_adds_nothing()
             Flow::new("r", "left", json!({})).opts(json!({"jobId": "l"})).child(leaf("l1")).child(leaf("l2")),
         )
         .child(Flow::new("s", "right", json!({})).opts(json!({"jobId": "r"})).child(leaf("r1")));
-    fn ids(added: &FlowAdded) -> Value {
-        json!([added.job.id, added.children.iter().map(ids).collect::<Vec<_>>()])
-    }
     let added = queue.add_flow(&flow).await.expect("flow");
     assert_eq!(ids(&added), json!(["root", [["l", [["l1", []], ["l2", []]]], ["r", [["r1", []]]]]]));
     assert!(!added.job.existed && !added.children[1].children[0].job.existed);
