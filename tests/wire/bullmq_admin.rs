@@ -394,7 +394,7 @@ async fn other(step: &mut Step<'_>) -> Option<Value> {
             assert!(done.expect("change"), "{call}");
         }
         ("promote-prioritized", _) | ("promote", "job.promote()") => {
-            assert!(store.promote_job(TOKEN, "1").await.expect("promote"))
+            assert!(store.promote_job(TOKEN, "1").await.expect("promote"));
         }
         ("promote", _) => assert!(!store.promote_job(TOKEN, "1").await.expect("promote")),
         ("promote-jobs", _) => assert_eq!(store.promote_all(1000).await.expect("promote"), 2),
