@@ -26,10 +26,10 @@ local FIRST_TOKEN, EXAMINED_MOST = 7, 2000
 -- The reply of one call ends with the job that takes it past so many bytes of data: it must arrive within the worker's
 -- response time-out.
 local REPLY_BYTES_MAX = 16777216
-local call = redis.call
+local call, try = redis.call, redis.pcall
 
 local function read(key)
-  return redis.pcall('HMGET', key, 'name', 'data', 'opts', 'timestamp', 'ats', 'atm', 'attemptsMade', 'defa', 'rjk',
+  return try('HMGET', key, 'name', 'data', 'opts', 'timestamp', 'ats', 'atm', 'attemptsMade', 'defa', 'rjk',
     'parentKey')
 end
 -- One job as the reply tells it: more is read only of a job that was picked up before. (`attemptsMade` is what version 4
@@ -94,7 +94,7 @@ local most = wanted
 if meta.concurrency then most = math.min(most, meta.concurrency - call('LLEN', active)) end
 if meta.paused or most < 1 then return reply end
 
-local claimed, count, counted, examined, started = {}, 0, 0, 0, string.format('%.0f', now)
+local claimed, count, counted, examined, started, events = {}, 0, 0, 0, string.format('%.0f', now), P .. 'events'
 -- Listed twice, or listed although it runs: one run is enough. Asked only about ids that have a lock.
 local function runs_already(id)
   for i = 1, count do
@@ -102,9 +102,9 @@ local function runs_already(id)
   end
   return call('LPOS', active, id)
 end
--- An id that is not UTF-8 cannot be named to anybody: its run could never end.
+-- An id that is not UTF-8 cannot be named to anybody: its run could never end. Looked at only where one is not ASCII.
+local exotic
 local function is_text(id)
-  if not string.find(id, '[\128-\255]') then return true end
   local left = string.gsub(id, '[\194-\223][\128-\191]', '')
   left = string.gsub(left, '[\224-\239][\128-\191][\128-\191]', '')
   left = string.gsub(left, '[\240-\244][\128-\191][\128-\191][\128-\191]', '')
@@ -117,7 +117,7 @@ local function refused_id(id, fields)
     bury(id, 'undecodable', 'the key of the job is not a hash', now)
   elseif not (fields[2] or fields[3]) then
     bury(id, 'body_missing', 'the data of the job is missing', now)
-  elseif not is_text(id) then
+  elseif exotic and not is_text(id) then
     bury(id, 'undecodable', 'the id is not UTF-8', now)
   else
     return false
@@ -135,8 +135,8 @@ local function start(id, key, fields)
   count = count + 1
   claimed[count] = id
   if meta.five or not fields[8] then counted = counted + 1 end
-  emit_untrimmed(P, 'active', 'jobId', id, 'prev', 'waiting')
-  local starts = string.format('%.0f', number_of(fields[5]) + 1)
+  call('XADD', events, '*', 'event', 'active', 'jobId', id, 'prev', 'waiting')
+  local starts = fields[5] and string.format('%.0f', number_of(fields[5]) + 1) or '1'
   if worker == '' then
     call('HSET', key, 'processedOn', started, 'ats', starts)
   else
@@ -171,7 +171,7 @@ local dry, bytes = false, 0
 while not dry and bytes < REPLY_BYTES_MAX and count < most and counted < room and examined < EXAMINED_MOST do
   local n = math.min(most - count, room - counted)
   local ids, scores = take(n)
-  dry, examined = #ids < n, examined + #ids
+  dry, examined, exotic = #ids < n, examined + #ids, string.find(table.concat(ids), '[\128-\255]')
   for i, id in ipairs(ids) do
     local key = P .. id
     local fields = read(key)

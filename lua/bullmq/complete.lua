@@ -22,29 +22,30 @@
 --- @include "bullmq/retention"
 --- @include "bullmq/bury"
 local FIRST, STRIDE, RULES_STRIDE = 8, 3, 4
-local lane, request, keep_ms, points = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local lane, request, keep_ms, points, runs = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local before = replay(lane, request)
 if before then return before end
 local wrong, there = expect_types(ENDING, { P .. 'metrics:completed', 'hash', P .. 'metrics:completed:data', 'list' })
 if wrong then return wrong end
-local codes, keys, locks = refused_batch(FIRST, STRIDE, tonumber(ARGV[5]))
+local codes, keys, locks = refused_batch(FIRST, STRIDE, runs)
 
 -- What keeps a job from completing: nil = nothing.
 local function held_by_children(key)
   if redis.call('SCARD', key .. ':dependencies') > 0 then return -4 end
   if redis.call('ZCARD', key .. ':unsuccessful') > 0 then return -9 end
 end
-local children, wanted = {}, {}
-for i = 1, #codes do
+local children, n = {}, 0
+for i = 1, runs do
   if codes[i] == 0 then
-    local n = #children
     children[n + 1], children[n + 2] = keys[i] .. ':dependencies', keys[i] .. ':unsuccessful'
-    wanted[2 * n + 1], wanted[2 * n + 2], wanted[2 * n + 3], wanted[2 * n + 4] = children[n + 1], 'set', children[n + 2], 'zset'
+    n = n + 2
   end
 end
-if #children == 0 then return codes end
+if n == 0 then return codes end
 local has_parents_among = redis.call('EXISTS', unpack(children)) > 0
 if has_parents_among then
+  local wanted = {}
+  for i = 1, n do wanted[2 * i - 1], wanted[2 * i] = children[i], i % 2 == 1 and 'set' or 'zset' end
   wrong = expect_types(wanted)
   if wrong then return wrong end
 end
@@ -52,8 +53,7 @@ local ends, parents, wrong_parent = read_ends(codes, keys)
 if wrong_parent then return wrong_parent end
 
 local meta, done, ended, call = read_meta(P), 0, string.format('%.0f', now), redis.call
-local keeper
-local rules = {}
+local events, rules, keeper = P .. 'events', {}
 for at = tonumber(ARGV[7]) or #ARGV + 1, #ARGV, RULES_STRIDE do rules[tonumber(ARGV[at])] = at end
 local function complete(i, at)
   local id, key, result, rule = ARGV[at], keys[i], ARGV[at + 2], rules[i]
@@ -65,10 +65,10 @@ local function complete(i, at)
   if count == '0' then
     keeper.drop(id)
   else
-    call('HSET', key, 'returnvalue', result, 'finishedOn', ended, 'atm', number_of(ends[i][3]) + 1)
+    call('HSET', key, 'returnvalue', result, 'finishedOn', ended, 'atm', ends[i][3] and number_of(ends[i][3]) + 1 or '1')
     keeper.keep(id, count, age, limit)
   end
-  emit_untrimmed(P, 'completed', 'jobId', id, 'returnvalue', result, 'prev', 'active')
+  call('XADD', events, '*', 'event', 'completed', 'jobId', id, 'returnvalue', result, 'prev', 'active')
   done = done + 1
 end
 if has_parents_among then

@@ -11,12 +11,16 @@ local ENDING = { P .. 'active', 'list', P .. 'stalled', 'set', P .. 'completed',
 -- parent. The error that comes third says which key of a parent is of the wrong type.
 local function read_ends(codes, keys, also)
   local ends, parents, wanted, seen = {}, {}, {}, {}
-  local fields = { 'parentKey', 'deid', 'atm', also }
+  local try = redis.pcall
   for i = 1, #codes do
     if codes[i] == 0 then
-      ends[i] = redis.pcall('HMGET', keys[i], unpack(fields))
-      parents[i] = ends[i][1] and parent_of(ends[i][1], redis.call('HGET', keys[i], 'parent')) or nil
-      if parents[i] then want_parent(parents[i], wanted, seen) end
+      local found = also and try('HMGET', keys[i], 'parentKey', 'deid', 'atm', also) or
+        try('HMGET', keys[i], 'parentKey', 'deid', 'atm')
+      ends[i] = found
+      if found[1] then
+        parents[i] = parent_of(found[1], redis.call('HGET', keys[i], 'parent'))
+        if parents[i] then want_parent(parents[i], wanted, seen) end
+      end
     end
   end
   return ends, parents, #wanted > 0 and expect_types(wanted) or nil

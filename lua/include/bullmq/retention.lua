@@ -44,7 +44,7 @@ local function trim_finished(set, count, age_s, limit, now)
 end
 -- Gathers the finished jobs of a batch. Jobs of one rule in a row are trimmed once, which leaves the same as after each.
 local function new_keeper(set, now)
-  local keeper = { added = {}, gone = {}, rule = '', n = 0 }
+  local keeper = { added = {}, gone = {}, rule = '||', n = 0 }
   local stamp = string.format('%.0f', now)
   local count, age, limit
   function keeper.flush()
@@ -55,7 +55,7 @@ local function new_keeper(set, now)
   end
   -- count_text '' = all; age_text, in s, '' = any.
   function keeper.keep(id, count_text, age_text, limit_text)
-    local rule = count_text .. '|' .. age_text .. '|' .. limit_text
+    local rule = count_text == '' and age_text == '' and '||' or count_text .. '|' .. age_text .. '|' .. limit_text
     if rule ~= keeper.rule then
       keeper.flush()
       keeper.rule, count, age, limit = rule, tonumber(count_text), tonumber(age_text), tonumber(limit_text)
