@@ -14,7 +14,8 @@
 --- @include "bullmq/scheduler"
 local claimed, scheduler = ARGV[2], ARGV[3]
 local record = P .. 'repeat:' .. scheduler
-local wrong = expect_types({ P .. 'repeat', 'zset', record, 'hash', P .. claimed, 'hash' }) or refuse_adds(P, {})
+local wrong = expect_types({ P .. 'repeat', 'zset', record, 'hash', P .. claimed, 'hash' })
+  or refuse_adds(P, { { asked_id = '', delay = '1', priority = '1' } })
 if wrong then return wrong end
 if redis.call('MGET', P .. claimed .. ':lock')[1] ~= ARGV[1] then return {} end
 local planned = tonumber(redis.call('ZSCORE', P .. 'repeat', scheduler) or nil)

@@ -60,6 +60,11 @@ impl Problem {
             .detail("stop working on it: it has ended, or another run has taken it over")
     }
 
+    /// A parent of a flow cannot complete; the run still holds it.
+    pub(super) fn children(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "children", "The children of the job are not done").detail(detail)
+    }
+
     pub(super) fn unauthorized() -> Self {
         let mut problem = Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid token is needed")
             .detail("send it as \"Authorization: Bearer <token>\"");

@@ -146,6 +146,7 @@ impl Scripts {
 }
 
 /// A script that exists in `BullMQ` only; in Bull, what a caller is told.
+#[allow(clippy::ref_option, reason = "callers pass a field of Scripts as it is")]
 pub(super) fn in_dialect<'a>(
     script: &'a Option<Script>,
     what: &'static str,

@@ -234,3 +234,13 @@ async fn what_only_bullmq_has_is_refused_on_a_bull_queue_and_nothing_is_sent() {
     let error = ground.store.wait_for_children("a", "w:1", None).await.unwrap_err();
     assert_eq!(error.to_string(), "a Bull 4 queue has no flows: that exists on BullMQ queues only");
 }
+
+#[tokio::test]
+async fn a_log_keeps_no_more_lines_than_the_producer_asked_for() {
+    let mut ground = Ground::bullmq_at(NOW).await;
+    running(&mut ground, "a", "w:1").await;
+    ground.plain(&["HSET", "bull:q:a", "opts", r#"{"attempts":0,"kl":2}"#]).await;
+    let lines = ["1", "2", "3"].map(str::to_owned);
+    ground.store.log("a", "w:1", 100, &lines).await.unwrap();
+    assert_eq!(list(&mut ground, "a:logs").await, ["2", "3"]);
+}

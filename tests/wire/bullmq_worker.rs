@@ -109,8 +109,8 @@ async fn claim_one(step: &Step<'_>) -> (Claimed, String) {
 
 async fn claim(step: &Step<'_>) -> Value {
     let (mut claimed, token) = claim_one(step).await;
-    let Some(taken) = claimed.jobs.pop() else { return Value::Null };
-    let job = Dialect::BullMq.decode(&queue(step).into(), taken.id, taken.fields).expect("a job");
+    let Some(one) = claimed.jobs.pop() else { return Value::Null };
+    let job = Dialect::BullMq.decode(&queue(step).into(), one.id, one.fields).expect("a job");
     if step.major == 5
         && let Some(why) = &job.deferred
     {

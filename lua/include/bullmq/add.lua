@@ -18,20 +18,28 @@ end
 -- Check before the first write: types, counters, ids that are keys of the queue itself.
 local function refuse_adds(base, jobs)
   local wanted = { base .. 'id', 'string', base .. 'meta', 'hash', base .. 'wait', 'list', base .. 'paused', 'list',
-    base .. 'active', 'list', base .. 'delayed', 'zset', base .. 'prioritized', 'zset', base .. 'marker', 'zset',
-    base .. 'events', 'stream', base .. 'completed', 'zset', base .. 'waiting-children', 'zset' }
+    base .. 'active', 'list', base .. 'marker', 'zset', base .. 'events', 'stream' }
   local seen = {}
+  local function want(key, kind)
+    if seen[key] then return end
+    seen[key] = true
+    wanted[#wanted + 1] = key
+    wanted[#wanted + 1] = kind
+  end
   for _, job in ipairs(jobs) do
     if is_own_key(job.asked_id) then
       return redis.error_reply('WRONGKEY ' .. base .. job.asked_id .. ' is a key of the queue itself: no job id can be "'
         .. job.asked_id .. '"')
     end
-    if job.deid then
-      wanted[#wanted + 1] = base .. 'de:' .. job.deid
-      wanted[#wanted + 1] = 'string'
-    end
+    if job.delay ~= '0' or job.deid then want(base .. 'delayed', 'zset') end
+    if job.priority ~= '0' then want(base .. 'prioritized', 'zset') end
+    if job.has_children then want(base .. 'waiting-children', 'zset') end
+    if job.deid then want(base .. 'de:' .. job.deid, 'string') end
     local parent = parent_of(job.parent_key, job.parent)
-    if parent then want_parent(parent, wanted, seen) end
+    if parent then
+      want(base .. 'completed', 'zset')
+      want_parent(parent, wanted, seen)
+    end
   end
   local wrong = expect_types(wanted)
   if wrong then return wrong end

@@ -5,19 +5,16 @@
 -- Writes and places a job of the queue that `meta` describes (docs/wire/bullmq.md 3.1, 3.2). `job`: name, data, opts,
 -- timestamp, delay, priority, lifo ('1' = next to run); where they apply parent_key and parent (JSON), rjk, deid,
 -- has_children (it waits for them). What can be done once for a batch is gathered in `meta` and done by settle().
+local RARE = { parentKey = 'parent_key', parent = 'parent', rjk = 'rjk', deid = 'deid' }
 local function write_job(meta, id, job)
-  local fields = { 'name', job.name, 'data', job.data, 'opts', job.opts, 'timestamp', job.timestamp,
-    'delay', job.delay, 'priority', job.priority }
-  local function also(field, value)
-    if not value then return end
-    fields[#fields + 1] = field
-    fields[#fields + 1] = value
+  local key = meta.base .. id
+  redis.call('HSET', key, 'name', job.name, 'data', job.data, 'opts', job.opts, 'timestamp', job.timestamp,
+    'delay', job.delay, 'priority', job.priority)
+  if job.parent_key or job.rjk or job.deid then
+    for field, member in pairs(RARE) do
+      if job[member] then redis.call('HSET', key, field, job[member]) end
+    end
   end
-  also('parentKey', job.parent_key)
-  also('parent', job.parent)
-  also('rjk', job.rjk)
-  also('deid', job.deid)
-  redis.call('HSET', meta.base .. id, unpack(fields))
   emit_untrimmed(meta.base, 'added', 'jobId', id, 'name', job.name)
 end
 local function place_job(meta, id, job)

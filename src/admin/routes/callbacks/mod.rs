@@ -9,6 +9,7 @@
 //! | 200 | written |
 //! | 401 | no token |
 //! | 403 | the token is no run's, or that of another job |
+//! | 409 `children` | a parent of a BullMQ flow cannot complete before its children; the run still holds the job |
 //! | 410 `lease-lost` | it was this run's job: it has ended, or another run has it now. Stop |
 
 mod end;
@@ -86,11 +87,11 @@ impl Callback {
                 Holder::AnotherRun if !is_run_token(&self.token) => Err(wrong_token(&self.shared, self.peer)),
                 Holder::AnotherRun | Holder::Nobody | Holder::ThisRun => Err(self.lease_lost()),
             },
-            Verdict::JobGone
-            | Verdict::NotActive
-            | Verdict::DeferredTooOften
-            | Verdict::ChildrenPending
-            | Verdict::ChildFailed => Err(self.lease_lost()),
+            Verdict::ChildrenPending => Err(Problem::children("the job has children that are not done yet")),
+            Verdict::ChildFailed => {
+                Err(Problem::children("a child failed whose failure fails the job: fail it too"))
+            }
+            Verdict::JobGone | Verdict::NotActive | Verdict::DeferredTooOften => Err(self.lease_lost()),
         }
     }
 
