@@ -43,8 +43,6 @@ const KEYS_OF_BULLMQ: &[(&str, &str)] = &[
 const KEY_OF_BULL: (&str, &str) = ("meta-paused", "string");
 /// Bull's, and left behind by `BullMQ` up to version 3: a hint.
 const HINT_OF_BULL: (&str, &str) = ("priority", "zset");
-/// Fields of `meta` that only `BullMQ` writes, besides all that begin with `opts.` (docs/wire/bullmq.md 1.1).
-const FIELDS_OF_BULLMQ: &[&str] = &["version", "concurrency", "max", "duration"];
 /// Where jobs are looked at: list or sorted set, and one end of it. Those that are next and those that came last.
 const SAMPLES: &[(&str, &str, i64)] = &[
     ("LRANGE", "wait", 0),
@@ -220,7 +218,7 @@ impl Deref for Choice {
     type Target = Scripts;
 
     fn deref(&self) -> &Scripts {
-        self.chosen.get().map_or_else(|| &**scripts_of(Dialect::Bull), |scripts| scripts)
+        self.chosen.get().unwrap_or_else(|| scripts_of(Dialect::Bull))
     }
 }
 
@@ -337,7 +335,8 @@ impl Store {
         // A `meta` that is no hash is not BullMQ's.
         let fields = array(next()).unwrap_or_default().into_iter().filter_map(|field| text(field).ok());
         layout.version = text(next()).ok();
-        let of_bullmq = |field: &str| FIELDS_OF_BULLMQ.contains(&field) || field.starts_with("opts.");
+        // Every producer writes these (docs/wire/bullmq.md 1.1); Bull has a `meta` of its own.
+        let of_bullmq = |field: &str| field == "version" || field.starts_with("opts.");
         for field in fields.filter(|field| of_bullmq(field)) {
             let version = layout.version.as_deref().filter(|_| field == "version");
             layout.bullmq.push(match version {
