@@ -1,4 +1,4 @@
-//! BullMQ: a batch equals as many single calls in sequence: the same state, the same events, in flows too.
+//! `BullMQ`: a batch equals as many single calls in sequence: the same state, the same events, in flows too.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -133,25 +133,26 @@ impl Side {
             .await;
         }
         self.run(&["ZADD", "bull:p:waiting-children", "1", "P"]).await;
-        for (n, seed) in case.seeds.iter().enumerate() {
+        for (n, seed) in (0..).zip(&case.seeds) {
             self.seed_one(n, seed).await;
         }
     }
 
-    async fn seed_one(&mut self, n: usize, seed: &Seed) {
-        let (id, key, far) = (format!("j{n}"), format!("bull:q:j{n}"), NOW + 90_000);
+    async fn seed_one(&mut self, n: u32, seed: &Seed) {
+        let (id, key) = (format!("j{n}"), format!("bull:q:j{n}"));
         let priority = if seed.place == 1 { "3" } else { "0" };
-        match seed.place {
-            1 => {
-                self.run(&["ZADD", "bull:q:prioritized", &(3 * 4_294_967_296 + n as i64).to_string(), &id])
-                    .await
-            }
-            2 => self.run(&["ZADD", "bull:q:delayed", &((NOW - 5) * 4096 + n as i64).to_string(), &id]).await,
-            3 => self.run(&["ZADD", "bull:q:delayed", &(far * 4096 + n as i64).to_string(), &id]).await,
+        let score = |base: i64| (base + i64::from(n)).to_string();
+        let (command, place, ranked) = match seed.place {
+            1 => ("ZADD", "prioritized", Some(score(3 * 4_294_967_296))),
+            2 => ("ZADD", "delayed", Some(score((NOW - 5) * 4096))),
+            3 => ("ZADD", "delayed", Some(score((NOW + 90_000) * 4096))),
             4 => return self.run(&["LPUSH", "bull:q:wait", &format!("ghost{n}")]).await,
             5 => return self.run(&["LPUSH", "bull:q:wait", "0:1700000000000"]).await,
-            _ => self.run(&["LPUSH", "bull:q:wait", &id]).await,
-        }
+            _ => ("LPUSH", "wait", None),
+        };
+        let place = format!("bull:q:{place}");
+        let words: Vec<&str> = [command, &place].into_iter().chain(ranked.as_deref()).chain([&*id]).collect();
+        self.run(&words).await;
         let fields =
             ["name", "n", "data", "{}", "opts", "{}", "timestamp", "1", "delay", "0", "priority", priority];
         self.run(&[&["HSET", &key][..], &fields].concat()).await;

@@ -1,4 +1,4 @@
-//! BullMQ's worker path on a queue that is damaged, or a server that is full: refused with nothing changed, or no job
+//! `BullMQ`'s worker path on a queue that is damaged, or a server that is full: refused with nothing changed, or no job
 //! lost.
 
 use bullock::job::options::Keep;
@@ -116,7 +116,7 @@ async fn act(store: &Store, what: &str) -> Result<(), StoreError> {
         }
         "renew" => drop(store.renew(LEASE_MS, &[("r1", "w:01"), ("r2", "w:02")]).await?),
         "progress" => drop(store.progress("r1", "w:01", "5").await?),
-        "promote" => drop(store.promote("t").await?),
+        "promote" => store.promote("t").await.map(|_| ())?,
         "recover" => drop(store.recover().await?),
         "stalled" => drop(store.stalled(30_000, 1).await?),
         "wait_for_children" => drop(store.wait_for_children("r1", "w:01", None).await?),

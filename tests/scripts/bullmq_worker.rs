@@ -1,4 +1,4 @@
-//! BullMQ's worker path where the golden vectors do not go: limits that cut a batch, leases that run out, parents.
+//! `BullMQ`'s worker path where the golden vectors do not go: limits that cut a batch, leases that run out, parents.
 
 use bullock::job::outcome::Fate;
 use bullock::store::finish::{Verdict, WaitForChildren};

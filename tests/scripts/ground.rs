@@ -41,7 +41,7 @@ impl Ground {
         Ground::with(Some(now_ms)).await
     }
 
-    /// A BullMQ queue, with a clock that stands still.
+    /// A `BullMQ` queue, with a clock that stands still.
     pub async fn bullmq_at(now_ms: i64) -> Ground {
         Ground::of(Scripts::bullmq(Some(now_ms))).await
     }

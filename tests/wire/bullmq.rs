@@ -43,17 +43,17 @@ impl Step<'_> {
         Store::new(connection, Keys::new(PREFIX, queue), Arc::new(Scripts::bullmq(Some(self.now))))
     }
 
-    /// A lane for one kind of call.
-    pub fn lane(&self, what: &str) -> Lane {
-        let mut lane = Lane::new(what);
-        lane.next();
-        lane
-    }
-
     /// A field of a hash before the step.
     pub fn field(&self, key: &str, field: &str) -> Option<&str> {
         self.before[key]["value"][field].as_str()
     }
+}
+
+/// A lane for one kind of call.
+pub fn lane(what: &str) -> Lane {
+    let mut lane = Lane::new(what);
+    lane.next();
+    lane
 }
 
 fn version(major: u8) -> &'static str {

@@ -9,7 +9,7 @@ use bullock::store::flow::Flow;
 use bullock::wire::{Dialect, NewJob};
 use serde_json::{Map, Value, json};
 
-use super::bullmq::Step;
+use super::bullmq::{Step, lane};
 
 /// The sender of all requests.
 const TOKEN: &str = "tok";
@@ -310,7 +310,7 @@ async fn claim_iteration(step: &mut Step<'_>) -> Option<Value> {
         limiter: None,
         tokens: std::slice::from_ref(&token),
     };
-    let claimed = store.claim(&step.lane("claim"), &request).await.expect("claim").jobs.pop().expect("a job");
+    let claimed = store.claim(&lane("claim"), &request).await.expect("claim").jobs.pop().expect("a job");
     let job = Dialect::BullMq.decode(&"q".into(), claimed.id, claimed.fields).expect("decode");
     if let Some(successor) = store.successor(&job, step.now, Zone::Utc).expect("successor") {
         store.add_successor(&token, &job, &successor).await.expect("add");

@@ -10,7 +10,7 @@ use bullock::store::run::OPERATOR;
 use bullock::wire::{Dialect, bull};
 use serde_json::{Value, json};
 
-use super::bullmq::Step;
+use super::bullmq::{Step, lane};
 
 const LOCK_MS: u64 = 30_000;
 const STALLED_MS: u64 = 30_000;
@@ -103,7 +103,7 @@ async fn claim_one(step: &Step<'_>) -> (Claimed, String) {
     let limiter = limiter(step);
     let request =
         ClaimRequest { lease_ms: LOCK_MS, busy: true, worker, limiter: limiter.as_ref(), tokens: &tokens };
-    let claimed = step.store(queue(step)).claim(&step.lane("claim"), &request).await.expect("claim");
+    let claimed = step.store(queue(step)).claim(&lane("claim"), &request).await.expect("claim");
     (claimed, token)
 }
 
@@ -142,17 +142,14 @@ async fn complete(step: &Step<'_>) -> Value {
         debounce_id: None,
     };
     let points = if step.scenario == "metrics" { 5 } else { 0 };
-    let verdicts = step
-        .store(queue(step))
-        .complete(&step.lane("complete"), LOCK_MS, points, &[run])
-        .await
-        .expect("complete");
+    let verdicts =
+        step.store(queue(step)).complete(&lane("complete"), LOCK_MS, points, &[run]).await.expect("complete");
     if step.scenario == "complete-fetch-next" {
         // The same two transitions; ours are never one script, so that a full memory cannot stop the first.
         let tokens = ["tok".to_owned()];
         let request =
             ClaimRequest { lease_ms: LOCK_MS, busy: true, worker: "", limiter: None, tokens: &tokens };
-        step.store("q").claim(&step.lane("claim"), &request).await.expect("claim");
+        step.store("q").claim(&lane("claim"), &request).await.expect("claim");
     }
     expect_code(step, verdicts[0]);
     Value::Null
@@ -226,7 +223,7 @@ async fn end_badly(step: &Step<'_>, job: &Job, token: &str, opts: &Options, fail
         class: "error",
         record: String::new(),
     };
-    let verdicts = step.store(queue(step)).fail(&step.lane("fail"), LOCK_MS, 0, &[run]).await.expect("fail");
+    let verdicts = step.store(queue(step)).fail(&lane("fail"), LOCK_MS, 0, &[run]).await.expect("fail");
     assert_eq!(verdicts, [Verdict::Done], "{}, {}", step.scenario, step.call);
 }
 
@@ -234,8 +231,7 @@ async fn hand_back(step: &Step<'_>, call: &str) -> Value {
     let (id, token) = running(step);
     let delay_ms = call.contains("moveToDelayed").then_some(5000);
     let run = HandedBack { id: &id, token: &token, delay_ms, max_deferrals: None };
-    let verdicts =
-        step.store("q").hand_back(&step.lane("back"), LOCK_MS, 0, &[run]).await.expect("hand back");
+    let verdicts = step.store("q").hand_back(&lane("back"), LOCK_MS, 0, &[run]).await.expect("hand back");
     assert_eq!(verdicts, [Verdict::Done]);
     Value::Null
 }

@@ -9,7 +9,7 @@
 //! | 200 | written |
 //! | 401 | no token |
 //! | 403 | the token is no run's, or that of another job |
-//! | 409 `children` | a parent of a BullMQ flow cannot complete before its children; the run still holds the job |
+//! | 409 `children` | a parent of a `BullMQ` flow cannot complete before its children; the run still holds the job |
 //! | 410 `lease-lost` | it was this run's job: it has ended, or another run has it now. Stop |
 
 mod end;
