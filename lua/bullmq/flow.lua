@@ -33,7 +33,7 @@ for i, node in ipairs(nodes) do
   local key, parent_key = node.base .. node.job.asked_id, node.job.parent_key
   if parent_key and not coming[parent_key] and redis.call('EXISTS', parent_key) == 0 then return { -5, i } end
   coming[key] = true
-  local owner = parent_key and redis.call('EXISTS', key) == 1 and redis.call('HGET', key, 'parentKey')
+  local owner = parent_key and redis.call('TYPE', key).ok == 'hash' and redis.call('HGET', key, 'parentKey')
   if owner and owner ~= parent_key and (metas[node.base].five or redis.call('EXISTS', owner) == 1) then
     return { -7, i }
   end

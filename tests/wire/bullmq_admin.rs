@@ -318,17 +318,9 @@ async fn claim_iteration(step: &mut Step<'_>) -> Option<Value> {
     Some(json!({"job": job.id.as_str(), "token": token}))
 }
 
-async fn other(step: &mut Step<'_>) -> Option<Value> {
+async fn remove(step: &mut Step<'_>) -> Option<Value> {
     let store = step.store("q");
     match (step.scenario, step.call) {
-        (_, "queue.pause()") => drop(store.pause(true).await.expect("pause")),
-        (_, "queue.resume()") => drop(store.pause(false).await.expect("resume")),
-        (_, "queue.rateLimit(5000)") => store.rate_limit(Some(5000)).await.expect("limit"),
-        (_, "setGlobalRateLimit") => {
-            let limit = RateLimit { max: 1, duration_ms: 5000 };
-            store.set_global_rate_limit(Some(limit)).await.expect("limit");
-        }
-        (_, "setGlobalConcurrency(1)") => store.set_global_concurrency(Some(1)).await.expect("limit"),
         ("remove", call) => {
             let (id, expected) = match call {
                 "queue.remove('2')" => ("2", Removed::Done),
@@ -361,6 +353,22 @@ async fn other(step: &mut Step<'_>) -> Option<Value> {
         ("remove-unprocessed-children" | "remove-unprocessed-all", _) => {
             step.store("p").remove_unprocessed_children("R").await.expect("remove");
         }
+        _ => return None,
+    }
+    Some(Value::Null)
+}
+
+async fn other(step: &mut Step<'_>) -> Option<Value> {
+    let store = step.store("q");
+    match (step.scenario, step.call) {
+        (_, "queue.pause()") => drop(store.pause(true).await.expect("pause")),
+        (_, "queue.resume()") => drop(store.pause(false).await.expect("resume")),
+        (_, "queue.rateLimit(5000)") => store.rate_limit(Some(5000)).await.expect("limit"),
+        (_, "setGlobalRateLimit") => {
+            let limit = RateLimit { max: 1, duration_ms: 5000 };
+            store.set_global_rate_limit(Some(limit)).await.expect("limit");
+        }
+        (_, "setGlobalConcurrency(1)") => store.set_global_concurrency(Some(1)).await.expect("limit"),
         ("clean-states" | "drain-scheduler", call) if call.starts_with("clean(") => {
             let words: Vec<&str> = call["clean(".len()..].trim_end_matches(')').split(',').collect();
             let state = match words[2] {
@@ -375,7 +383,6 @@ async fn other(step: &mut Step<'_>) -> Option<Value> {
         ("retry-completed", _) => {
             assert_eq!(store.reprocess(TOKEN, "1", true, false).await.expect("retry"), Retried::Done);
         }
-        ("promote-prioritized", _) => assert!(store.promote_job(TOKEN, "1").await.expect("promote")),
         ("pause-others", _) => drop(store.pause(false).await.expect("resume")),
         ("change-priority-states", call) => {
             let done = match call {
@@ -386,7 +393,9 @@ async fn other(step: &mut Step<'_>) -> Option<Value> {
             };
             assert!(done.expect("change"), "{call}");
         }
-        ("promote", "job.promote()") => assert!(store.promote_job(TOKEN, "1").await.expect("promote")),
+        ("promote-prioritized", _) | ("promote", "job.promote()") => {
+            assert!(store.promote_job(TOKEN, "1").await.expect("promote"));
+        }
         ("promote", _) => assert!(!store.promote_job(TOKEN, "1").await.expect("promote")),
         ("promote-jobs", _) => assert_eq!(store.promote_all(1000).await.expect("promote"), 2),
         ("change-delay-priority", "changeDelay(1000)") => {
@@ -422,7 +431,7 @@ async fn other(step: &mut Step<'_>) -> Option<Value> {
         (_, "obliterate()") => {
             assert_eq!(store.obliterate(false).await.expect("obliterate"), Obliterated::Done);
         }
-        _ => return None,
+        _ => return remove(step).await,
     }
     Some(Value::Null)
 }

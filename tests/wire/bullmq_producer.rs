@@ -1,10 +1,11 @@
-//! What the vectors cannot show of a BullMQ producer: batches, refusals, requests that come twice, sizes.
+//! What the vectors cannot show of a `BullMQ` producer: batches, refusals, requests that come twice, sizes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bullock::Queue;
 use bullock::store::connection::RESPONSE_TIMEOUT;
+use bullock::store::control::Removed;
 use bullock::store::enqueue::Refusal;
 use bullock::store::flow::{Flow, FlowAdded};
 use bullock::store::{Connection, Scripts, Store, StoreError};
@@ -86,6 +87,10 @@ async fn a_batch_of_adds_leaves_what_as_many_single_adds_leave() {
     assert_eq!(batch["t:q:id"], "\"12\"");
 }
 
+fn ids(added: &FlowAdded) -> Value {
+    json!([added.job.id, added.children.iter().map(ids).collect::<Vec<_>>()])
+}
+
 #[tokio::test]
 async fn a_flow_answers_in_the_shape_it_was_given_and_added_again_adds_nothing() {
     let redis = Redis::start();
@@ -97,9 +102,6 @@ async fn a_flow_answers_in_the_shape_it_was_given_and_added_again_adds_nothing()
             Flow::new("r", "left", json!({})).opts(json!({"jobId": "l"})).child(leaf("l1")).child(leaf("l2")),
         )
         .child(Flow::new("s", "right", json!({})).opts(json!({"jobId": "r"})).child(leaf("r1")));
-    fn ids(added: &FlowAdded) -> Value {
-        json!([added.job.id, added.children.iter().map(ids).collect::<Vec<_>>()])
-    }
     let added = queue.add_flow(&flow).await.expect("flow");
     assert_eq!(ids(&added), json!(["root", [["l", [["l1", []], ["l2", []]]], ["r", [["r1", []]]]]]));
     assert!(!added.job.existed && !added.children[1].children[0].job.existed);
@@ -272,4 +274,41 @@ async fn a_bull_queue_says_what_it_has_not() {
         assert!(matches!(error, Some(StoreError::NotInDialect(_))), "{error:?}");
     }
     assert!(everything(&mut connect(&redis).await).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_key_that_is_no_job_is_never_overwritten_by_one() {
+    let redis = Redis::start();
+    let mut con = connect(&redis).await;
+    redis::cmd("SADD").arg("t:q:taken").arg("x").exec_async(&mut con).await.expect("a foreign key");
+    let jobs =
+        [job(json!({"jobId": "before"})), job(json!({"jobId": "taken"})), job(json!({"jobId": "after"}))];
+    let added = store(&redis, Scripts::bullmq(None)).enqueue("t", &jobs).await.expect("batch");
+    assert_eq!(added.iter().map(|added| added.existed).collect::<Vec<_>>(), [false, true, false]);
+    assert_eq!(everything(&mut con).await["t:q:taken"], r#"["x"]"#);
+}
+
+#[tokio::test]
+async fn many_flows_of_many_jobs_are_added_and_removed_whole() {
+    let redis = Redis::start();
+    let queue = Queue::open_as(Dialect::BullMq, &redis.url(), "t", "q").expect("queue");
+    let mut flow = Flow::new("q", "root", json!({})).opts(json!({"jobId": "root"}));
+    for at in 0..2500 {
+        flow = flow.child(Flow::new("r", "leaf", json!(at)).child(Flow::new("s", "tip", json!(at))));
+    }
+    let error = queue.add_flow(&flow).await.expect_err("too many");
+    assert!(error.to_string().contains("expected at most 5000"), "{error}");
+    let mut flow = Flow::new("q", "root", json!({})).opts(json!({"jobId": "root"}));
+    for at in 0..2000 {
+        flow = flow.child(Flow::new("r", "leaf", json!(at)).child(Flow::new("s", "tip", json!(at))));
+    }
+    let added = queue.add_flow(&flow).await.expect("flow");
+    assert_eq!(added.children.len(), 2000);
+    let removed = queue.store().remove(&["root"], true).await.expect("remove");
+    assert_eq!(removed, [Removed::Done]);
+    let left = everything(&mut connect(&redis).await).await;
+    let jobs: Vec<_> =
+        left.keys().filter(|key| key.split(':').nth(2).is_some_and(|id| id.len() > 30)).collect();
+    assert!(jobs.is_empty(), "{} keys of jobs are left", jobs.len());
+    assert!(!left.contains_key("t:s:wait") && !left.contains_key("t:q:waiting-children"));
 }

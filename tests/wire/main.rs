@@ -59,8 +59,7 @@ async fn every_step_of_the_bullmq_vectors_is_reproduced_for_5_and_6_but_for_the_
     let (mut problems, mut used) = (Vec::new(), Vec::new());
     for recorded in bullmq::steps(&all) {
         let (name, call, major) = (recorded.scenario, recorded.call(), recorded.major);
-        let is_open =
-            [bullmq_worker::OPEN, bullmq_admin::OPEN].concat().iter().any(|open| *open == (name, call));
+        let is_open = [bullmq_worker::OPEN, bullmq_admin::OPEN].concat().contains(&(name, call));
         let outcome = bullmq::replay(&url, &recorded, async |step| match bullmq_worker::act(step).await {
             None => bullmq_admin::act(step).await,
             done => done,

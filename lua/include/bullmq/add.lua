@@ -62,6 +62,10 @@ end
 -- A job that exists already and is added again (3.5). A new parent takes it on, unless it belongs to a living one.
 local function add_existing(meta, id, job, now)
   local key = meta.base .. id
+  if redis.call('TYPE', key).ok ~= 'hash' then -- no job, but there is no place for one either
+    emit(meta, 'duplicated', 'jobId', id)
+    return id, 1
+  end
   local owner = redis.call('HGET', key, 'parentKey')
   if owner and job.parent_key and owner ~= job.parent_key
     and (meta.five or redis.call('EXISTS', owner) == 1) then

@@ -14,7 +14,7 @@ local function own_dedup(key, id, ttl)
   if ttl then redis.call('SET', key, id, 'PX', ttl) else redis.call('SET', key, id) end
 end
 -- The newest payload waits beside the queue until the owner, which runs, has ended.
-local function park(meta, key, job, id)
+local function park(meta, key, job, id, owner)
   local parked = meta.base .. 'dn:' .. job.deid
   redis.call('DEL', parked)
   redis.call('HSET', parked, 'name', job.name, 'data', job.data, 'opts', job.opts, 'jid', id)
@@ -22,7 +22,7 @@ local function park(meta, key, job, id)
     redis.call('HSET', parked, 'pk', job.parent_key, 'pd', job.parent, 'pdk', job.parent_key .. ':dependencies')
   end
   if job.rjk then redis.call('HSET', parked, 'rjk', job.rjk) end
-  redis.call('PERSIST', key)
+  redis.call('SET', key, owner) -- without a time to live
 end
 -- Only an owner that is delayed can be replaced; else the new job is dropped, and nobody is told (so does BullMQ).
 local function replace_owner(meta, key, job, id, owner, ttl)
@@ -56,7 +56,7 @@ local function deduplicate(meta, job, id)
     return nil
   end
   if job.de_keep_last and redis.call('LPOS', meta.base .. 'active', owner) then
-    park(meta, key, job, id)
+    park(meta, key, job, id, owner)
   elseif job.de_replace and not job.has_children then
     return replace_owner(meta, key, job, id, owner, ttl)
   elseif job.de_extend and ttl then
