@@ -5,7 +5,7 @@
 
 use redis::{ErrorKind, ServerErrorKind, Value};
 
-use super::layout::scripts_of;
+use super::opened::scripts_of;
 use super::{Connection, Scripts, Store, StoreError, text};
 use crate::wire::{Dialect, Keys};
 
