@@ -194,7 +194,7 @@ async fn queue_in_redis(findings: &mut Findings, queue: &Queue, store: &Store) -
         }
         Opened::Ready(_, layout) if layout.exists => findings.ok(&what, layout.describe()),
         Opened::Ready(dialect, _) => {
-            findings.ok(&what, format!("empty so far; {}, as configured", dialect.family()))
+            findings.ok(&what, format!("empty so far; {}, as configured", dialect.family()));
         }
         _ => findings.ok(&what, "empty so far: its first key will tell Bull 4 from BullMQ"),
     }

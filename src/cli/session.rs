@@ -6,7 +6,7 @@ use super::error::{CliError, Exit};
 use super::output::{Format, Output};
 use super::redis_url::RedisUrl;
 use crate::store::connection::RESPONSE_TIMEOUT;
-use crate::store::layout::Refusal;
+use crate::store::opened::Refusal;
 use crate::store::{Connection, Opened, Store, StoreError};
 use crate::wire::keys::check_name;
 use crate::wire::{Dialect, Keys};

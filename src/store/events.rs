@@ -115,17 +115,14 @@ impl Events {
                 let mut call = redis::cmd("XREAD");
                 call.arg("COUNT").arg(STREAM_PAGE).arg("BLOCK").arg(STREAM_BLOCK.as_millis() as u64);
                 call.arg("STREAMS").arg(&*key).arg(&*last);
-                match reader.query::<Option<StreamReadReply>>(&call).await {
-                    Ok(reply) => {
-                        for entry in reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids) {
-                            read.extend(recorded(&entry));
-                            last.clone_from(&entry.id);
-                        }
-                    }
-                    Err(_) => {
-                        reader.reset().await;
-                        tokio::time::sleep(RECONNECT_PAUSE).await;
-                    }
+                let Ok(reply) = reader.query::<Option<StreamReadReply>>(&call).await else {
+                    reader.reset().await;
+                    tokio::time::sleep(RECONNECT_PAUSE).await;
+                    continue;
+                };
+                for entry in reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids) {
+                    read.extend(recorded(&entry));
+                    last.clone_from(&entry.id);
                 }
             },
         }

@@ -18,6 +18,7 @@ pub mod flow;
 pub mod inspect;
 pub mod layout;
 pub mod look;
+pub mod opened;
 pub mod queue;
 pub mod recover;
 pub mod renew;
@@ -33,7 +34,7 @@ use std::sync::Arc;
 
 pub use connection::Connection;
 pub use error::StoreError;
-pub use layout::Opened;
+pub use opened::Opened;
 pub use queue::Queue;
 use redis::Value;
 pub use script::Scripts;
@@ -53,19 +54,19 @@ pub const CALL_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub struct Store {
     keys: Keys,
     connection: Connection,
-    scripts: layout::Choice,
+    scripts: opened::Choice,
 }
 
 impl Store {
     /// A queue on a connection, of the dialect of these scripts.
     pub fn new(connection: Connection, keys: Keys, scripts: Arc<Scripts>) -> Self {
-        Self { keys, connection, scripts: layout::Choice::named(scripts) }
+        Self { keys, connection, scripts: opened::Choice::named(scripts) }
     }
 
     /// A queue on a connection, of the dialect that was named; without a name, of the one that its keys say, which
     /// [`Store::open`] and [`Store::find_dialect`] ask.
     pub fn of(connection: Connection, keys: Keys, dialect: Option<Dialect>) -> Self {
-        Self { keys, connection, scripts: layout::Choice::of(dialect) }
+        Self { keys, connection, scripts: opened::Choice::of(dialect) }
     }
 
     /// The names of this queue's keys.

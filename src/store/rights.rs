@@ -5,7 +5,7 @@
 
 use redis::{ErrorKind, ServerErrorKind, Value};
 
-use super::layout::scripts_of;
+use super::opened::scripts_of;
 use super::{Connection, Scripts, Store, StoreError, text};
 use crate::wire::{Dialect, Keys};
 
@@ -280,12 +280,12 @@ mod tests {
     #[test]
     fn every_command_of_our_scripts_is_tried_out() {
         for dialect in [Dialect::Bull, Dialect::BullMq] {
-            let probes = probes(Some(dialect));
-            let probed: Vec<&str> = probes.iter().filter_map(|probe| probe.split(' ').next()).collect();
+            let tried = probes(Some(dialect));
+            let commands: Vec<&str> = tried.iter().filter_map(|probe| probe.split(' ').next()).collect();
             for (name, script) in scripts_of(dialect).all() {
                 for (at, _) in script.text().match_indices("call('") {
                     let command = script.text()[at + 6..].split('\'').next().unwrap_or_default();
-                    assert!(probed.contains(&command), "{name}.lua sends {command}, which PROBES lacks");
+                    assert!(commands.contains(&command), "{name}.lua sends {command}, which PROBES lacks");
                 }
             }
         }

@@ -12,7 +12,7 @@ use crate::job::cron::Zone;
 use crate::job::options::Keep;
 use crate::store::claim::Limiter;
 use crate::store::connection::RESPONSE_TIMEOUT;
-use crate::store::layout::Refusal;
+use crate::store::opened::Refusal;
 use crate::store::wakeup::BLOCK_DEADLINE;
 use crate::store::{Connection, Opened, Store, StoreError};
 use crate::wire::{Dialect, Keys};

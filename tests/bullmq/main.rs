@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
 mod commands;
+mod config;
 mod dialect;
 mod ends;
 mod flows;

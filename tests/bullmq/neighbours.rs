@@ -5,6 +5,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::rig::{MAJORS, Rig, echo, start, stop};
+use crate::support::node::Node;
 use crate::support::wait::DEADLINE;
 
 #[tokio::test]
@@ -112,4 +113,19 @@ async fn limits_that_node_sets_for_the_whole_fleet_hold_for_us() {
     assert_eq!(most.lock().unwrap().1, 1);
     stop(worker).await;
     rig.mq.close().await;
+}
+
+#[tokio::test]
+async fn a_nest_application_adds_a_job_and_hears_of_its_end() {
+    let redis = crate::support::redis::Redis::start();
+    let worker =
+        start(bullock::Worker::builder(redis.url(), crate::rig::QUEUE).handler_spec("*", echo())).await;
+    let mut nest = Node::start("nest-bullmq.mjs", &[&redis.url(), crate::rig::QUEUE]);
+    assert_eq!(nest.next().await, json!({"ready": true}));
+    nest.send(&json!({"add": ["welcome", {"to": "ada"}, {"attempts": 2}]}));
+    nest.next_where("the result", |line| line == &json!({"heard": ["1", {"to": "ada"}]})).await;
+    nest.send(&json!({"add": ["welcome", {"fail": "no such shop"}, {}]}));
+    nest.next_where("the failure", |line| line == &json!({"failed": ["2", "no such shop"]})).await;
+    nest.finish().await;
+    stop(worker).await;
 }

@@ -163,7 +163,7 @@ impl BullQueue {
         BullQueue::at(Node::start("bullmq.mjs", &arguments)).await
     }
 
-    /// Opens the queue with the Python package `bullmq` (tests/python/bullmq_queue.py).
+    /// Opens the queue with the Python package `bullmq` (`tests/python/bullmq_queue.py`).
     pub async fn open_python(redis_url: &str, queue: &str) -> BullQueue {
         BullQueue::at(Node::start_python("bullmq_queue.py", &[redis_url, queue])).await
     }

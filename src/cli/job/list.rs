@@ -32,7 +32,7 @@ const DATA_SHOWN: usize = 120;
 pub struct List {
     /// Name of the queue
     queue: String,
-    /// Only jobs in this state: waiting, active, delayed, completed, failed or paused; in BullMQ also prioritized or
+    /// Only jobs in this state: waiting, active, delayed, completed, failed or paused; in bullmq also prioritized or
     /// waiting-children
     #[arg(long, value_name = "STATE", value_parser = parse_state)]
     state: Option<State>,

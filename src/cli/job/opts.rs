@@ -103,13 +103,6 @@ fn check_one(name: &str, value: &Value, remarks: &mut Vec<String>) -> Result<(),
         "stackTraceLimit" => integer(value, 0, 10_000),
         "timestamp" => integer(value, 0, 8_640_000_000_000_000),
         "timeout" => integer(value, 1, DELAY_MAX_MS).map_err(|_| "milliseconds of at least 1".to_owned()),
-        "lifo" | "preventParsingData" => {
-            if value.is_boolean() {
-                Ok(())
-            } else {
-                Err("true or false".into())
-            }
-        }
         "backoff" => backoff(value, remarks),
         "removeOnComplete" | "removeOnFail" => keep(value),
         "jobId" => match value.as_str() {
@@ -118,7 +111,9 @@ fn check_one(name: &str, value: &Value, remarks: &mut Vec<String>) -> Result<(),
         },
         "debounce" | "deduplication" => debounce(value),
         "keepLogs" | "sizeLimit" => integer(value, 0, u64::from(u32::MAX)),
-        "continueParentOnFailure"
+        "lifo"
+        | "preventParsingData"
+        | "continueParentOnFailure"
         | "failParentOnFailure"
         | "ignoreDependencyOnFailure"
         | "removeDependencyOnFailure" => {
