@@ -64,7 +64,7 @@ impl Store {
     }
 
     /// A queue on a connection, of the dialect that was named; without a name, of the one that its keys say, which
-    /// [`Store::open`] and [`Store::find_dialect`] ask.
+    /// [`Store::open`] and [`Store::look`] ask.
     pub fn of(connection: Connection, keys: Keys, dialect: Option<Dialect>) -> Self {
         Self { keys, connection, scripts: opened::Choice::of(dialect) }
     }
