@@ -49,12 +49,15 @@ impl Enqueued {
 }
 
 impl Store {
-    /// Adds jobs in order, in calls of at most [`super::BATCH_MAX`]. `token` names the sender in events.
+    /// Adds jobs in order, in as many calls as [`super::fitting`] wants. `token` names the sender in events.
     pub async fn enqueue(&self, token: &str, jobs: &[NewJob]) -> Result<Vec<Enqueued>, StoreError> {
         // Asked once: a store whose dialect nobody named may learn it meanwhile.
         let scripts: &Scripts = &self.scripts;
         let mut all = Vec::with_capacity(jobs.len());
-        for chunk in jobs.chunks(super::BATCH_MAX) {
+        let mut left = jobs;
+        while !left.is_empty() {
+            let (chunk, rest) = left.split_at(super::fitting(left.iter().map(|job| job.data.len())));
+            left = rest;
             let script = &scripts.enqueue;
             let mut call = script.call(&self.keys);
             call.arg(token);

@@ -49,6 +49,25 @@ pub const BATCH_MAX: usize = 1000;
 /// answered within the response time-out.
 pub const CALL_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// How many of some jobs go into one call, given the bytes that each carries: one at least, [`BATCH_MAX`] at most, and
+/// none after the one that takes it to [`CALL_BYTES_MAX`].
+///
+/// # Examples
+///
+/// ```
+/// use bullock::store::fitting;
+/// assert_eq!(fitting([10, 10].into_iter()), 2);
+/// assert_eq!(fitting([9_000_000, 9_000_000, 1].into_iter()), 2);
+/// ```
+pub fn fitting(mut sizes: impl ExactSizeIterator<Item = usize>) -> usize {
+    let (all, mut bytes) = (sizes.len().min(BATCH_MAX), 0);
+    let full = sizes.position(|size| {
+        bytes += size;
+        bytes >= CALL_BYTES_MAX
+    });
+    full.map_or(all, |last| all.min(last + 1))
+}
+
 /// One queue in Redis. Clones are cheap and share everything.
 #[derive(Clone)]
 pub struct Store {

@@ -13,7 +13,7 @@ use crate::job::backoff::Strategies;
 use crate::job::options::Keep;
 use crate::job::outcome::{Failure, Fate, ReasonClass, ReturnValue, fate};
 use crate::store::finish::{Completion, FailedRun, HandedBack, Verdict};
-use crate::store::{BATCH_MAX, CALL_BYTES_MAX, Lane, StoreError};
+use crate::store::{BATCH_MAX, Lane, StoreError, fitting};
 use crate::wire::bull;
 
 /// A run that has ended, with the guard of its lease: renewal goes on until the outcome is in Redis.
@@ -125,24 +125,19 @@ enum Kind {
 async fn write(queue: &Queue, lane: &mut Lane, mut batch: Vec<Finished>, kind: Kind) -> Vec<Finished> {
     let mut left = Vec::new();
     while !batch.is_empty() {
-        let rest = batch.split_off(fitting(&batch));
+        let rest = batch.split_off(fitting(batch.iter().map(size)));
         left.append(&mut write_call(queue, lane, batch, kind).await);
         batch = rest;
     }
     left
 }
 
-/// How many of these go into one call: one at least, and no more once they have [`CALL_BYTES_MAX`].
-fn fitting(batch: &[Finished]) -> usize {
-    let mut bytes = 0;
-    let full = batch.iter().position(|finished| {
-        bytes += match &finished.end {
-            End::Completed(Some(result)) => result.as_str().len(),
-            _ => 0,
-        };
-        bytes >= CALL_BYTES_MAX
-    });
-    full.map_or(batch.len(), |last| last + 1)
+/// What an outcome adds to a call.
+fn size(finished: &Finished) -> usize {
+    match &finished.end {
+        End::Completed(Some(result)) => result.as_str().len(),
+        _ => 0,
+    }
 }
 
 /// Sends one call, again and again with the same number, until Redis has answered or every lease has run out.

@@ -2,6 +2,7 @@
 
 use bullock::store::CALL_BYTES_MAX;
 use bullock::store::claim::ClaimedJob;
+use bullock::wire::NewJob;
 use serde_json::json;
 
 use crate::ground::{Ground, NOW, claim};
@@ -33,4 +34,20 @@ async fn a_claim_ends_with_the_job_that_makes_its_reply_too_large_and_the_next_g
     let taken: Vec<String> = first.iter().chain(&second).map(|job| job.id.to_string()).collect();
     assert_eq!(taken, ids);
     ground.sound().await;
+}
+
+#[tokio::test]
+async fn adding_many_large_jobs_takes_as_many_calls_as_they_need() {
+    let mut ground = Ground::at(NOW).await;
+    ground.add("first", json!({})).await; // the script is known from here on
+    ground.plain(&["CONFIG", "RESETSTAT"]).await;
+    let data = json!("x".repeat(FIVE_MIB));
+    let jobs: Vec<NewJob> = (0..8).map(|_| NewJob::bull("big", &data, serde_json::Map::new())).collect();
+    let added = ground.store.enqueue("adder", &jobs).await.unwrap();
+    assert_eq!(added.len(), 8);
+    let stats: String = ground.run(&["INFO", "commandstats"]).await;
+    let calls = stats.lines().find(|line| line.starts_with("cmdstat_evalsha:")).unwrap();
+    assert!(calls.contains("calls=2,"), "{calls}");
+    let waiting: usize = ground.run(&["LLEN", "bull:q:wait"]).await;
+    assert_eq!(waiting, 9);
 }
