@@ -42,11 +42,9 @@ local function read_more(key)
   return { made = more[2] or more[1], started = more[3], defa = more[4], stc = more[9], -- `attemptsMade`: of version 4
     ran = more[1] or more[3], told = { more[4], more[5], more[6], more[7], more[8] } }
 end
--- One job as the reply tells it, in the table that was read.
+-- One job as the reply tells it, in the table that was read; of one that is not plain.
 local function describe(id, fields, more, started)
-  fields[5], fields[6] = id, nil
-  if not more then return fields end
-  fields[6], fields[7] = more.made, started
+  fields[5], fields[6], fields[7] = id, more.made, started
   for i = 1, 5 do fields[7 + i] = more.told[i] end
   if more.made or more.started then -- it was picked up before
     local record = X .. 'job:' .. id
@@ -142,10 +140,24 @@ end
 local function take_over(id, lock, token)
   return not runs_already(id) and call('SET', lock, token, 'PX', lease)
 end
--- It ran before: an id that is used or listed again has not ended.
-local function unlist(id)
-  call('ZREM', P .. 'completed', id)
-  call('ZREM', P .. 'failed', id)
+local function mark_started(key, starts)
+  if worker == '' then
+    call('HSET', key, 'processedOn', started, 'ats', starts)
+  else
+    call('HSET', key, 'processedOn', started, 'ats', starts, 'pb', worker)
+  end
+end
+-- A job that is not plain: most often it ran before.
+local function start_again(id, key, fields)
+  local more = read_more(key)
+  local starts = more.started and string.format('%.0f', number_of(more.started) + 1) or '1'
+  mark_started(key, starts)
+  if meta.five or not more.defa then counted = counted + 1 end
+  if more.ran then -- an id that is used or listed again has not ended
+    call('ZREM', P .. 'completed', id)
+    call('ZREM', P .. 'failed', id)
+  end
+  describe(id, fields, more, starts)
 end
 -- Ids from the consumer end of `wait`, then by priority, these with their scores.
 local function take(n)
@@ -180,20 +192,18 @@ while not dry and bytes < REPLY_BYTES_MAX and count < most and counted < room an
     if plain or not refused_id(id, fields) then
       local token, lock = args[FIRST_TOKEN + count + 1], key .. ':lock'
       if call('SET', lock, token, 'PX', lease, 'NX') or take_over(id, lock, token) then
-        local more, starts = not plain and read_more(key), '1'
-        if more and more.started then starts = string.format('%.0f', number_of(more.started) + 1) end
         count = count + 1
         claimed[count] = id
-        if plain or meta.five or not more.defa then counted = counted + 1 end
         call('XADD', events, '*', 'event', 'active', 'jobId', id, 'prev', 'waiting')
-        if worker == '' then
-          call('HSET', key, 'processedOn', started, 'ats', starts)
+        if plain then
+          mark_started(key, '1')
+          counted = counted + 1
+          fields[5], fields[6] = id, nil
         else
-          call('HSET', key, 'processedOn', started, 'ats', starts, 'pb', worker)
+          start_again(id, key, fields)
         end
-        if more and more.ran then unlist(id) end
         bytes = bytes + #(fields[2] or '')
-        reply[count + 5] = describe(id, fields, more, starts)
+        reply[count + 5] = fields
       end
     end
     if bytes >= REPLY_BYTES_MAX and i < #ids then
