@@ -4,9 +4,9 @@
 -- ARGV  lane, request, lease ms, wanted, worker's name ('' = none), limiter max (0 = none), limiter duration ms; then
 --       `wanted` tokens
 -- Reply now, rest ms (0, or how long nothing may be taken), fence of the first job, 0, when the next delayed job is due (ms,
---       '' = none), then for each token in turn one job: {name, data, opts, atm, id, timestamp, ats, defa, rjk, parentKey,
---       stacktrace, progress, checkpoint}, ended after timestamp or parentKey where there is nothing more; or {} = this
---       token holds nothing any more
+--       '' = none), then for each token in turn one job: {name, data, opts, timestamp, id, atm, ats, defa, rjk, parentKey,
+--       stacktrace, progress, checkpoint}, ended after id where the hash is as its producer wrote it; or {} = this token
+--       holds nothing any more
 -- Lease the lock's own time to live; `X leases` names the locks that are ours
 -- Kept  begins with a write that is refused when memory is out, so that claiming stops before anything else; every id
 --       taken is in `active` with a lock, or in `failed`; a job that runs is not started again; as many single claims in
@@ -28,38 +28,45 @@ local FIRST_TOKEN, EXAMINED_MOST = 7, 2000
 local REPLY_BYTES_MAX = 16777216
 local call, try = redis.call, redis.pcall
 
+-- What every producer writes.
 local function read(key)
-  return try('HMGET', key, 'name', 'data', 'opts', 'timestamp', 'ats', 'atm', 'attemptsMade', 'defa', 'rjk',
-    'parentKey')
+  return try('HMGET', key, 'name', 'data', 'opts', 'timestamp', 'delay', 'priority')
 end
--- One job as the reply tells it: more is read only of a job that was picked up before. (`attemptsMade` is what version 4
--- wrote.)
-local function describe(id, fields, started)
-  local told = { fields[1], fields[2], fields[3], fields[7] or fields[6], id, fields[4] }
-  local again = fields[5] or told[4]
-  if not (again or fields[8] or fields[9] or fields[10]) then return told end
-  told[7], told[8], told[9], told[10] = started, fields[8], fields[9], fields[10]
-  if again then
-    local more = call('HMGET', P .. id, 'stacktrace', 'progress', 'stc')
+-- The hash holds these six fields and no other: nothing more is to be read. That is so for most jobs, and to ask how many
+-- there are is cheaper than to ask for seven that are not there.
+local function is_plain(key, fields)
+  return fields[1] and fields[2] and fields[3] and fields[4] and fields[5] and fields[6] and call('HLEN', key) == 6
+end
+local function read_more(key)
+  local more = call('HMGET', key, 'atm', 'attemptsMade', 'ats', 'defa', 'rjk', 'parentKey', 'stacktrace', 'progress', 'stc')
+  return { made = more[2] or more[1], started = more[3], defa = more[4], stc = more[9], -- `attemptsMade`: of version 4
+    ran = more[1] or more[3], told = { more[4], more[5], more[6], more[7], more[8] } }
+end
+-- One job as the reply tells it, in the table that was read; of one that is not plain.
+local function describe(id, fields, more, started)
+  fields[5], fields[6], fields[7] = id, more.made, started
+  for i = 1, 5 do fields[7 + i] = more.told[i] end
+  if more.made or more.started then -- it was picked up before
     local record = X .. 'job:' .. id
-    local checkpoint = redis.pcall('HGET', record, 'checkpoint')
-    told[11], told[12] = more[1], more[2]
-    told[13] = type(checkpoint) == 'string' and is_about(record, id) and checkpoint
-    if more[3] then call('HSET', X .. 'leases:stalled', id, more[3]) end
+    local checkpoint = try('HGET', record, 'checkpoint')
+    fields[13] = type(checkpoint) == 'string' and is_about(record, id) and checkpoint
+    if more.stc then call('HSET', X .. 'leases:stalled', id, more.stc) end
   end
-  return told
+  return fields
 end
 
 local before = replay(lane, request)
 if before then
   local reply = { now, 0, before[1], 0, '' }
   for index, id in ipairs(before[2]) do
-    local lock = P .. id .. ':lock'
+    local key = P .. id
+    local lock = key .. ':lock'
     local held = call('GET', lock) == ARGV[FIRST_TOKEN + index]
     -- The worker counts its lease from this sending.
     if held then call('PEXPIRE', lock, lease) end
-    local fields = held and read(P .. id)
-    reply[#reply + 1] = held and describe(id, fields, fields[5]) or {}
+    local fields = held and read(key) or {}
+    local more = held and not fields.err and read_more(key)
+    reply[#reply + 1] = more and describe(id, fields, more, more.started) or {}
   end
   return reply
 end
@@ -94,7 +101,8 @@ local most = wanted
 if meta.concurrency then most = math.min(most, meta.concurrency - call('LLEN', active)) end
 if meta.paused or most < 1 then return reply end
 
-local claimed, count, counted, examined, started, events = {}, 0, 0, 0, string.format('%.0f', now), P .. 'events'
+local claimed, count, counted, examined, started = {}, 0, 0, 0, string.format('%.0f', now)
+local base, events, args = P, P .. 'events', ARGV
 -- Listed twice, or listed although it runs: one run is enough. Asked only about ids that have a lock.
 local function runs_already(id)
   for i = 1, count do
@@ -102,13 +110,17 @@ local function runs_already(id)
   end
   return call('LPOS', active, id)
 end
--- An id that is not UTF-8 cannot be named to anybody: its run could never end. Looked at only where one is not ASCII.
-local exotic
+-- An id that is not UTF-8 cannot be named to anybody: its run could never end.
 local function is_text(id)
   local left = string.gsub(id, '[\194-\223][\128-\191]', '')
   left = string.gsub(left, '[\224-\239][\128-\191][\128-\191]', '')
   left = string.gsub(left, '[\240-\244][\128-\191][\128-\191][\128-\191]', '')
   return not string.find(left, '[\128-\255]')
+end
+-- Some id here may be a marker of an old version, or no text.
+local function has_odd_ids(ids)
+  local all = ' ' .. table.concat(ids, ' ')
+  return string.find(all, ' 0:', 1, true) or string.find(all, '[\128-\255]')
 end
 -- What cannot be run leaves for the dead letters. A marker of an old version is no job and is dropped.
 local function refused_id(id, fields)
@@ -117,36 +129,35 @@ local function refused_id(id, fields)
     bury(id, 'undecodable', 'the key of the job is not a hash', now)
   elseif not (fields[2] or fields[3]) then
     bury(id, 'body_missing', 'the data of the job is missing', now)
-  elseif exotic and not is_text(id) then
+  elseif not is_text(id) then
     bury(id, 'undecodable', 'the id is not UTF-8', now)
   else
     return false
   end
   return true
 end
-local function start(id, key, fields)
-  local token, lock = ARGV[FIRST_TOKEN + count + 1], key .. ':lock'
-  local free = call('SET', lock, token, 'PX', lease, 'NX')
-  if not free then
-    if runs_already(id) then return end
-    -- A lock on a job that does not run is somebody's by hand; BullMQ overwrites it too.
-    call('SET', lock, token, 'PX', lease)
-  end
-  count = count + 1
-  claimed[count] = id
-  if meta.five or not fields[8] then counted = counted + 1 end
-  call('XADD', events, '*', 'event', 'active', 'jobId', id, 'prev', 'waiting')
-  local starts = fields[5] and string.format('%.0f', number_of(fields[5]) + 1) or '1'
+-- The lock is taken. One on a job that does not run is somebody's by hand; BullMQ overwrites it too.
+local function take_over(id, lock, token)
+  return not runs_already(id) and call('SET', lock, token, 'PX', lease)
+end
+local function mark_started(key, starts)
   if worker == '' then
     call('HSET', key, 'processedOn', started, 'ats', starts)
   else
     call('HSET', key, 'processedOn', started, 'ats', starts, 'pb', worker)
   end
-  if fields[5] or fields[6] then -- it ran before: an id that is used or listed again has not ended
+end
+-- A job that is not plain: most often it ran before.
+local function start_again(id, key, fields)
+  local more = read_more(key)
+  local starts = more.started and string.format('%.0f', number_of(more.started) + 1) or '1'
+  mark_started(key, starts)
+  if meta.five or not more.defa then counted = counted + 1 end
+  if more.ran then -- an id that is used or listed again has not ended
     call('ZREM', P .. 'completed', id)
     call('ZREM', P .. 'failed', id)
   end
-  reply[count + 5] = describe(id, fields, starts)
+  describe(id, fields, more, starts)
 end
 -- Ids from the consumer end of `wait`, then by priority, these with their scores.
 local function take(n)
@@ -171,13 +182,29 @@ local dry, bytes = false, 0
 while not dry and bytes < REPLY_BYTES_MAX and count < most and counted < room and examined < EXAMINED_MOST do
   local n = math.min(most - count, room - counted)
   local ids, scores = take(n)
-  dry, examined, exotic = #ids < n, examined + #ids, string.find(table.concat(ids), '[\128-\255]')
-  for i, id in ipairs(ids) do
-    local key = P .. id
+  dry, examined = #ids < n, examined + #ids
+  local odd = has_odd_ids(ids)
+  for i = 1, #ids do
+    local id = ids[i]
+    local key = base .. id
     local fields = read(key)
-    if not refused_id(id, fields) then
-      start(id, key, fields)
-      bytes = bytes + #(fields[2] or '')
+    local plain = not odd and is_plain(key, fields)
+    if plain or not refused_id(id, fields) then
+      local token, lock = args[FIRST_TOKEN + count + 1], key .. ':lock'
+      if call('SET', lock, token, 'PX', lease, 'NX') or take_over(id, lock, token) then
+        count = count + 1
+        claimed[count] = id
+        call('XADD', events, '*', 'event', 'active', 'jobId', id, 'prev', 'waiting')
+        if plain then
+          mark_started(key, '1')
+          counted = counted + 1
+          fields[5], fields[6] = id, nil
+        else
+          start_again(id, key, fields)
+        end
+        bytes = bytes + #(fields[2] or '')
+        reply[count + 5] = fields
+      end
     end
     if bytes >= REPLY_BYTES_MAX and i < #ids then
       put_back(ids, scores, i + 1)

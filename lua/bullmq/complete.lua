@@ -25,7 +25,7 @@ local FIRST, STRIDE, RULES_STRIDE = 8, 3, 4
 local lane, request, keep_ms, points, runs = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local before = replay(lane, request)
 if before then return before end
-local wrong, there = expect_types(ENDING, { P .. 'metrics:completed', 'hash', P .. 'metrics:completed:data', 'list' })
+local wrong, there = expect_types(ENDING, seldom_at_ends('completed'))
 if wrong then return wrong end
 local codes, keys, locks = refused_batch(FIRST, STRIDE, runs)
 
@@ -37,7 +37,8 @@ end
 local children, n = {}, 0
 for i = 1, runs do
   if codes[i] == 0 then
-    children[n + 1], children[n + 2] = keys[i] .. ':dependencies', keys[i] .. ':unsuccessful'
+    local key = keys[i]
+    children[n + 1], children[n + 2] = key .. ':dependencies', key .. ':unsuccessful'
     n = n + 2
   end
 end
@@ -53,20 +54,30 @@ local ends, parents, wrong_parent = read_ends(codes, keys)
 if wrong_parent then return wrong_parent end
 
 local meta, done, ended, call = read_meta(P), 0, string.format('%.0f', now), redis.call
-local events, rules, keeper = P .. 'events', {}
+local events, rules, keeper, args = P .. 'events', {}, nil, ARGV
 for at = tonumber(ARGV[7]) or #ARGV + 1, #ARGV, RULES_STRIDE do rules[tonumber(ARGV[at])] = at end
-local function complete(i, at)
-  local id, key, result, rule = ARGV[at], keys[i], ARGV[at + 2], rules[i]
-  if ends[i].err then return bury(id, 'undecodable', 'the key of the job was replaced while it ran', now) end
-  if ends[i][2] then end_dedup(meta, ends[i][2], id, now) end
-  if parents[i] then child_completed(parents[i], key, result, now) end
-  local count, age, limit = '', '', ''
-  if rule then count, age, limit = ARGV[rule + 1], ARGV[rule + 2], ARGV[rule + 3] end
+local function write_end(key, result, made)
+  call('HSET', key, 'returnvalue', result, 'finishedOn', ended, 'atm', made and number_of(made) + 1 or '1')
+end
+local function end_by_rule(id, key, result, made, rule)
+  local count, age, limit = args[rule + 1], args[rule + 2], args[rule + 3]
   if count == '0' then
     keeper.drop(id)
   else
-    call('HSET', key, 'returnvalue', result, 'finishedOn', ended, 'atm', ends[i][3] and number_of(ends[i][3]) + 1 or '1')
+    write_end(key, result, made)
     keeper.keep(id, count, age, limit)
+  end
+end
+local function complete(i, id, result)
+  local key, found = keys[i], ends[i]
+  if found.err then return bury(id, 'undecodable', 'the key of the job was replaced while it ran', now) end
+  if found[2] then end_dedup(meta, found[2], id, now) end
+  if parents[i] then child_completed(parents[i], key, result, now) end
+  if rules[i] then
+    end_by_rule(id, key, result, found[3], rules[i])
+  else
+    write_end(key, result, found[3])
+    keeper.keep(id)
   end
   call('XADD', events, '*', 'event', 'completed', 'jobId', id, 'returnvalue', result, 'prev', 'active')
   done = done + 1
@@ -90,13 +101,18 @@ local function is_free_now(i, id)
   was_active[id] = leave_active({ id })[id]
   return true
 end
-for i = 1, #codes do
-  local at = FIRST + (i - 1) * STRIDE
-  local id = ARGV[at]
+local at = FIRST
+for i = 1, runs do
+  local id = args[at]
   if codes[i] == 0 or is_free_now(i, id) then
-    codes[i] = was_active[id] and 0 or -3
-    if codes[i] == 0 then complete(i, at) end
+    if was_active[id] then
+      codes[i] = 0
+      complete(i, id, args[at + 2])
+    else
+      codes[i] = -3
+    end
   end
+  at = at + STRIDE
 end
 keeper.close()
 count_metrics('completed', done, points, now)

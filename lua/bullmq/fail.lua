@@ -27,7 +27,7 @@ local FIRST, STRIDE = 5, 13
 local lane, request, keep_ms, points = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local before = replay(lane, request)
 if before then return before end
-local wrong, there = expect_types(ENDING, { P .. 'metrics:failed', 'hash', P .. 'metrics:failed:data', 'list' })
+local wrong, there = expect_types(ENDING, seldom_at_ends('failed'))
 if wrong then return wrong end
 local ATTEMPT_RECORDS_MAX = 20
 local call = redis.call

@@ -143,8 +143,8 @@ fn bull_fields(fields: Vec<Value>) -> (Option<Vec<u8>>, ClaimedFields) {
 fn bullmq_fields(fields: Vec<Value>) -> (Option<Vec<u8>>, ClaimedFields) {
     let mut fields = fields.into_iter();
     let mut next = || fields.next().and_then(bytes);
-    let (name, data, opts, attempts_made) = (next(), next(), next(), next());
-    let (id, timestamp, attempts_started) = (next(), next(), next());
+    let (name, data, opts, timestamp, id) = (next(), next(), next(), next(), next());
+    let (attempts_made, attempts_started) = (next(), next());
     let (deferred, scheduler, parent_key) = (next(), next(), next());
     let (stacktrace, progress, checkpoint) = (next(), next(), next());
     let told = ClaimedFields {

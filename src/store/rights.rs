@@ -29,6 +29,7 @@ const PROBES: &[&str] = &[
     "HGETALL K",
     "HINCRBY K f 1",
     "HKEYS K",
+    "HLEN K",
     "HMGET K f",
     "HSET K f v",
     "HSETNX K f v",

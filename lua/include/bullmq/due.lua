@@ -16,11 +16,12 @@ local function promote(meta, ids, now)
   local waiting = {}
   for _, id in ipairs(ids) do
     local key = P .. id
-    local fields = redis.pcall('HMGET', key, 'data', 'opts', 'priority')
-    if fields.err or not (fields[1] or fields[2]) then
+    -- `data` may be long: it is not read to know that it is there.
+    local fields = redis.pcall('HMGET', key, 'opts', 'priority')
+    if fields.err or not (fields[1] or redis.call('HEXISTS', key, 'data') == 1) then
       bury(id, fields.err and 'undecodable' or 'body_missing', 'the delayed job has no body', now)
     else
-      local priority = number_of(fields[3])
+      local priority = number_of(fields[2])
       if priority > 0 then push_prioritized(P, id, priority) else waiting[#waiting + 1] = id end
       emit_untrimmed(P, 'waiting', 'jobId', id, 'prev', 'delayed')
       redis.call('HSET', key, 'delay', 0)

@@ -44,7 +44,7 @@ local function trim_finished(set, count, age_s, limit, now)
 end
 -- Gathers the finished jobs of a batch. Jobs of one rule in a row are trimmed once, which leaves the same as after each.
 local function new_keeper(set, now)
-  local keeper = { added = {}, gone = {}, rule = '||', n = 0 }
+  local keeper = { added = {}, gone = {}, rule = 'all', n = 0 }
   local stamp = string.format('%.0f', now)
   local count, age, limit
   function keeper.flush()
@@ -53,15 +53,15 @@ local function new_keeper(set, now)
     keeper.added, keeper.n = {}, 0
     if count or age then trim_finished(set, count, age, limit, now) end
   end
-  -- count_text '' = all; age_text, in s, '' = any.
+  -- Without a rule, all are kept. count_text '' = all; age_text, in s, '' = any.
   function keeper.keep(id, count_text, age_text, limit_text)
-    local rule = count_text == '' and age_text == '' and '||' or count_text .. '|' .. age_text .. '|' .. limit_text
+    local rule = count_text and count_text .. '|' .. age_text .. '|' .. limit_text or 'all'
     if rule ~= keeper.rule then
       keeper.flush()
       keeper.rule, count, age, limit = rule, tonumber(count_text), tonumber(age_text), tonumber(limit_text)
     end
-    local n = keeper.n
-    keeper.added[n + 1], keeper.added[n + 2] = stamp, id
+    local n, added = keeper.n, keeper.added
+    added[n + 1], added[n + 2] = stamp, id
     keeper.n = n + 2
   end
   function keeper.drop(id) keeper.gone[#keeper.gone + 1] = id end
