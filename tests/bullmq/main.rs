@@ -4,11 +4,13 @@
 
 mod commands;
 mod config;
+mod damage;
 mod dialect;
 mod ends;
 mod flows;
 mod limits;
 mod neighbours;
+mod pausing;
 mod python;
 mod rig;
 mod schedulers;
