@@ -241,7 +241,10 @@ impl Run<'_> {
     fn tell_answer(&self, spec: &HandlerSpec, pulse: &Pulse, begun: Instant, outcome: Option<&Outcome>) {
         let class = match (pulse.status(), outcome) {
             (Some(100..=199), _) => "1xx",
-            (Some(200..=299), _) | (None, Some(Outcome::Completed(_) | Outcome::EndedElsewhere)) => "2xx",
+            (Some(200..=299), _)
+            | (None, Some(Outcome::Completed(_) | Outcome::WaitForChildren | Outcome::EndedElsewhere)) => {
+                "2xx"
+            }
             (Some(300..=399), _) => "3xx",
             (Some(400..=499), _) => "4xx",
             (Some(_), _) => "5xx",
@@ -285,6 +288,7 @@ impl Run<'_> {
             Outcome::Throttled { after, why } => {
                 End::HandBack { delay: None, rest: after, most: Some(spec.max_deferrals), why }
             }
+            Outcome::WaitForChildren => End::WaitForChildren { most: spec.max_deferrals },
             Outcome::EndedElsewhere => End::Elsewhere,
         }
     }

@@ -17,6 +17,7 @@ mod finisher;
 mod lease;
 mod observer;
 mod opener;
+mod parents;
 mod promoter;
 mod recoverer;
 mod run_writer;

@@ -10,6 +10,7 @@ mod ends;
 mod flows;
 mod limits;
 mod neighbours;
+mod parents;
 mod pausing;
 mod python;
 mod rig;
