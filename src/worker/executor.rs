@@ -150,6 +150,13 @@ impl Run<'_> {
             failure.stack = Some(format!("UnrecoverableError: {why}"));
             return self.failed(failure);
         }
+        if self.queue.options.max_started.is_some_and(|most| self.job.attempts_started > most) {
+            // In BullMQ's own words.
+            let text = "job started more than allowable limit";
+            let mut failure = Failure::new(ReasonClass::Crashed, text).permanent();
+            failure.stack = Some(format!("UnrecoverableError: {text}"));
+            return self.failed(failure);
+        }
         let found = self.queue.handlers.get(&*self.job.name).or_else(|| self.queue.handlers.get("*"));
         let Some((spec, limit)) = found else {
             let message = format!("Missing process handler for job type {}", self.job.name);
