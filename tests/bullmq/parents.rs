@@ -9,7 +9,7 @@ use bullock::worker::HandlerSpec;
 use bullock::{Context, Job};
 use serde_json::{Value, json};
 
-use crate::rig::{MAJORS, QUEUE, Rig, echo, start, stop};
+use crate::rig::{MAJORS, QUEUE, Rig, does, echo, start, stop};
 use crate::support::bullock::Bullock;
 
 /// The options of a child of this parent on the queue of the tests.
@@ -145,4 +145,57 @@ async fn a_job_of_bull_4_cannot_wait_for_children_and_says_so() {
     assert!(why.starts_with("it cannot wait for children: ") && why.contains("flows"), "{why}");
     stop(worker).await;
     bull.close().await;
+}
+
+#[tokio::test]
+async fn a_backend_may_move_its_own_job_with_the_token_as_nodes_worker_does() {
+    for major in MAJORS {
+        let mut rig = Rig::start(major).await;
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let gate = Arc::new(tokio::sync::Semaphore::new(0));
+        let open = Arc::clone(&gate);
+        let worker = start(rig.worker().handler_spec("child", echo()).handler_spec(
+            "*",
+            does(move |job, ctx| {
+                let (tell, gate) = (tell.clone(), Arc::clone(&open));
+                async move {
+                    tell.send(ctx.run.token.to_string()).map_err(|e| e.to_string())?;
+                    gate.acquire().await.map_err(|e| e.to_string())?.forget();
+                    Ok(json!(job.attempt()))
+                }
+            }),
+        ))
+        .await;
+        for what in ["moveToWaitingChildren", "moveToDelayed", "moveToWait"] {
+            let id = rig.mq.add("x", json!({}), json!({})).await;
+            let token = told.recv().await.unwrap();
+            let args = match what {
+                "moveToDelayed" => json!([1, token]),
+                _ => json!([token]),
+            };
+            if what == "moveToWaitingChildren" {
+                rig.mq
+                    .add("child", json!({}), {
+                        let mut opts = child_of(&id);
+                        opts["delay"] = json!(300);
+                        opts
+                    })
+                    .await;
+            }
+            rig.mq.job_call(&id, what, args).await.unwrap();
+            // The handler answers as if nothing had happened: that answer is nobody's.
+            gate.add_permits(1);
+            told.recv().await.unwrap();
+            gate.add_permits(1);
+            assert_eq!(rig.mq.finished(&id).await, Ok(json!(1)), "{what}, major {major}");
+            let job = rig.mq.job(&id, "toJSON").await;
+            assert_eq!(
+                (&job["attemptsMade"], &job["attemptsStarted"]),
+                (&json!(1), &json!(2)),
+                "{what}: {job}"
+            );
+        }
+        stop(worker).await;
+        rig.mq.close().await;
+    }
 }
