@@ -9,6 +9,7 @@ mod dialect;
 mod ends;
 mod flows;
 mod limits;
+mod mirror;
 mod neighbours;
 mod parents;
 mod pausing;

@@ -226,3 +226,46 @@ async fn a_scheduler_may_be_changed_and_removed_while_its_iteration_runs() {
         rig.mq.close().await;
     }
 }
+
+#[tokio::test]
+async fn a_repeatable_job_of_5_goes_on_with_its_data_at_the_times_that_nodes_worker_gives_it() {
+    let rig = Rig::start(5).await;
+    for repeat in [json!({"every": 300}), json!({"pattern": "* * * * * *", "tz": "Asia/Tokyo"})] {
+        let mut seen = Vec::new();
+        for who in ["node", "bullock"] {
+            let name = format!("{who}-{}", repeat.as_object().unwrap().len());
+            let mut queue = BullQueue::open_mq(5, &rig.redis.url(), &name, &json!({})).await;
+            queue.call("add", json!(["beat", {"n": 1}, {"repeat": repeat}])).await.unwrap();
+            let ours = if who == "node" {
+                queue.work(1, 0).await;
+                None
+            } else {
+                Some(start(rig.worker_of(&name).handler_spec("*", echo())).await)
+            };
+            asked(&mut queue, "getCompletedCount", json!([]), |done| done.as_u64() >= Some(3)).await;
+            let mut jobs = queue.call("getCompleted", json!([])).await.unwrap();
+            let jobs = jobs.as_array_mut().unwrap();
+            jobs.sort_by_key(|job| job["id"].as_str().unwrap().to_owned());
+            let every = repeat["every"].as_i64().unwrap_or(1000);
+            seen.push(
+                jobs.iter()
+                    .take(3)
+                    .map(|job| {
+                        let (series, ms) = job["id"].as_str().unwrap().rsplit_once(':').unwrap();
+                        let phase = ms.parse::<i64>().unwrap() % every;
+                        json!([series, phase, job["name"], job["data"], job["opts"]["repeat"]["count"]])
+                    })
+                    .collect::<Vec<Value>>(),
+            );
+            let repeatables = queue.call("getRepeatableJobs", json!([])).await.unwrap();
+            assert_eq!(repeatables.as_array().map(Vec::len), Some(1), "{repeatables}");
+            if let Some(worker) = ours {
+                stop(worker).await;
+            }
+            queue.close().await;
+        }
+        assert_eq!(seen[0], seen[1], "{repeat}");
+        assert_eq!(seen[1][2][3], json!({"n": 1}), "the data goes on");
+    }
+    rig.mq.close().await;
+}
