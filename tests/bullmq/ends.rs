@@ -163,7 +163,7 @@ async fn a_queue_paused_by_either_side_rests_until_it_is_resumed() {
         let id = rig.mq.add("x", json!({"n": 1}), json!({})).await;
         // A claim that comes a whole second after it finds nothing.
         tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
-        assert_eq!(rig.mq.job(&id, "getState").await == "completed", false);
+        assert_ne!(rig.mq.job(&id, "getState").await, "completed");
         rig.mq.call("resume", json!([])).await.unwrap();
         assert_eq!(rig.mq.finished(&id).await, Ok(json!({"n": 1})));
         stop(worker).await;

@@ -26,7 +26,7 @@ async fn a_tree_of_three_levels_completes_from_its_leaves_to_its_root() {
         assert_eq!(rig.mq.finished(&id).await, Ok(json!({"root": true})));
         let values = rig.mq.job(&id, "getChildrenValues").await;
         let mut values: Vec<&Value> = values.as_object().unwrap().values().collect();
-        values.sort_by_key(|value| value.to_string());
+        values.sort_by_key(ToString::to_string);
         assert_eq!(values, [&json!({"middle": true}), &json!({"n": 1})]);
         let pending = rig.mq.job(&id, "getDependenciesCount").await;
         assert_eq!((&pending["processed"], &pending["unprocessed"]), (&json!(2), &json!(0)), "{pending}");

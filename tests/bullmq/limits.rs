@@ -179,9 +179,10 @@ async fn overrun_once() -> (String, Arc<AtomicU32>) {
         let first = count.fetch_add(1, Ordering::SeqCst) == 0;
         async move {
             let attempt = headers["job-attempt"].to_str().unwrap().to_owned();
-            match first {
-                true => (axum::http::StatusCode::TOO_MANY_REQUESTS, [("retry-after", "1")], attempt),
-                false => (axum::http::StatusCode::OK, [("x", "y")], attempt),
+            if first {
+                (axum::http::StatusCode::TOO_MANY_REQUESTS, [("retry-after", "1")], attempt)
+            } else {
+                (axum::http::StatusCode::OK, [("x", "y")], attempt)
             }
         }
     };

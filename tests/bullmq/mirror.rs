@@ -99,10 +99,8 @@ async fn jobs_events_counts_and_metrics_are_those_that_nodes_own_worker_leaves()
                 None
             } else {
                 let same = does(|job, _| async move {
-                    match job.data["failsOnce"] == true && job.attempts_made == 0 {
-                        true => Err("once".into()),
-                        false => Ok(json!({"by": "node"})),
-                    }
+                    let fails = job.data["failsOnce"] == true && job.attempts_made == 0;
+                    if fails { Err("once".into()) } else { Ok(json!({"by": "node"})) }
                 });
                 Some(start(rig.worker_of(name).metrics(10).handler_spec("*", same)).await)
             };
