@@ -31,6 +31,7 @@ pub(super) fn options(config: &Config) -> Options {
         sweep: worker.sweep,
         shutdown_grace: worker.shutdown_grace,
         max_stalled: worker.max_stalled,
+        max_started: worker.max_started,
         zone: match worker.cron_zone {
             config::CronZone::Local => Zone::Local,
             config::CronZone::Named(zone) => Zone::Named(zone),

@@ -8,9 +8,10 @@ use super::error::CliError;
 use super::output::{Cell, Column, Part, Row, Tone};
 use super::session::Session;
 use super::time::{age, iso, local, now_ms};
-use crate::store::inspect::{Counts, queues};
+use crate::store::inspect::{Counts, Repeatable, queues};
 use crate::store::look::client_names;
 use crate::store::{Opened, Store, StoreError};
+use crate::wire::Dialect;
 
 /// Queues that are asked about at once.
 const AT_ONCE: usize = 16;
@@ -28,7 +29,7 @@ pub enum Queue {
         #[arg(long, default_value_t = 1000)]
         limit: usize,
     },
-    /// Show one queue: counts, workers, repeatable jobs
+    /// Show one queue: counts, workers, repeatable jobs or job schedulers
     Show {
         /// Name of the queue
         queue: String,
@@ -208,23 +209,41 @@ async fn show(session: &Session, name: &str) -> Result<(), CliError> {
         workers.as_ref().map_or_else(|| "unknown (no right to CLIENT LIST)".into(), named),
     ));
     if !repeatables.is_empty() {
-        let lines = repeatables.iter().map(|(key, next)| {
-            let next = *next as i64;
-            let when = if next > now {
-                format!("in {}", age(now, next))
-            } else {
-                format!("{} late", age(next, now))
-            };
-            format!("{key}  next {} ({when})", local(next))
-        });
-        parts.push(Part::Block("repeatable jobs", lines.collect()));
+        let title = match store.dialect() {
+            Dialect::Bull => "repeatable jobs",
+            Dialect::BullMq => "job schedulers",
+        };
+        parts.push(Part::Block(title, repeatables.iter().map(|one| repeatable_line(one, now)).collect()));
     }
-    let repeat_json: Vec<Value> =
-        repeatables.iter().map(|(key, next)| json!({"key": key, "next": *next as i64})).collect();
+    let repeat_json: Vec<Value> = repeatables.iter().map(repeatable_json).collect();
     let json = json!({"queue": name, "prefix": session.prefix, "dialect": store.dialect().as_str(), "paused": paused, "counts": counts,
         "nextWaiting": oldest.map(|(id, added)| json!({"id": id, "timestamp": added, "addedAt": iso(added)})),
         "workers": workers, "repeatables": repeat_json});
     Ok(session.out.page(&parts, &json)?)
+}
+
+fn repeatable_line(one: &Repeatable, now: i64) -> String {
+    let next = one.next_ms;
+    let when = if next > now { format!("in {}", age(now, next)) } else { format!("{} late", age(next, now)) };
+    let rule: String = one.record.iter().fold(String::new(), |rule, (field, value)| match *field {
+        "every" => format!("{rule}  every {value} ms"),
+        "pattern" => format!("{rule}  {value}"),
+        "tz" => format!("{rule} {value}"),
+        "limit" => format!("{rule}, at most {value} times"),
+        "ic" => format!("{rule}, planned {value} so far"),
+        _ => rule,
+    });
+    format!("{}{rule}  next {} ({when})", one.key, local(next))
+}
+
+fn repeatable_json(one: &Repeatable) -> Value {
+    let mut json = json!({"key": one.key, "next": one.next_ms});
+    for (field, value) in &one.record {
+        let number = value.parse::<i64>().ok().filter(|_| !["name", "pattern", "tz"].contains(field));
+        let field = if *field == "ic" { "iterationCount" } else { field };
+        json[field] = number.map_or_else(|| json!(value), |number| json!(number));
+    }
+    json
 }
 
 async fn pause(session: &Session, name: &str, pause: bool) -> Result<(), CliError> {

@@ -42,11 +42,11 @@ pub(super) static OPTIONS: &[Opt] = &[
     option("worker.sweep", K::Duration(at::SWEEP_MS_MIN, at::SWEEP_MS_MAX), D::Ms(at::SWEEP_MS_DEFAULT), "How often expired leases are looked for."),
     option("worker.shutdown_grace", K::Duration(0, at::SHUTDOWN_GRACE_MS_MAX), D::Ms(at::SHUTDOWN_GRACE_MS_DEFAULT), "How long running handlers may finish after a stop signal."),
     option("worker.max_stalled", K::Int(0, at::MAX_STALLED_MAX), D::Int(at::MAX_STALLED_DEFAULT), "Bull's maxStalledCount, for its stalled check."),
+    option("worker.max_started", K::Int(1, at::MAX_STARTED_MAX), D::None, "BullMQ's maxStartedAttempts: a job picked up more often fails unrun. Absent: no limit. Bull 4 does not count."),
     option("worker.cron_zone", K::Text, D::Text("local"), "Time zone of cron entries without tz: local, or a name such as Europe/Rome."),
     option("worker.allow_short_leases", K::Bool, D::Bool(false), "For tests only: lifts the lower bounds of lease, renew and sweep."),
     later("worker.cancel_grace", "cancelling jobs"),
     later("worker.crash_limit", "crash accounting"),
-    later("worker.max_started", "BullMQ's maxStartedAttempts"),
 
     option("backoff", K::Table, D::None, "Types of backoff that producers name."),
     option("backoff.<type>", K::Table, D::None, "A type: { type: \"<type>\" } in the producer's backoff."),

@@ -26,6 +26,8 @@ pub struct Worker {
     pub shutdown_grace: Duration,
     /// Bull's `maxStalledCount`.
     pub max_stalled: u32,
+    /// `BullMQ`'s `maxStartedAttempts`; `None` = no limit.
+    pub max_started: Option<u32>,
     /// Time zone of cron entries without `tz`.
     pub cron_zone: CronZone,
 }
@@ -95,6 +97,7 @@ pub(super) fn read(section: &Section<'_>, problems: &mut Problems) -> Worker {
         sweep: section.duration("sweep"),
         shutdown_grace: section.duration("shutdown_grace"),
         max_stalled: section.int("max_stalled") as u32,
+        max_started: section.maybe_int("max_started").map(|most| most as u32),
         cron_zone,
     }
 }

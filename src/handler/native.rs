@@ -174,6 +174,7 @@ enum JobErrorFate {
     Permanent,
     Defer { after: Duration },
     Throttle { after: Duration },
+    Children,
     LeaseLost,
 }
 
@@ -198,6 +199,12 @@ impl JobError {
         Self { text: why.into(), fate: JobErrorFate::Throttle { after } }
     }
 
+    /// Run it again when all its children have ended: those that its flow gave it, and those that this run has added.
+    /// No attempt is spent; a checkpoint tells the next run how far this one came. `BullMQ` only.
+    pub fn wait_for_children() -> Self {
+        Self { text: "it waits for its children".into(), fate: JobErrorFate::Children }
+    }
+
     /// For [`JobError::retry`]: the next attempt comes after so long, instead of the configured backoff.
     #[must_use]
     pub fn after(mut self, wait: Duration) -> Self {
@@ -214,6 +221,7 @@ impl JobError {
             JobErrorFate::Permanent => Outcome::Failed(failure.permanent()),
             JobErrorFate::Defer { after } => Outcome::Deferred { after, why: self.text },
             JobErrorFate::Throttle { after } => Outcome::Throttled { after, why: self.text },
+            JobErrorFate::Children => Outcome::WaitForChildren,
             JobErrorFate::LeaseLost => Outcome::EndedElsewhere,
         }
     }

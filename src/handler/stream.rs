@@ -71,6 +71,8 @@ pub enum Verdict {
     Result(ReturnValue),
     /// An `error` line.
     Error(ErrorLine),
+    /// A `waitForChildren` line: run it again when its children have ended.
+    WaitForChildren,
 }
 
 /// Reads one stream: bytes in, writes to the [`Context`], a verdict at the end.
@@ -114,12 +116,12 @@ impl Stream {
         if line.is_empty() { Ok(()) } else { self.line(&line, ctx).await }
     }
 
-    /// The last `result` or `error` line.
+    /// The last `result`, `error` or `waitForChildren` line.
     pub fn verdict(self) -> Option<Verdict> {
         self.verdict
     }
 
-    /// Has a `result` or `error` line come?
+    /// Has such a line come?
     pub fn has_verdict(&self) -> bool {
         self.verdict.is_some()
     }
@@ -163,6 +165,9 @@ impl Stream {
         if let Some(value) = parsed.result {
             self.verdict = Some(Verdict::Result(return_value(value.get(), self.limits.result_bytes)));
         }
+        if parsed.wait_for_children == Some(true) {
+            self.verdict = Some(Verdict::WaitForChildren);
+        }
         if let Some(value) = parsed.error {
             self.verdict = Some(Verdict::Error(error_line(value, self.limits.retry_after_max)));
         }
@@ -188,6 +193,8 @@ struct Line<'a> {
     result: Option<&'a RawValue>,
     #[serde(default)]
     error: Option<Value>,
+    #[serde(default, rename = "waitForChildren")]
+    wait_for_children: Option<bool>,
 }
 
 /// Keeps `null` apart from "not there": `{"result":null}` is a result.

@@ -63,6 +63,9 @@ pub enum Outcome {
         /// Said in the log.
         why: String,
     },
+    /// Not before its children have ended: it waits among the parents, and no attempt is spent. `BullMQ` only. A job
+    /// that has no pending child runs again at once, as often as a job may be put off.
+    WaitForChildren,
     /// The job was ended by somebody else who held its token (a callback): nothing is left to write.
     EndedElsewhere,
 }

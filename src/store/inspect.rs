@@ -10,6 +10,20 @@ use crate::wire::hash::JobView;
 /// Most jobs on one page.
 pub const PAGE_MAX: usize = 200;
 
+/// What is shown of a scheduler's record: never its template, which holds a job's data.
+const SCHEDULER_FIELDS: [&str; 8] = ["name", "every", "pattern", "tz", "offset", "limit", "endDate", "ic"];
+
+/// A repeatable job of Bull, or a job scheduler of `BullMQ`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repeatable {
+    /// Bull's key, which says all; the scheduler's id.
+    pub key: String,
+    /// When it is due next, ms since the epoch.
+    pub next_ms: i64,
+    /// Of a scheduler: some fields of its record (docs/wire/bullmq.md 8.1), as stored.
+    pub record: Vec<(&'static str, String)>,
+}
+
 /// How many jobs are in each state, read in one transaction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
@@ -185,11 +199,28 @@ impl Store {
         fields_of(self.connection.send(&cmd).await?)
     }
 
-    /// Registered repeatables with their next due time in ms.
-    pub async fn repeatables(&self) -> Result<Vec<(String, f64)>, StoreError> {
+    /// Registered repeatables, or job schedulers, in the order in which they are due next; at most [`PAGE_MAX`].
+    pub async fn repeatables(&self) -> Result<Vec<Repeatable>, StoreError> {
         let mut cmd = redis::cmd("ZRANGE");
         cmd.arg(self.keys.of("repeat")).arg(0).arg(PAGE_MAX - 1).arg("WITHSCORES");
-        self.connection.query(&cmd).await
+        let found: Vec<(String, f64)> = self.connection.query(&cmd).await?;
+        if self.dialect() == Dialect::Bull || found.is_empty() {
+            let bare = |(key, next)| Repeatable { key, next_ms: next as i64, record: Vec::new() };
+            return Ok(found.into_iter().map(bare).collect());
+        }
+        let mut pipe = redis::pipe();
+        for (key, _) in &found {
+            pipe.cmd("HMGET").arg(self.keys.of(&format!("repeat:{key}"))).arg(&SCHEDULER_FIELDS);
+        }
+        let replies = self.connection.pipeline(&pipe, found.len()).await?;
+        let read = |((key, next), reply)| {
+            // A record that is no hash shows as one without fields.
+            let values: Vec<Option<String>> = convert(reply).unwrap_or_default();
+            let named = SCHEDULER_FIELDS.into_iter().zip(values);
+            let record = named.filter_map(|(field, value)| Some((field, value?))).collect();
+            Repeatable { key, next_ms: next as i64, record }
+        };
+        Ok(found.into_iter().zip(replies).map(read).collect())
     }
 
     /// Names of the connections of this queue's workers, Node's and ours.

@@ -156,6 +156,14 @@ impl Builder {
         self
     }
 
+    /// Fails a job that was picked up more often than this, whatever became of those runs (`BullMQ`'s
+    /// `maxStartedAttempts`); no limit unless set. Bull 4 does not count.
+    #[must_use]
+    pub fn max_started(mut self, most: u32) -> Self {
+        self.options.max_started = Some(most);
+        self
+    }
+
     /// Keeps Bull's metrics, one point a minute; none unless set.
     #[must_use]
     pub fn metrics(mut self, max_points: u64) -> Self {

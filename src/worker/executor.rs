@@ -150,6 +150,13 @@ impl Run<'_> {
             failure.stack = Some(format!("UnrecoverableError: {why}"));
             return self.failed(failure);
         }
+        if self.queue.options.max_started.is_some_and(|most| self.job.attempts_started > most) {
+            // In BullMQ's own words.
+            let text = "job started more than allowable limit";
+            let mut failure = Failure::new(ReasonClass::Crashed, text).permanent();
+            failure.stack = Some(format!("UnrecoverableError: {text}"));
+            return self.failed(failure);
+        }
         let found = self.queue.handlers.get(&*self.job.name).or_else(|| self.queue.handlers.get("*"));
         let Some((spec, limit)) = found else {
             let message = format!("Missing process handler for job type {}", self.job.name);
@@ -241,7 +248,10 @@ impl Run<'_> {
     fn tell_answer(&self, spec: &HandlerSpec, pulse: &Pulse, begun: Instant, outcome: Option<&Outcome>) {
         let class = match (pulse.status(), outcome) {
             (Some(100..=199), _) => "1xx",
-            (Some(200..=299), _) | (None, Some(Outcome::Completed(_) | Outcome::EndedElsewhere)) => "2xx",
+            (Some(200..=299), _)
+            | (None, Some(Outcome::Completed(_) | Outcome::WaitForChildren | Outcome::EndedElsewhere)) => {
+                "2xx"
+            }
             (Some(300..=399), _) => "3xx",
             (Some(400..=499), _) => "4xx",
             (Some(_), _) => "5xx",
@@ -285,6 +295,7 @@ impl Run<'_> {
             Outcome::Throttled { after, why } => {
                 End::HandBack { delay: None, rest: after, most: Some(spec.max_deferrals), why }
             }
+            Outcome::WaitForChildren => End::WaitForChildren { most: spec.max_deferrals },
             Outcome::EndedElsewhere => End::Elsewhere,
         }
     }

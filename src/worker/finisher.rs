@@ -7,6 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::fetcher::jittered;
 use super::lease::Lease;
+use super::parents;
 use super::{Ended, Queue, token};
 use crate::job::Job;
 use crate::job::backoff::Strategies;
@@ -31,8 +32,20 @@ pub(super) struct Finished {
 /// What is to be written.
 pub(super) enum End {
     Completed(Option<ReturnValue>),
-    Failed { failure: Failure, fate: Fate },
-    HandBack { delay: Option<Duration>, rest: Duration, most: Option<u32>, why: String },
+    Failed {
+        failure: Failure,
+        fate: Fate,
+    },
+    HandBack {
+        delay: Option<Duration>,
+        rest: Duration,
+        most: Option<u32>,
+        why: String,
+    },
+    /// Into `waiting-children`; handed back if no child is pending.
+    WaitForChildren {
+        most: u32,
+    },
     LeaseLost,
     Elsewhere,
 }
@@ -66,7 +79,8 @@ pub(super) async fn run(queue: Arc<Queue>, mut outcomes: mpsc::Receiver<Finished
     let worker = token::clean_name(&queue.options.name);
     let lane = |what: &str| Lane::new(format!("{}:{what}", token::make(&worker, 1).remove(0)));
     let (mut complete, mut fail, mut back) = (lane("complete"), lane("fail"), lane("back"));
-    // What the last round left to write: jobs that were deferred too often fail instead.
+    // What the last round left to write: jobs that were deferred too often, or completed before their children, fail
+    // instead; those that have no children to wait for are handed back.
     let mut batch = Vec::new();
     loop {
         if batch.is_empty() {
@@ -80,11 +94,13 @@ pub(super) async fn run(queue: Arc<Queue>, mut outcomes: mpsc::Receiver<Finished
             return;
         }
         let (mut completed, mut failed, mut handed_back) = (Vec::new(), Vec::new(), Vec::new());
+        let mut waiting = Vec::new();
         for finished in batch.drain(..) {
             match finished.end {
                 End::Completed(_) => completed.push(finished),
                 End::Failed { .. } => failed.push(finished),
                 End::HandBack { .. } => handed_back.push(finished),
+                End::WaitForChildren { .. } => waiting.push(finished),
                 End::LeaseLost => note(&queue, &finished, Ended::LeaseLost),
                 End::Elsewhere => {
                     queue.observer.released(&finished.job.queue);
@@ -92,12 +108,14 @@ pub(super) async fn run(queue: Arc<Queue>, mut outcomes: mpsc::Receiver<Finished
                 }
             }
         }
-        let (_, _, again) = tokio::join!(
+        // Nothing is left of failures: whatever Redis says of one, it is its end.
+        let (refused, _, again, childless) = tokio::join!(
             write(&queue, &mut complete, completed, Kind::Complete),
             write(&queue, &mut fail, failed, Kind::Fail),
             write(&queue, &mut back, handed_back, Kind::HandBack),
+            parents::wait(&queue, waiting),
         );
-        batch = again;
+        batch = refused.into_iter().chain(again).chain(childless).collect();
     }
 }
 
@@ -274,18 +292,7 @@ fn settle(queue: &Queue, finished: Finished, verdict: Verdict) -> Option<Finishe
         let end = End::failed(&finished.job, failure, &queue.options.strategies);
         return Some(Finished { end, ..finished });
     }
-    let refused = match verdict {
-        Verdict::ChildrenPending => {
-            Some(format!("Job {} has pending dependencies. moveToFinished", finished.job.id))
-        }
-        Verdict::ChildFailed => Some(format!(
-            "Cannot complete job {} because it has at least one failed child. moveToFinished",
-            finished.job.id
-        )),
-        _ => None,
-    };
-    if let Some(message) = refused {
-        // In BullMQ's own words: its worker fails such a run too.
+    if let Some(message) = parents::refused(&finished.job, verdict, "moveToFinished") {
         let failure = Failure::new(ReasonClass::Error, message);
         let end = End::failed(&finished.job, failure, &queue.options.strategies);
         return Some(Finished { end, ..finished });
@@ -302,7 +309,7 @@ fn settle(queue: &Queue, finished: Finished, verdict: Verdict) -> Option<Finishe
     None
 }
 
-fn note(queue: &Queue, finished: &Finished, ended: Ended) {
+pub(super) fn note(queue: &Queue, finished: &Finished, ended: Ended) {
     let (job, ran) = (&finished.job, finished.started.elapsed());
     queue.observer.ended(&job.queue, &job.name, ended, ran, job.attempt());
     let (duration_s, outcome) = (ran.as_secs_f64(), ended.as_str());

@@ -17,6 +17,7 @@ mod finisher;
 mod lease;
 mod observer;
 mod opener;
+mod parents;
 mod promoter;
 mod recoverer;
 mod run_writer;
@@ -60,6 +61,8 @@ pub struct Options {
     pub shutdown_grace: Duration,
     /// Bull's `maxStalledCount`.
     pub max_stalled: u32,
+    /// `BullMQ`'s `maxStartedAttempts`: a job that was picked up more often fails without being run.
+    pub max_started: Option<u32>,
     /// The zone of repeatables without `tz`: that of the Node processes.
     pub zone: Zone,
     /// Backoff types that producers name.
@@ -77,6 +80,7 @@ impl Default for Options {
             sweep: Duration::from_secs(2),
             shutdown_grace: Duration::from_secs(30),
             max_stalled: 1,
+            max_started: None,
             zone: Zone::Local,
             strategies: Strategies::new(),
             callback_base: None,

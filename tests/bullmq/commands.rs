@@ -135,3 +135,35 @@ async fn a_drain_is_measured_on_a_queue_of_bullmq() {
     let _ = echo;
     rig.mq.close().await;
 }
+
+#[tokio::test]
+async fn a_queue_is_shown_with_its_job_schedulers_and_their_rules() {
+    for major in MAJORS {
+        let mut rig = Rig::start(major).await;
+        for (id, repeat) in [
+            ("nightly", json!({"pattern": "0 3 * * *", "tz": "Europe/Rome"})),
+            ("tick", json!({"every": 60_000, "limit": 5})),
+        ] {
+            let args = json!([id, repeat, {"name": "beat", "data": {"secret": 1}}]);
+            rig.mq.call("upsertJobScheduler", args).await.unwrap();
+        }
+        let mut shown = json_of(&rig, &["queue", "show", "q"]).await["repeatables"].take();
+        let shown = shown.as_array_mut().unwrap();
+        shown.sort_by_key(|one| one["key"].as_str().unwrap().to_owned());
+        assert_eq!(
+            (&shown[0]["key"], &shown[0]["pattern"], &shown[0]["tz"], &shown[0]["name"]),
+            (&json!("nightly"), &json!("0 3 * * *"), &json!("Europe/Rome"), &json!("beat"))
+        );
+        assert_eq!(
+            (&shown[1]["every"], &shown[1]["limit"], &shown[1]["iterationCount"]),
+            (&json!(60_000), &json!(5), &json!(1))
+        );
+        let next = rig.mq.call("getJobScheduler", json!(["nightly"])).await.unwrap()["next"].clone();
+        assert_eq!(shown[0]["next"], next);
+        let (code, page, stderr) = run(&rig, &["queue", "show", "q", "-o", "table"]).await;
+        assert_eq!(code, 0, "{stderr}");
+        assert!(page.contains("job schedulers") && page.contains("nightly  0 3 * * * Europe/Rome"), "{page}");
+        assert!(page.contains("tick  every 60000 ms, at most 5 times") && !page.contains("secret"), "{page}");
+        rig.mq.close().await;
+    }
+}

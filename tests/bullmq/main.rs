@@ -4,11 +4,15 @@
 
 mod commands;
 mod config;
+mod damage;
 mod dialect;
 mod ends;
 mod flows;
 mod limits;
+mod mirror;
 mod neighbours;
+mod parents;
+mod pausing;
 mod python;
 mod rig;
 mod schedulers;

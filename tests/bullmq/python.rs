@@ -3,7 +3,7 @@
 use bullock::wire::Dialect;
 use serde_json::{Value, json};
 
-use crate::rig::{QUEUE, echo, start, stop};
+use crate::rig::{QUEUE, asked, does, echo, start, stop};
 use crate::support::node::BullQueue;
 use crate::support::redis::Redis;
 use crate::support::wait;
@@ -77,4 +77,67 @@ async fn a_worker_of_python_and_one_of_ours_share_a_queue_and_every_job_runs_onc
     stop(worker).await;
     python.close().await;
     node.close().await;
+}
+
+#[tokio::test]
+async fn python_reads_logs_states_and_limits_of_jobs_that_we_ran_and_retries_what_failed() {
+    let redis = Redis::start();
+    let mut python = BullQueue::open_python(&redis.url(), QUEUE).await;
+    let worker = bullock::Worker::builder(redis.url(), QUEUE).dialect(Dialect::BullMq);
+    let worker = worker.handler_spec(
+        "*",
+        does(|job, ctx| async move {
+            ctx.log(format!("attempt {}", job.attempt())).await.map_err(|e| e.to_string())?;
+            ctx.progress(&json!({"total": 4, "processed": 1})).await.map_err(|e| e.to_string())?;
+            if job.data["fail"] == true { Err("no such shop".into()) } else { Ok(json!(["ü", null])) }
+        }),
+    );
+    let worker = start(worker).await;
+    let jobs: Vec<Value> = (0..20)
+        .map(|n| json!({"name": "x", "data": {"n": n}, "opts": {"priority": n % 3, "delay": n % 2 * 50}}))
+        .collect();
+    let added = python.call("addBulk", json!([jobs])).await.unwrap();
+    for job in added.as_array().unwrap() {
+        assert_eq!(python.finished(job["id"].as_str().unwrap()).await, Ok(json!(["ü", null])));
+    }
+    let id = python.add("x", json!({"fail": true}), json!({"attempts": 2})).await;
+    assert_eq!(python.finished(&id).await, Err("no such shop".into()));
+    let logs = python.call("getJobLogs", json!([id])).await.unwrap();
+    assert_eq!((&logs["logs"], &logs["count"]), (&json!(["attempt 1", "attempt 2"]), &json!(2)));
+    assert_eq!(python.call("getJobState", json!([id])).await, Ok(json!("failed")));
+    let job = python.job(&id, "toJSON").await;
+    assert_eq!(job["stacktrace"].as_array().map(Vec::len), Some(2), "{job}");
+    assert_eq!(job["progress"]["progress"], 25, "{job}");
+    python.job_call(&id, "updateData", json!([{"fail": false}])).await.unwrap();
+    python.job_call(&id, "retry", json!([])).await.unwrap();
+    asked(&mut python, "getJobState", json!([id]), |state| state == "completed").await;
+    // Paused, and resumed, from there.
+    python.call("pause", json!([])).await.unwrap();
+    let id = python.add("x", json!({}), json!({})).await;
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert_eq!(python.call("getJobState", json!([id])).await, Ok(json!("waiting")));
+    python.call("resume", json!([])).await.unwrap();
+    assert_eq!(python.finished(&id).await, Ok(json!(["ü", null])));
+    stop(worker).await;
+    python.close().await;
+}
+
+#[tokio::test]
+async fn a_scheduler_of_pythons_goes_on_and_ends_at_its_limit() {
+    let redis = Redis::start();
+    let mut python = BullQueue::open_python(&redis.url(), QUEUE).await;
+    let worker = bullock::Worker::builder(redis.url(), QUEUE).dialect(Dialect::BullMq);
+    let worker = start(worker.handler_spec("*", echo())).await;
+    let args = json!(["tick", {"every": 150, "limit": 3}, "beat", {"n": 1}, {}]);
+    python.call("upsertJobScheduler", args).await.unwrap();
+    asked(&mut python, "getCompletedCount", json!([]), |done| done.as_u64() >= Some(3)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+    let counts = python.call("getJobCounts", json!([])).await.unwrap();
+    assert_eq!((&counts["completed"], &counts["delayed"]), (&json!(3), &json!(0)), "{counts}");
+    for job in python.call("getCompleted", json!([])).await.unwrap().as_array().unwrap() {
+        assert_eq!((&job["name"], &job["data"]), (&json!("beat"), &json!({"n": 1})), "{job}");
+        assert!(job["id"].as_str().unwrap().starts_with("repeat:tick:"), "{job}");
+    }
+    stop(worker).await;
+    python.close().await;
 }

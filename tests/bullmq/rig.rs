@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::support::node::BullQueue;
 use crate::support::redis::Redis;
+use crate::support::wait::DEADLINE;
 
 /// The queue of every test.
 pub(crate) const QUEUE: &str = "q";
@@ -62,6 +63,19 @@ impl Rig {
     pub(crate) async fn run(&mut self, name: &str, data: Value, opts: Value) -> Result<Value, String> {
         let id = self.mq.add(name, data, opts).await;
         self.mq.finished(&id).await
+    }
+}
+
+/// Asks npm `bullmq` again and again until it answers what is wanted.
+pub(crate) async fn asked(queue: &mut BullQueue, method: &str, args: Value, wanted: impl Fn(&Value) -> bool) {
+    let started = std::time::Instant::now();
+    loop {
+        let answer = queue.call(method, args.clone()).await.unwrap();
+        if wanted(&answer) {
+            return;
+        }
+        assert!(started.elapsed() < DEADLINE, "{method}({args}) still answers {answer}");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
 }
 

@@ -15,7 +15,6 @@ fn every_name_for_later_is_refused_as_not_yet() {
         ),
         ("worker.cancel_grace", "[worker]\ncancel_grace = \"10s\"".to_owned()),
         ("worker.crash_limit", "[worker]\ncrash_limit = 3".to_owned()),
-        ("worker.max_started", "[worker]\nmax_started = 0".to_owned()),
         ("audit", "[audit]\nlevel = \"actions\"".to_owned()),
         ("alerts", "[[alerts]]\nurl = \"https://u:hunter2@h\"".to_owned()),
         ("queues.a.server", "[queues.a]\nserver = \"second\"".to_owned()),

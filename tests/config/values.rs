@@ -143,7 +143,7 @@ fn words_are_suggested() {
 #[test]
 fn a_full_config_becomes_plain_values() {
     let config = accepted(
-        "[worker]\nname = \"w-1\"\ncron_zone = \"Europe/Rome\"\nmax_stalled = 3\n\
+        "[worker]\nname = \"w-1\"\ncron_zone = \"Europe/Rome\"\nmax_stalled = 3\nmax_started = 7\n\
          [backoff.crawl]\nsteps = [\"1s\", \"10s\"]\njitter = 0.2\n\
          [log]\nformat = \"json\"\nlevel = \"debug\"\nredact = [\"data.pin\"]\n\
          [queues.\"woo:customers\"]\nconcurrency = 4\nrate = { max = 100, per = \"1s\", group = \"data.store\" }\n\
@@ -152,7 +152,7 @@ fn a_full_config_becomes_plain_values() {
     );
     assert_eq!(config.worker.name, "w-1");
     assert_eq!(config.worker.cron_zone, CronZone::Named(chrono_tz::Europe::Rome));
-    assert_eq!(config.worker.max_stalled, 3);
+    assert_eq!((config.worker.max_stalled, config.worker.max_started), (3, Some(7)));
     assert_eq!(config.backoff["crawl"].steps, [Duration::from_secs(1), Duration::from_secs(10)]);
     assert!((config.backoff["crawl"].jitter - 0.2).abs() < f64::EPSILON);
     assert_eq!(config.log.format, Some(LogFormat::Json));

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
 mod backend;
+mod bullmq;
+mod bullmq_killed;
 mod frozen;
 mod killed;
 mod shared;

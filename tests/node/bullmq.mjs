@@ -16,7 +16,7 @@ const complain = (error) => console.error(error.message);
 const queue = new Queue(name, settings);
 queue.on('error', complain);
 const closing = [queue];
-let events;
+let events, producer;
 
 /**
  * The one listener of this program. It reads the stream from its beginning: from its end, it would miss what ends
@@ -60,11 +60,14 @@ const requests = {
     say({ waiting: id });
     return result;
   },
-  flow({ args }) {
-    const producer = new FlowProducer(settings);
-    producer.on('error', complain);
-    closing.push(producer);
-    return producer.add(...args);
+  // A method of FlowProducer: add unless it says another.
+  flow({ method = 'add', args }) {
+    if (producer === undefined) {
+      producer = new FlowProducer(settings);
+      producer.on('error', complain);
+      closing.push(producer);
+    }
+    return producer[method](...args);
   },
   // Every entry of the stream, as QueueEvents hands it out.
   async listen() {

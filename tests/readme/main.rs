@@ -84,6 +84,7 @@ fn every_link_to_a_file_of_the_repository_leads_to_one() {
         "docs/dead-letters.md",
         "docs/compatibility.md",
         "docs/wire/bull-4.md",
+        "docs/wire/bullmq.md",
     ]);
     for page in pages {
         let text = blocks::page(page);

@@ -38,8 +38,8 @@ impl Reader {
         let in_use = BINARY_IS_IN_USE.read().await;
         let redis = Redis::start();
         let dir = tempfile::tempdir().unwrap();
-        let modules = blocks::root().join("examples/express/node_modules");
-        assert!(modules.join("bull").is_dir(), "npm packages are not installed. Run: script/setup");
+        let modules = blocks::root().join("tests/node/node_modules");
+        assert!(modules.join("bullmq").is_dir(), "npm packages are not installed. Run: script/setup");
         std::os::unix::fs::symlink(modules, dir.path().join("node_modules")).unwrap();
         let ports = [("6379", redis.port()), ("3000", free_port()), ("7979", free_port())];
         Reader { redis, dir, ports, _in_use: in_use }

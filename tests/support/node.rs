@@ -179,6 +179,11 @@ impl BullQueue {
         self.ask(json!({"do": "flow", "args": [tree]})).await.expect("flow.add")
     }
 
+    /// `FlowProducer.addBulk`: several trees at once.
+    pub async fn flows(&mut self, trees: Vec<Value>) -> Value {
+        self.ask(json!({"do": "flow", "method": "addBulk", "args": [trees]})).await.expect("flow.addBulk")
+    }
+
     /// `queue.add(name, data, opts)`: the job's id.
     pub async fn add(&mut self, name: &str, data: Value, opts: Value) -> String {
         let job = self.ask(json!({"do": "add", "args": [name, data, opts]})).await.expect("queue.add");
@@ -218,6 +223,12 @@ impl BullQueue {
         self.ask(json!({"do": "work", "concurrency": concurrency, "runMs": run_ms}))
             .await
             .expect("queue.process");
+    }
+
+    /// The same with options of `BullMQ`'s worker, such as `{"stalledInterval": 300}`.
+    pub async fn work_with(&mut self, concurrency: u32, run_ms: u64, options: Value) {
+        let work = json!({"do": "work", "concurrency": concurrency, "runMs": run_ms, "options": options});
+        self.ask(work).await.expect("new Worker");
     }
 
     /// Waits for an unasked line, such as an event, that `wanted` accepts, among those heard already and those to come.

@@ -212,6 +212,7 @@ async fn silence(limit: Option<Duration>, ctx: &Context) -> Halt {
 fn outcome(status: ExitStatus, verdict: Option<Verdict>, stderr: &Stderr) -> Outcome {
     let line = match (status.success(), verdict) {
         (true, Some(Verdict::Result(value))) => return Outcome::Completed(Some(value)),
+        (true, Some(Verdict::WaitForChildren)) => return Outcome::WaitForChildren,
         (true, None) => return Outcome::Completed(ReturnValue::of(&()).ok()),
         (_, Some(Verdict::Error(line))) => line,
         // A result counts for nothing when the process failed afterwards.

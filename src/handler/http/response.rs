@@ -17,6 +17,8 @@ use crate::job::outcome::{Failure, Outcome, ReasonClass, ReturnValue};
 
 /// "This job will never work", whatever the status.
 const JOB_NO_RETRY: HeaderName = HeaderName::from_static("job-no-retry");
+/// "Not done: run it again when its children have ended", with any 2xx but 202.
+const JOB_WAIT_FOR_CHILDREN: HeaderName = HeaderName::from_static("job-wait-for-children");
 /// Content types of NDJSON. The first is the documented one.
 const NDJSON: &[&str] = &["application/x-ndjson", "application/ndjson"];
 /// So much of a stack is kept.
@@ -52,7 +54,14 @@ pub(super) async fn completed(sent: &Sent<'_>, mut response: Response, ctx: &Con
         Err(Unread::Broken(error)) => return Outcome::Failed(sent.broken(&error)),
         Err(Unread::Silent) => return Outcome::Failed(sent.failed(ReasonClass::NoProgress, silence(sent))),
     };
+    if is_true(response.headers(), &JOB_WAIT_FOR_CHILDREN) {
+        return Outcome::WaitForChildren;
+    }
     Outcome::Completed(Some(result(body, content_type(response.headers()))))
+}
+
+fn is_true(headers: &HeaderMap, name: &HeaderName) -> bool {
+    headers.get(name).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"))
 }
 
 /// The body as a result: JSON as it is, nothing as `null`, and other text as text, which is what a backend that
@@ -128,7 +137,7 @@ pub(super) async fn unsuccessful(sent: &Sent<'_>, mut response: Response, ctx: &
         if status.is_redirection() { redirected(sent, status, headers) } else { text(sent, status, &told) };
     tracing::info!(status = status.as_u16(), host = %sent.host, "the backend did not complete the job");
 
-    let never = headers.get(JOB_NO_RETRY).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
+    let never = is_true(headers, &JOB_NO_RETRY);
     let permanent = never || !told.retryable.unwrap_or_else(|| !options.permanent.contains(&status.as_u16()));
     if !permanent && let Some(after) = retry_after {
         match status {

@@ -40,6 +40,7 @@ pub(super) async fn read(sent: &Sent<'_>, mut response: Response, ctx: &Context)
     // Once the end was told, a connection that breaks or lingers afterwards takes nothing back.
     match stream.verdict() {
         Some(Verdict::Result(value)) => Outcome::Completed(Some(value)),
+        Some(Verdict::WaitForChildren) => Outcome::WaitForChildren,
         Some(Verdict::Error(line)) => {
             Outcome::Failed(with_stack(sent, status, line.failure(|| no_text(sent))))
         }
