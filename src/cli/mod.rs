@@ -47,6 +47,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::doc_markdown, reason = "these comments are help texts")]
 enum Command {
     /// Work the queues of the config until told to stop
     Run(run::Run),

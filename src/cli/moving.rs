@@ -23,6 +23,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// Arguments of `bullock move`.
 #[derive(Debug, Args)]
+#[allow(clippy::doc_markdown, reason = "these comments are help texts")]
 #[command(
     after_help = "The queue's name follows the last colon; in --from, a name with colons of its own follows the \
                   prefix that --prefix names.\n\nExit codes:\n  0 nothing is left to move  5 jobs had to stay, they are listed  7 \

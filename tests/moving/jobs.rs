@@ -52,7 +52,7 @@ async fn fill(scene: &Scene) -> (BullQueue, Vec<(&'static str, String)>) {
             json!({"removeOnComplete": {"age": 60, "count": 10}, "attempts": 4, "custom": {"kept": [n]}});
         ids.push((
             "waiting",
-            bull.add("plain", json!({"n": n, "text": "ü/\"\n", "big": 12345678901u64}), opts).await,
+            bull.add("plain", json!({"n": n, "text": "ü/\"\n", "big": 12_345_678_901_u64}), opts).await,
         ));
     }
     ids.push(("waiting", bull.add("own", json!([1, 2]), json!({"jobId": "order-7"})).await));

@@ -33,8 +33,8 @@ async fn what_producers_of_both_sides_add_during_the_move_is_in_one_queue_each()
             assert!(expected.insert(bull.add("counted", json!({}), json!({})).await));
             assert!(expected.insert(mq.add("counted", json!({}), json!({})).await));
         }
-        let bulk = mq.call("addBulk", json!([many(round * 1000 + 300, round * 1000 + 400)])).await;
-        bulk.unwrap();
+        let added = mq.call("addBulk", json!([many(round * 1000 + 300, round * 1000 + 400)])).await;
+        added.unwrap();
         expected.extend((round * 1000 + 300..round * 1000 + 400).map(|n| format!("j{n}")));
     }
     arrive(&scene, expected.len()).await;

@@ -173,7 +173,7 @@ impl Tally {
         }
         if let Some(series) = job.job.series.as_ref().filter(|_| !matches!(place, "failed" | "completed")) {
             self.series.insert(series.key.clone());
-            let text = |member: &str| series.repeat.get(member).map(|value| value.to_string());
+            let text = |member: &str| series.repeat.get(member).map(ToString::to_string);
             let how = text("every").or_else(|| series.repeat.get("pattern")?.as_str().map(str::to_owned));
             let entry = (job.name.clone(), how.unwrap_or_default());
             self.schedulers.insert(series.scheduler.clone(), entry);
