@@ -19,9 +19,10 @@ local CODES = { moved = 0, gone = 1, changed = 2, locked = 3, dropped = 4, confl
 local from, gap, has_paused, dry = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1', ARGV[4] == '1'
 local source, record = S .. from, SX .. 'move'
 local is_list, is_history = from == 'wait' or from == 'paused', from == 'failed' or from == 'completed'
-local wrong, there = expect_types({ P .. 'id', 'string', P .. 'meta', 'hash', P .. 'wait', 'list', P .. 'paused', 'list',
-  P .. 'active', 'list', P .. 'marker', 'zset', P .. 'events', 'stream', P .. 'delayed', 'zset', P .. 'prioritized', 'zset',
-  P .. 'failed', 'zset', P .. 'completed', 'zset', P .. 'repeat', 'zset', S .. 'id', 'string', source, is_list and 'list' or 'zset',
+local wrong, there = expect_types({ P .. 'id', 'string', P .. 'meta', 'hash', P .. 'wait', 'list',
+  P .. 'paused', 'list', P .. 'active', 'list', P .. 'marker', 'zset', P .. 'events', 'stream', P .. 'delayed', 'zset',
+  P .. 'prioritized', 'zset', P .. 'failed', 'zset', P .. 'completed', 'zset', P .. 'repeat', 'zset',
+  S .. 'id', 'string', source, is_list and 'list' or 'zset',
   S .. 'priority', 'zset', S .. 'repeat', 'zset', S .. 'limiter:index', 'hash', record, 'hash' })
 if wrong then return wrong end
 local counter = redis.call('GET', P .. 'id')
@@ -34,10 +35,13 @@ local theirs, locks, beside = {}, {}, {}
 while at <= #ARGV do
   local id, n = ARGV[at], tonumber(ARGV[at + 4])
   jobs[#jobs + 1] = { id = id, read = ARGV[at + 1], opts = ARGV[at + 2], priority = ARGV[at + 3],
-    series = n > 0 and ARGV[at + 5] or nil, scheduler = ARGV[at + 6], due = ARGV[at + 7], first = at + 8, last = at + 4 + n }
+    series = n > 0 and ARGV[at + 5] or nil, scheduler = ARGV[at + 6], due = ARGV[at + 7],
+    first = at + 8, last = at + 4 + n }
   theirs[#theirs + 1], theirs[#theirs + 2] = P .. id, P .. id .. ':logs'
   locks[#locks + 1] = S .. id .. ':lock'
-  for _, key in ipairs({ S .. id .. ':logs', SX .. 'job:' .. id, SX .. 'broken:' .. id }) do beside[#beside + 1] = key end
+  for _, key in ipairs({ S .. id .. ':logs', SX .. 'job:' .. id, SX .. 'broken:' .. id }) do
+    beside[#beside + 1] = key
+  end
   at = at + 5 + n
 end
 local function any(keys) return #keys > 0 and redis.call('EXISTS', unpack(keys)) > 0 end
@@ -48,11 +52,19 @@ local function is_pending(job)
   local planned = not is_history and redis.call('ZSCORE', S .. 'repeat', job.series)
   return planned and tonumber(planned) == tonumber(job.due)
 end
+-- Its series goes on here and has had this turn, or will have it: an old producer has registered the repeatable again.
+-- What a Bull worker has begun is a job of its own.
+local function is_doublet(job)
+  if is_history or job.said[9] or not redis.call('ZSCORE', P .. 'repeat', job.scheduler) then return false end
+  local since = tonumber(redis.call('HGET', record, 'series:' .. job.scheduler) or nil)
+  return job.carries or (since ~= nil and tonumber(job.due) >= since)
+end
 -- What becomes of a job. Nothing is written.
 local function verdict(job)
   local id, key = job.id, S .. job.id
   if id == '' or is_own_key(id) then return CODES.refused end
-  local said = redis.pcall('HMGET', key, 'name', 'data', 'opts', 'timestamp', 'delay', 'attemptsMade', 'stalledCounter', 'deid')
+  local said = redis.pcall('HMGET', key, 'name', 'data', 'opts', 'timestamp', 'delay', 'attemptsMade',
+    'stalledCounter', 'deid', 'processedOn')
   if said.err then return CODES.wrong_type end
   local is_taken = some_taken and redis.call('EXISTS', P .. id, P .. id .. ':logs') > 0
   if not (said[2] or said[3] or (is_history and said[1])) then
@@ -67,7 +79,8 @@ local function verdict(job)
   if (said[3] or '') ~= job.read then return CODES.changed end
   if some_locked and redis.call('EXISTS', key .. ':lock') == 1 then return CODES.locked end
   job.said, job.carries = said, job.series and is_pending(job)
-  if job.carries and redis.call('ZSCORE', P .. 'repeat', job.scheduler) then return CODES.dropped end
+  if job.series and is_doublet(job) then return CODES.dropped end
+  if job.carries and redis.call('ZSCORE', P .. 'repeat', job.scheduler) then job.carries = false end
   return is_taken and CODES.conflict or CODES.moved
 end
 local paused = redis.call('EXISTS', S .. 'meta-paused') == 1
@@ -139,6 +152,7 @@ local function begin_series(job)
   local scheduler = P .. 'repeat:' .. job.scheduler
   redis.call('ZREM', S .. 'repeat', job.series)
   redis.call('ZADD', P .. 'repeat', job.due, job.scheduler)
+  redis.call('HSET', record, 'series:' .. job.scheduler, job.due)
   redis.call('DEL', scheduler)
   redis.call('HSET', scheduler, unpack(ARGV, job.first, job.last))
   if job.said[2] and job.said[2] ~= '{}' then redis.call('HSET', scheduler, 'data', job.said[2]) end
@@ -155,8 +169,9 @@ local function write(job)
   end
   redis.call('HSET', key, 'opts', job.opts, 'priority', job.priority)
   -- Bull counts failed tries only; each of them had been started.
-  if said[6] then redis.call('HSET', key, 'atm', said[6], 'ats', said[6]) end
-  if said[7] then redis.call('HSET', key, 'stc', said[7]) end
+  local tries, stalls = string.format('%.0f', number_of(said[6])), string.format('%.0f', number_of(said[7]))
+  if said[6] then redis.call('HSET', key, 'atm', tries, 'ats', tries) end
+  if said[7] then redis.call('HSET', key, 'stc', stalls) end
   if said[6] or said[7] then redis.call('HDEL', key, 'attemptsMade', 'stalledCounter') end
   if not said[1] then redis.call('HSET', key, 'name', '__default__') end
   if not said[4] then redis.call('HSET', key, 'timestamp', stamp) end

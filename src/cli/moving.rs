@@ -18,8 +18,9 @@ use crate::store::moving::{Mover, Tally};
 use crate::store::{Store, StoreError};
 use crate::wire::Dialect;
 
-/// How often the source is looked at while it has nothing to move.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// How often the source is looked at while it has nothing to move. Short: an occurrence that an old producer registers again
+/// is dropped by the next look, and a Bull worker that is faster fires it a second time.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Arguments of `bullock move`.
 #[derive(Debug, Args)]
@@ -116,6 +117,7 @@ async fn go_on(
     });
     let mut quiet_since = None;
     loop {
+        let began = Instant::now();
         let passed = match mover.pass(tally).await {
             Err(error) if args.follow && error.is_transient() => {
                 session.out.note(&format!("trying again: {error}"));
@@ -138,7 +140,8 @@ async fn go_on(
         if done || late || stop.load(Ordering::Relaxed) {
             return Ok(source);
         }
-        tokio::time::sleep(LOOK_AGAIN).await;
+        // Jobs that stay are looked at in every pass: that takes half of the time at most.
+        tokio::time::sleep(LOOK_AGAIN.max(began.elapsed())).await;
     }
 }
 
@@ -168,9 +171,9 @@ fn verdict(tally: &Tally, waiting: u64, source: Counts, from: &Place) -> Result<
         let (n, what) = if source.active > 0 {
             (source.active, "still run")
         } else {
-            (waiting - staying, "have come meanwhile")
+            (waiting - staying, "came in, or were busy, at the end")
         };
-        return Err(CliError::new(Exit::TimedOut, format!("jobs {what} in the source"))
+        return Err(CliError::new(Exit::TimedOut, format!("some jobs {what}"))
             .at(from.to_string())
             .found(n.to_string())
             .hint("run the same command again, or wait longer with --wait"));

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Scene;
+use super::support::bullock::{Bullock, cli};
 use super::support::node::BullQueue;
 
 /// The options that Bull stored, as they stand in the target: without what Bull alone writes into everybody's.
@@ -115,6 +116,7 @@ async fn every_state_arrives(major: u8) {
     // Its retries are counted on from where they were.
     mq.job_call(&ids[2].1, "promote", json!([])).await.unwrap();
     assert_eq!(mq.finished(&ids[2].1).await.unwrap(), json!({"by": "node"}));
+    assert_eq!(mq.job(&ids[2].1, "attemptsMade").await, 2);
     // New ids are far from those that Bull gives out.
     let new: u64 = mq.add("new", json!({}), json!({})).await.parse().unwrap();
     assert!(new > 400_000_000, "{new}");
@@ -203,4 +205,37 @@ async fn what_is_said_in_another_way_is_counted_and_named() {
         (&opts["removeOnFail"], &opts["priority"], &opts["stackTraceLimit"]),
         (&json!(false), &json!(2_097_151), &Value::Null)
     );
+}
+
+#[tokio::test]
+async fn a_worker_of_ours_takes_the_moved_queue_for_bullmqs_without_being_told() {
+    let scene = Scene::start();
+    let (_bull, ids) = fill(&scene).await;
+    scene.moved(0, &["--completed"]).await;
+    let config = format!(
+        "[redis]\nurl = \"{}\"\n[queues.orders]\nprefix = \"mq\"\n[queues.orders.handlers]\n\"*\" = {{ exec = [\"echo\", '{{\"result\":1}}'] }}\n",
+        scene.redis.url()
+    );
+    let _worker = Bullock::run(&config).await;
+    let mut mq = scene.mq(6).await;
+    for (what, id) in &ids {
+        if ["waiting", "prioritized"].contains(what) {
+            assert!(mq.finished(id).await.is_ok(), "{what} {id}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_queue_whose_name_has_colons_takes_our_own_records_along() {
+    let scene = Scene::start();
+    let mut bull = BullQueue::open(&scene.redis.url(), "woo:customers").await;
+    let id = bull.add("a", json!({}), json!({})).await;
+    let timestamp = bull.job(&id, "timestamp").await.to_string();
+    scene.redis::<u8>(&format!("HSET bull::x:woo:customers::job:{id} of {timestamp} crashes 2")).await;
+    let arguments = ["move", "--from", "bull:woo:customers", "--to", "bull:shop:customers"];
+    let answer = cli(&arguments, &[("BULLOCK_REDIS_URL", &scene.redis.url())]).await;
+    assert_eq!(answer.code, 0, "{answer:?}");
+    assert_eq!(scene.redis::<u8>(&format!("HGET bull:shop::x:customers::job:{id} crashes")).await, 2);
+    assert_eq!(scene.redis::<u8>(&format!("EXISTS bull:shop:customers:{id}")).await, 1);
+    assert_eq!(scene.redis::<u8>(&format!("EXISTS bull:woo:customers:{id}")).await, 0);
 }

@@ -99,3 +99,15 @@ async fn jobs_that_run_are_waited_for_and_counted_when_that_takes_too_long() {
     let delay = mq.job(&id, "delay").await.as_u64().unwrap();
     assert!((3_500_000..=3_600_000).contains(&delay), "{delay}");
 }
+
+#[tokio::test]
+async fn a_waiting_job_that_somebody_holds_is_left_alone_and_moved_when_it_is_let_go() {
+    let scene = Scene::start();
+    let mut bull = scene.bull().await;
+    let id = bull.add("a", json!({}), json!({})).await;
+    scene.redis::<String>(&format!("SET bull:orders:{id}:lock somebody")).await;
+    let report = scene.moved(7, &["--wait", "10ms"]).await;
+    assert_eq!(report["left"], json!({"busy": {"count": 1, "jobs": [{"id": id}]}}));
+    scene.redis::<u8>(&format!("DEL bull:orders:{id}:lock")).await;
+    assert_eq!(scene.moved(0, &[]).await["moved"]["waiting"], 1);
+}

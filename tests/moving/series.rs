@@ -1,9 +1,14 @@
 //! Repeatable jobs become job schedulers, and fire once.
 
+use std::collections::BTreeSet;
+
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::Scene;
+use super::resumed::follow;
 use super::support::node::BullQueue;
+use super::support::wait::DEADLINE;
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -122,4 +127,59 @@ async fn a_series_that_has_ended_stays_and_is_said() {
     let report = scene.moved(0, &[]).await;
     assert_eq!(report["left"], json!({"ended": {"count": 1, "jobs": [{"id": "sync:::3600000"}]}}));
     assert_eq!(planned["left"], report["left"]);
+}
+
+#[tokio::test]
+async fn a_series_that_fires_during_the_move_fires_each_time_once() {
+    let scene = Scene::start();
+    let (mut bull, mut worker, mut mq) = (scene.bull().await, scene.bull().await, scene.mq(6).await);
+    worker.work(1, 0).await;
+    mq.work(1, 0).await;
+    let often = json!({"repeat": {"every": 100}});
+    bull.add("tick", json!({}), often.clone()).await;
+    let started = |line: &Value| line["started"].is_string();
+    let mut fired = Vec::new();
+    for _ in 0..3 {
+        fired.push(worker.hear("an occurrence in Bull", started).await["started"].to_string());
+    }
+    let mut process = follow(&scene);
+    for _ in 0..3 {
+        fired.push(mq.hear("an occurrence in BullMQ", started).await["started"].to_string());
+    }
+    worker.call("count", json!([])).await.unwrap();
+    fired.extend(worker.heard.iter().filter(|line| started(line)).map(|line| line["started"].to_string()));
+    worker.close().await;
+    for _ in 0..20 {
+        // Old producers start all the time.
+        bull.add("tick", json!({}), often.clone()).await;
+        fired.push(mq.hear("an occurrence in BullMQ", started).await["started"].to_string());
+    }
+    process.signal(Signal::SIGTERM);
+    process.wait(DEADLINE).await;
+    mq.call("count", json!([])).await.unwrap();
+    let heard = mq.heard.iter().filter(|line| started(line));
+    fired.extend(heard.map(|line| line["started"].to_string()));
+    let distinct: BTreeSet<&String> = fired.iter().collect();
+    assert_eq!(distinct.len(), fired.len(), "{fired:?}");
+    assert_eq!(schedulers(&mut mq).await.len(), 1);
+}
+
+#[tokio::test]
+async fn turns_that_the_target_has_had_are_dropped_also_when_they_are_registered_many_times() {
+    let scene = Scene::start();
+    let mut bull = scene.bull().await;
+    let opts = json!({"repeat": {"every": 200}});
+    bull.add("tick", json!({}), opts.clone()).await;
+    scene.moved(0, &[]).await;
+    let mut mq = scene.mq(6).await;
+    mq.work(1, 0).await;
+    let mut ids = BTreeSet::new();
+    // Bull's key names the last of them only.
+    while ids.len() < 3 {
+        ids.insert(bull.add("tick", json!({}), opts.clone()).await);
+    }
+    mq.hear("the last of these turns", |line| line["started"] == **ids.last().unwrap()).await;
+    let report = scene.moved(0, &[]).await;
+    assert_eq!((&report["dropped"], &report["left"]), (&json!(3), &json!({})), "{report}");
+    assert!(scene.ids("bull:orders:").await.is_empty());
 }

@@ -109,9 +109,10 @@ impl Tally {
         self.moved.values().sum()
     }
 
-    /// Jobs that were found in the source and stay there.
+    /// Jobs that were found in the source and stay there, whoever looks again.
     pub fn staying(&self) -> u64 {
-        self.left.iter().filter(|(reason, _)| **reason != Reason::Ended).map(|(_, left)| left.count).sum()
+        let stays = |reason: &Reason| !matches!(reason, Reason::Ended | Reason::Busy);
+        self.left.iter().filter(|(reason, _)| stays(reason)).map(|(_, left)| left.count).sum()
     }
 
     pub(super) fn leave(&mut self, reason: Reason, id: String, why: String) {
