@@ -47,6 +47,8 @@ end
 local function any(keys) return #keys > 0 and redis.call('EXISTS', unpack(keys)) > 0 end
 local some_taken, some_locked, some_beside = any(theirs), any(locks), any(beside)
 
+-- What is noted of an earlier move to another queue does not count.
+local first_of_all = redis.call('HGET', record, 'to') ~= P
 -- Is this the occurrence that its series goes on from? (Later ones exist when it has been claimed before.)
 local function is_pending(job)
   local planned = not is_history and redis.call('ZSCORE', S .. 'repeat', job.series)
@@ -56,8 +58,8 @@ end
 -- What a Bull worker has begun is a job of its own.
 local function is_doublet(job)
   if is_history or job.said[9] or not redis.call('ZSCORE', P .. 'repeat', job.scheduler) then return false end
-  local since = tonumber(redis.call('HGET', record, 'series:' .. job.scheduler) or nil)
-  return job.carries or (since ~= nil and tonumber(job.due) >= since)
+  local since = not first_of_all and tonumber(redis.call('HGET', record, 'series:' .. job.scheduler) or nil)
+  return job.carries or (since and tonumber(job.due) >= since)
 end
 -- What becomes of a job. Nothing is written.
 local function verdict(job)
@@ -84,7 +86,6 @@ local function verdict(job)
   return is_taken and CODES.conflict or CODES.moved
 end
 local paused = redis.call('EXISTS', S .. 'meta-paused') == 1
-local first_of_all = redis.call('HGET', record, 'to') ~= P
 local carried = not first_of_all and redis.call('HGET', record, 'paused')
 if paused and not carried and not has_paused and not dry then return { 1 } end
 local reply, seen, leaving, all_leave = { 0 }, {}, {}, true
@@ -97,8 +98,12 @@ end
 if dry then return reply end
 
 -- From here on it is written. The first write is one that a full memory refuses.
-if first_of_all then redis.call('DEL', record) end
 redis.call('HSET', record, 'to', P)
+if first_of_all then
+  for _, field in ipairs(redis.call('HKEYS', record)) do
+    if field ~= 'to' then redis.call('HDEL', record, field) end
+  end
+end
 if paused then redis.call('HSET', record, 'paused', 1) else redis.call('HDEL', record, 'paused') end
 local meta = read_meta(P)
 events_kept(meta)

@@ -21,6 +21,8 @@ use crate::wire::Dialect;
 /// How often the source is looked at while it has nothing to move. Short: an occurrence that an old producer registers again
 /// is dropped by the next look, and a Bull worker that is faster fires it a second time.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How long one that follows waits for a Redis that is gone.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// Arguments of `bullock move`.
 #[derive(Debug, Args)]
@@ -104,8 +106,7 @@ async fn go_on(
     tally: &mut Tally,
 ) -> Result<Counts, StoreError> {
     if args.dry_run {
-        mover.pass(tally).await?;
-        return mover.source().await;
+        return Ok(look(mover, tally).await?.1);
     }
     let stop = mover.stop();
     let heard = mover.stop();
@@ -115,34 +116,48 @@ async fn go_on(
             heard.store(true, Ordering::Relaxed);
         }
     });
-    let mut quiet_since = None;
+    if args.follow {
+        session.out.note("moving until Ctrl-C or SIGTERM");
+    }
+    let (mut quiet_since, mut unreachable) = (None, false);
     loop {
         let began = Instant::now();
-        let passed = match mover.pass(tally).await {
-            Err(error) if args.follow && error.is_transient() => {
-                session.out.note(&format!("trying again: {error}"));
-                0
+        let (passed, source) = match look(mover, tally).await {
+            Err(error) if args.follow && error.is_transient() && !stop.load(Ordering::Relaxed) => {
+                if !unreachable {
+                    session.out.note(&format!("trying again: {error}"));
+                }
+                unreachable = true;
+                tokio::time::sleep(TRY_AGAIN).await;
+                continue;
             }
-            passed => passed?,
+            looked => looked?,
         };
-        session.out.detail(&format!("moved {} jobs so far", tally.total()));
-        if passed > 0 && !stop.load(Ordering::Relaxed) {
+        unreachable = false;
+        if passed > 0 {
+            session.out.detail(&format!("moved {} jobs so far", tally.total()));
+        }
+        if stop.load(Ordering::Relaxed) {
+            return Ok(source);
+        }
+        if passed > 0 {
             continue;
         }
-        let source = match mover.source().await {
-            Err(error) if args.follow && error.is_transient() => Counts::default(),
-            source => source?,
-        };
         // All counts are of one moment: nothing is on its way between two places.
-        let done = !args.follow && source.active == 0 && waits(args, source) <= tally.staying();
-        let since = *quiet_since.get_or_insert_with(Instant::now);
-        let late = !args.follow && since.elapsed() >= args.wait;
-        if done || late || stop.load(Ordering::Relaxed) {
+        let done = source.active == 0 && waits(args, source) <= tally.staying();
+        let late = quiet_since.get_or_insert_with(Instant::now).elapsed() >= args.wait;
+        if !args.follow && (done || late) {
             return Ok(source);
         }
         // Jobs that stay are looked at in every pass: that takes half of the time at most.
         tokio::time::sleep(LOOK_AGAIN.max(began.elapsed())).await;
     }
+}
+
+/// One pass: how many jobs have left the source, and what is in it now.
+async fn look(mover: &Mover, tally: &mut Tally) -> Result<(u64, Counts), StoreError> {
+    let passed = mover.pass(tally).await?;
+    Ok((passed, mover.source().await?))
 }
 
 /// Jobs in the source that should not be there at the end.

@@ -87,3 +87,20 @@ async fn queues_that_are_not_what_they_are_said_to_be_are_refused() {
     assert_eq!(answer.code, 5, "{answer:?}");
     assert!(answer.stderr.contains("Bull 4"), "{answer:?}");
 }
+
+#[tokio::test]
+async fn a_full_memory_stops_the_move_between_two_batches_and_not_within_one() {
+    let scene = Scene::start();
+    let mut bull = scene.bull().await;
+    bull.call("addBulk", json!([super::resumed::many(0, 500)])).await.unwrap();
+    let expected = (0..500).map(|n| format!("j{n}")).collect();
+    let before = scene.redis.dump().await;
+    scene.redis::<String>("CONFIG SET maxmemory 1mb").await;
+    let answer = scene.run(&[]).await;
+    assert_eq!(answer.code, 1, "{answer:?}");
+    assert!(answer.stderr.contains("out of memory"), "{answer:?}");
+    assert_eq!(scene.redis.dump().await, before);
+    scene.redis::<String>("CONFIG SET maxmemory 0").await;
+    scene.moved(0, &[]).await;
+    scene.is_whole(&expected).await;
+}
