@@ -44,11 +44,16 @@ async fn what_producers_of_both_sides_add_during_the_move_is_in_one_queue_each()
 }
 
 #[tokio::test]
-async fn each_job_runs_once_with_workers_of_both_sides() {
+async fn each_attempt_runs_once_with_workers_of_both_sides() {
     const JOBS: usize = 2000;
     let scene = Scene::start();
     let (mut bull, mut mq) = (scene.bull().await, scene.mq(6).await);
-    let plain = |n: usize| json!({"name": "a", "data": {}, "opts": {"jobId": format!("j{n}")}});
+    // Every fifth fails at its first try, every seventh has a priority.
+    let plain = |n: usize| {
+        let opts =
+            json!({"jobId": format!("j{n}"), "attempts": 2, "priority": if n % 7 == 0 { 3 } else { 0 }});
+        json!({"name": "a", "data": {"failsOnce": n % 5 == 0}, "opts": opts})
+    };
     bull.work(5, 1).await;
     mq.work(5, 1).await;
     bull.call("addBulk", json!([(0..JOBS).map(plain).collect::<Vec<_>>()])).await.unwrap();
@@ -76,7 +81,7 @@ async fn each_job_runs_once_with_workers_of_both_sides() {
     mq.call("count", json!([])).await.unwrap();
     let started = bull.heard.iter().chain(&mq.heard).filter_map(|line| line["started"].as_str());
     let started: Vec<&str> = started.collect();
-    assert_eq!(started.len(), JOBS);
+    assert_eq!(started.len(), JOBS + JOBS / 5);
     assert_eq!(started.into_iter().collect::<BTreeSet<_>>().len(), JOBS);
 }
 
