@@ -11,6 +11,7 @@ pub mod demo;
 pub mod dev;
 pub mod error;
 pub mod job;
+pub mod moving;
 pub mod output;
 pub mod queue;
 pub mod redis_url;
@@ -46,6 +47,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::doc_markdown, reason = "these comments are help texts")]
 enum Command {
     /// Work the queues of the config until told to stop
     Run(run::Run),
@@ -64,6 +66,8 @@ enum Command {
     /// Add, list, watch, retry and remove jobs
     #[command(subcommand)]
     Job(job::Job),
+    /// Move a Bull 4 queue to BullMQ while both are in use
+    Move(moving::Move),
     /// Measure this worker on a queue that anyone filled
     Bench(bench::Bench),
     /// Print a completion script for a shell
@@ -97,6 +101,9 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
             queue::run(&Session::new(&shared)?, command).await.map(|()| ExitCode::SUCCESS)
         }),
         Command::Job(command) => on_runtime(async { job::run(&Session::new(&shared)?, command).await }),
+        Command::Move(args) => on_runtime(async {
+            moving::run(&Session::new(&shared)?, &args).await.map(|()| ExitCode::SUCCESS)
+        }),
         Command::Bench(mut args) => {
             let redis = shared.redis()?;
             redis.as_str().clone_into(&mut args.redis_url);

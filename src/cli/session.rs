@@ -93,8 +93,18 @@ impl Session {
 
     /// [`Session::queue`] of a dialect that somebody named; without a name, a queue without keys passes for Bull's.
     pub async fn queue_as(&self, name: &str, dialect: Option<Dialect>) -> Result<(Store, bool), CliError> {
+        self.queue_under(&self.prefix, name, dialect).await
+    }
+
+    /// [`Session::queue_as`] under a prefix of its own.
+    pub async fn queue_under(
+        &self,
+        prefix: &str,
+        name: &str,
+        dialect: Option<Dialect>,
+    ) -> Result<(Store, bool), CliError> {
         check_name("queue name", name).map_err(CliError::usage)?;
-        let store = Store::of(self.connection.clone(), Keys::new(&self.prefix, name), dialect);
+        let store = Store::of(self.connection.clone(), Keys::new(prefix, name), dialect);
         match store.look().await.map_err(|error| self.error(error))? {
             Opened::Ready(_, layout) => {
                 self.out.detail(&format!("{name} is {}", layout.describe()));

@@ -14,6 +14,7 @@
 //! assert_eq!((next.due_ms, next.delay_ms), (1_700_000_100_000, 59_993));
 //! ```
 
+mod carried;
 mod date;
 mod key;
 mod members;
@@ -21,6 +22,7 @@ pub mod scheduler;
 
 use serde_json::{Number, Value};
 
+pub use carried::{Carried, carried};
 pub use key::{Listed, key_and_prefix, parse_key};
 
 use self::date::Instant;

@@ -18,6 +18,7 @@ pub mod flow;
 pub mod inspect;
 pub mod layout;
 pub mod look;
+pub mod moving;
 pub mod opened;
 pub mod queue;
 pub mod recover;

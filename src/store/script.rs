@@ -79,6 +79,13 @@ impl Script {
         cmd
     }
 
+    /// The same for a call about two queues: the bases of the second one come behind.
+    pub(super) fn call_with(&self, keys: &Keys, other: &Keys) -> Cmd {
+        let mut cmd = redis::cmd("EVALSHA");
+        cmd.arg(&self.sha).arg(4).arg(&*keys.base).arg(&*keys.extra).arg(&*other.base).arg(&*other.extra);
+        cmd
+    }
+
     /// Sends a call. A server that does not know the script (restarted, failed over, flushed) is taught it and
     /// asked again.
     pub(super) async fn run(&self, connection: &Connection, call: &Cmd) -> Result<Value, StoreError> {
@@ -186,6 +193,7 @@ scripts!(
         change_priority,
         flow,
         limits,
+        move_jobs,
         promote_all,
         remove_child_dependency,
         remove_unprocessed_children,

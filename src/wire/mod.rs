@@ -9,6 +9,7 @@ pub mod dialect;
 pub mod event;
 pub mod hash;
 pub mod keys;
+pub mod moving;
 pub mod new_job;
 
 pub use dialect::Dialect;

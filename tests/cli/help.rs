@@ -18,6 +18,7 @@ const COMMANDS: &[&[&str]] = &[
     &["job", "retry"],
     &["job", "promote"],
     &["job", "rm"],
+    &["move"],
     &["bench"],
     &["completions"],
 ];
@@ -47,7 +48,7 @@ async fn the_command_tree_is_the_documented_one() {
     let help = cli(&["--help"], &[]).await.stdout;
     let names = |help: &str| entries(help, "Commands:").into_iter().map(|(name, _)| name).collect::<Vec<_>>();
     let top = names(&help);
-    for name in ["queue", "job", "bench", "completions"] {
+    for name in ["queue", "job", "move", "bench", "completions"] {
         assert!(top.iter().any(|known| known == name), "{help}");
     }
     assert_eq!(names(&cli(&["queue", "--help"], &[]).await.stdout), ["ls", "show", "pause", "resume"]);

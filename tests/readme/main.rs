@@ -83,6 +83,7 @@ fn every_link_to_a_file_of_the_repository_leads_to_one() {
         "docs/redis-keys.md",
         "docs/dead-letters.md",
         "docs/compatibility.md",
+        "docs/moving-to-bullmq.md",
         "docs/wire/bull-4.md",
         "docs/wire/bullmq.md",
     ]);

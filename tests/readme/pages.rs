@@ -90,6 +90,26 @@ async fn the_commands_of_the_page_on_compatibility_work() {
 }
 
 #[tokio::test]
+async fn the_commands_of_the_page_on_moving_work() {
+    const PAGE: &str = "docs/moving-to-bullmq.md";
+    let blocks = blocks::of(&blocks::page(PAGE));
+    let reader = Reader::new().await;
+    let mut queue = BullQueue::open(&reader.redis().url(), "emails").await;
+    queue.add("welcome", json!({}), json!({"jobId": "welcome-1"})).await;
+    queue.add("welcome", json!({}), json!({"jobId": "welcome-2", "priority": 3})).await;
+    queue.add("reminder", json!({}), json!({"jobId": "reminder-7", "delay": 3_600_000})).await;
+    queue.add("digest", json!({}), json!({"repeat": {"cron": "0 7 * * *", "tz": "Europe/Rome"}})).await;
+    for block in &blocks {
+        match block.language.as_str() {
+            "toml" => load(PAGE, block),
+            "console" => {}
+            other => panic!("{PAGE} line {}: nothing runs a block of \"{other}\"", block.line),
+        }
+    }
+    reader.type_in(PAGE, &of_language(&blocks, "console")).await;
+}
+
+#[tokio::test]
 async fn the_configs_of_the_page_on_options_load() {
     follow("docs/config.md").await;
 }

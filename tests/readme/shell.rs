@@ -95,12 +95,16 @@ impl Reader {
         let mut script =
             "exec 3<&0 </dev/null\n{ cat <&3 >/dev/null; kill -9 0; } >/dev/null 2>&1 &\n".to_owned();
         // People see tables.
-        script += "bullock() { case $1 in queue|job|check) command bullock -o table \"$@\" ;; *) command bullock \"$@\" ;; esac; }\n";
+        script += "bullock() { case $1 in queue|job|check|move) command bullock -o table \"$@\" ;; *) command bullock \"$@\" ;; esac; }\n";
         let [_, (_, backend), (_, admin)] = self.ports;
         for (number, (command, _)) in commands.iter().enumerate() {
             let command = self.own(command);
             if let Some(lasting) = command.strip_suffix('&') {
                 let _ = writeln!(script, "{lasting} >{number}.log 2>&1 &");
+                if lasting.contains("--follow") {
+                    let _ = writeln!(script, "printf '{MARK}0\\n'");
+                    continue;
+                }
                 // A person takes longer than this to type the next line.
                 let port = if command.starts_with("bullock") { admin } else { backend };
                 let _ = writeln!(
