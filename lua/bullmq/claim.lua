@@ -84,7 +84,7 @@ if #due > 0 or there[wait] or there[prioritized] then
   fence = call('INCRBY', X .. 'fence', wanted) - wanted + 1
 end
 promote(meta, due, now)
-local planned = next_due()
+local planned = there[P .. 'delayed'] and next_due()
 local reply = { now, 0, fence, 0, planned and string.format('%.0f', planned) or '' }
 local rest = call('PTTL', X .. 'rest')
 if rest > 0 then
@@ -177,7 +177,7 @@ local function put_back(ids, scores, first)
     if scores[i] then call('ZADD', prioritized, scores[i], ids[i]) else call('RPUSH', wait, ids[i]) end
   end
 end
-there[wait] = call('EXISTS', wait) == 1
+if #due > 0 then there[wait] = call('EXISTS', wait) == 1 end -- promoting may have filled it
 local dry, bytes = false, 0
 while not dry and bytes < REPLY_BYTES_MAX and count < most and counted < room and examined < EXAMINED_MOST do
   local n = math.min(most - count, room - counted)

@@ -50,9 +50,8 @@ async fn each_attempt_runs_once_with_workers_of_both_sides() {
     let (mut bull, mut mq) = (scene.bull().await, scene.mq(6).await);
     // Every fifth fails at its first try, every seventh has a priority.
     let plain = |n: usize| {
-        let opts =
-            json!({"jobId": format!("j{n}"), "attempts": 2, "priority": if n % 7 == 0 { 3 } else { 0 }});
-        json!({"name": "a", "data": {"failsOnce": n % 5 == 0}, "opts": opts})
+        let opts = json!({"jobId": format!("j{n}"), "attempts": 2, "priority": if n.is_multiple_of(7) { 3 } else { 0 }});
+        json!({"name": "a", "data": {"failsOnce": n.is_multiple_of(5)}, "opts": opts})
     };
     bull.work(5, 1).await;
     mq.work(5, 1).await;
