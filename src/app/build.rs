@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
+
 use super::failure::{EXIT_CONFIG, Failure};
 use super::server;
 use crate::admin::metrics::Metrics;
@@ -62,15 +64,18 @@ pub(super) async fn queues(
     }
     // One for all queues: the lease thread sends one call per queue and beat.
     let lease_connection = Connection::new(url, None, RESPONSE_TIMEOUT).map_err(Failure::redis)?;
-    for (name, queue) in &config.queues {
-        if !only.is_empty() && !only.contains(name) {
-            continue;
-        }
-        let keys = Keys::new(&queue.prefix, name);
-        let connection_name = keys.client_name(&config.worker.name);
-        let store = Store::of(connection.clone(), keys, dialect(queue.dialect));
-        server::check_rights(&store, false).await?;
-        open(&store, queue).await?;
+    let chosen = config.queues.iter().filter(|(name, _)| only.is_empty() || only.contains(name));
+    let stores: Vec<(&config::Queue, Store)> = chosen
+        .map(|(name, queue)| {
+            let keys = Keys::new(&queue.prefix, name);
+            (queue, Store::of(connection.clone(), keys, dialect(queue.dialect)))
+        })
+        .collect();
+    // All at once, or the start would take longer with every queue; the first refusal of the config's order is told.
+    let opened = join_all(stores.iter().map(|(queue, store)| open(store, queue))).await;
+    opened.into_iter().collect::<Result<(), Failure>>()?;
+    for (queue, store) in stores {
+        let connection_name = store.keys().client_name(&config.worker.name);
         specs.push(QueueSpec {
             store,
             blocking: Connection::new(url, Some(connection_name), BLOCK_DEADLINE).map_err(Failure::redis)?,
@@ -113,6 +118,7 @@ pub(super) fn dialect(word: config::Dialect) -> Option<Dialect> {
 async fn open(store: &Store, queue: &config::Queue) -> Result<(), Failure> {
     let name = queue.name.as_str();
     let refused = |why: String| Failure::new(EXIT_CONFIG, format!("queue \"{name}\" is refused: {why}"));
+    server::check_rights(store, false).await?;
     // Looked at first: it must not be opened by a user who cannot work it.
     let looked = store.admit().await.map_err(Failure::redis)?;
     if let Some(why) = looked.refusal() {
