@@ -14,6 +14,7 @@
 --- @include "once"
 --- @include "fence_batch"
 --- @include "release"
+--- @include "leave_active"
 --- @include "bull/waiting"
 --- @include "bull/debounce"
 --- @include "bull/retention"
@@ -66,13 +67,14 @@ local function again(at, id, fate)
 end
 
 local codes, keys, locks = refused_batch(FIRST, STRIDE, (#ARGV - FIRST + 1) / STRIDE)
-if #release_held(codes, locks, FIRST, STRIDE, there) == 0 then return codes end
-local buried = 0
+local mine = release_held(codes, locks, FIRST, STRIDE, there)
+if #mine == 0 then return codes end
+local buried, was_active = 0, leave_active(mine)
 for i = 1, #codes do
   if codes[i] == 0 then
     local at = FIRST + (i - 1) * STRIDE
     local id, fate = ARGV[at], ARGV[at + 2]
-    if redis.call('LREM', P .. 'active', -1, id) == 0 then
+    if not was_active[id] then
       codes[i] = -3
     elseif redis.call('TYPE', keys[i]).ok ~= 'hash' then
       bury(id, 'undecodable', 'the key of the job was replaced while it ran', now)

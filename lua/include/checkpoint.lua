@@ -1,0 +1,15 @@
+--- @include "keys"
+--- @include "now"
+--- @include "types"
+--- @include "fence"
+--- @include "record"
+-- Checkpoints are ours, and the same in both dialects.
+local id, token = ARGV[1], ARGV[2]
+local code = refused(id, token)
+if code then return code end
+local wrong = expect_types({ X .. 'job:' .. id, 'hash' })
+if wrong then return wrong end
+local record = own_record(id)
+if ARGV[3] ~= '' then redis.call('HSET', record, 'checkpoint', ARGV[3]) end
+if ARGV[4] == '1' then redis.call('HSET', record, 'beat', now, 'beat:token', token) end
+return 0
