@@ -101,12 +101,7 @@ impl Options {
     /// assert!(Options::parse("{bad").is_err());
     /// ```
     pub fn parse(text: &str) -> Result<Self, String> {
-        // The shape that nearly every job has: worth a shortcut on the hot path.
-        let members = match serde_json::from_str::<Value>(text) {
-            Ok(Value::Object(members)) => members,
-            Ok(other) => return Err(format!("opts is {}, not an object", kind_of(&other))),
-            Err(error) => return Err(format!("opts is not JSON: {error}")),
-        };
+        let members = members_of(text)?;
         let mut opts = Self::default();
         for (key, value) in members {
             opts.misread.extend(misread(&key, &value));
@@ -147,11 +142,7 @@ impl Options {
     /// assert_eq!((opts.keep_logs, opts.stack_trace_limit), (Some(5), Some(0)));
     /// ```
     pub fn parse_bullmq(text: &str) -> Result<Self, String> {
-        let mut members = match serde_json::from_str::<Value>(text) {
-            Ok(Value::Object(members)) => members,
-            Ok(other) => return Err(format!("opts is {}, not an object", kind_of(&other))),
-            Err(error) => return Err(format!("opts is not JSON: {error}")),
-        };
+        let mut members = members_of(text)?;
         let rule = |value: Option<&Value>| value.filter(|value| !value.is_null()).map(Keep::of);
         let mut opts = Self {
             attempts: members.get("attempts").map_or(1, attempts),
@@ -163,6 +154,7 @@ impl Options {
             prev_millis: members.get("prevMillis").and_then(Value::as_f64).map(|ms| ms as i64),
             timestamp: members.get("timestamp").and_then(Value::as_f64).map(|ms| ms as i64),
             debounce_id: members.get("de").and_then(|de| de.get("id")).and_then(id_text),
+            misread: members.iter().filter_map(|(key, value)| misread(key, value)).collect(),
             ..Self::default()
         };
         if let Some(stored) = members.remove("backoff") {
@@ -170,6 +162,14 @@ impl Options {
             opts.backoff = backoff(stored).map(|backoff| Backoff { law: Law::BullMq { jitter }, ..backoff });
         }
         Ok(opts)
+    }
+}
+
+fn members_of(text: &str) -> Result<serde_json::Map<String, Value>, String> {
+    match serde_json::from_str::<Value>(text) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(other) => Err(format!("opts is {}, not an object", kind_of(&other))),
+        Err(error) => Err(format!("opts is not JSON: {error}")),
     }
 }
 

@@ -54,7 +54,7 @@ pub(super) async fn run(queue: Arc<Queue>, claim: Claim) {
             tracing::info!(queue = &*job.queue, job_id = %job.id, job_name = &*job.name, attempt = job.attempt(), "started");
             if !job.opts.misread.is_empty() {
                 let fields = job.opts.misread.join(", ");
-                tracing::warn!(queue = &*job.queue, job_id = %job.id, fields, "of a wrong type: read as Bull reads them");
+                tracing::warn!(queue = &*job.queue, job_id = %job.id, fields, "of a wrong type: read as the queue's own library reads them");
             }
             let run = Run { queue: &queue, job: &job, token: &token, fence, lease: &lease, now_ms };
             let end = if job.comes_again() { run.with_successor().await } else { run.to_its_end().await };

@@ -1,5 +1,7 @@
 //! Runs that end because their job must wait for its children. Called by the finisher.
 
+use std::time::Duration;
+
 use super::fetcher::jittered;
 use super::finisher::{End, Finished, note};
 use super::{Ended, Queue};
@@ -7,7 +9,6 @@ use crate::job::Job;
 use crate::job::outcome::{Failure, ReasonClass};
 use crate::store::StoreError;
 use crate::store::finish::{Verdict, WaitForChildren};
-use std::time::Duration;
 
 /// Moves each job among the waiting parents. What is left to write are other ends: of jobs without pending children,
 /// which run again, and of those that cannot wait, which fail.

@@ -87,6 +87,11 @@ fn what_is_read_otherwise_than_stored_is_named() {
     );
     let fine = r#"{"attempts":"3","backoff":{"type":"fixed"},"lifo":false,"removeOnFail":5,"timestamp":1,"ours":[]}"#;
     assert_eq!(misread(fine), [""; 0]);
+    let of_bullmq = |opts: &str| bullock::job::Options::parse_bullmq(opts).unwrap().misread;
+    assert_eq!(
+        of_bullmq(r#"{"attempts":[],"backoff":7,"removeOnFail":"x","de":{"id":"d"}}"#),
+        ["attempts", "removeOnFail"]
+    );
     let fields = bullock::wire::bull::ClaimedFields {
         data: Some(b"1".to_vec()),
         attempts_made: Some(b"many".to_vec()),
