@@ -3,6 +3,7 @@
 //! Owns: connections, scripts, the requests and replies of scripts. Must never know: when things happen
 //! (`worker`), what a job does (`handler`), what a person sees. Called by `worker`, `admin`, `app` and `cli`.
 
+pub mod actor;
 mod adder;
 pub mod callback;
 pub mod change;

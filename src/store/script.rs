@@ -11,6 +11,7 @@ use crate::wire::{Dialect, Keys};
 
 /// Fragments that scripts pull in with `--- @include "name"`.
 const FRAGMENTS: &[(&str, &str)] = &[
+    ("audit", include_str!("../../lua/include/audit.lua")),
     ("bull/add", include_str!("../../lua/include/bull/add.lua")),
     ("bull/bury", include_str!("../../lua/include/bull/bury.lua")),
     ("bull/debounce", include_str!("../../lua/include/bull/debounce.lua")),
