@@ -71,7 +71,10 @@ pub struct Script {
 
 impl Script {
     fn new(source: &str, fixed_clock_ms: Option<i64>) -> Self {
-        let text = resolve(source, fixed_clock_ms);
+        Self::of_text(resolve(source, fixed_clock_ms))
+    }
+
+    fn of_text(text: String) -> Self {
         let sha = redis::Script::new(&text).get_hash().to_owned();
         Self { text, sha }
     }
@@ -102,6 +105,14 @@ impl Script {
         }
     }
 
+    fn replace(&mut self, passage: &str, instead: &str) -> bool {
+        let found = self.text.contains(passage);
+        if found {
+            *self = Self::of_text(self.text.replace(passage, instead));
+        }
+        found
+    }
+
     /// The text as sent, for the linter and the curious.
     pub fn text(&self) -> &str {
         &self.text
@@ -130,6 +141,16 @@ macro_rules! scripts {
                     include_str!(concat!("../../lua/bullmq/", stringify!($name), ".lua")), fixed_clock_ms),)+
                     $($only: Some(Script::new(
                     include_str!(concat!("../../lua/bullmq/", stringify!($only), ".lua")), fixed_clock_ms))),+ }
+            }
+
+            /// The same scripts with a passage of their text replaced wherever it stands; `None` = it stands nowhere. Tests
+            /// take guards out by it, to show that each is missed.
+            #[must_use]
+            pub fn replaced(mut self, passage: &str, instead: &str) -> Option<Self> {
+                let mut found = false;
+                $(found |= self.$name.replace(passage, instead);)+
+                $(found |= self.$only.as_mut().is_some_and(|script| script.replace(passage, instead));)+
+                found.then_some(self)
             }
 
             /// Name and script of every transition of this dialect.

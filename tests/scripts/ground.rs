@@ -50,7 +50,8 @@ impl Ground {
         Ground::of(Scripts::bull(clock)).await
     }
 
-    async fn of(scripts: Scripts) -> Ground {
+    /// With these scripts.
+    pub async fn of(scripts: Scripts) -> Ground {
         let redis = Redis::start();
         let con = redis.connection().await;
         let connection = Connection::new(&redis.url(), None, RESPONSE_TIMEOUT).expect("a connection");

@@ -15,6 +15,7 @@ mod clock;
 mod codes;
 mod fencing;
 mod ground;
+mod guards;
 mod machine;
 mod many;
 mod memory;
