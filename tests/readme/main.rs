@@ -13,6 +13,7 @@ mod examples;
 mod pages;
 mod repository;
 mod shell;
+mod state_page;
 
 use blocks::Block;
 use shell::Reader;
@@ -84,6 +85,7 @@ fn every_link_to_a_file_of_the_repository_leads_to_one() {
         "docs/dead-letters.md",
         "docs/compatibility.md",
         "docs/moving-to-bullmq.md",
+        "docs/state-machine.md",
         "docs/wire/bull-4.md",
         "docs/wire/bullmq.md",
     ]);
