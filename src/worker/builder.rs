@@ -164,6 +164,14 @@ impl Builder {
         self
     }
 
+    /// A job is a dead letter after so many crashes of its own: times that its worker died while it was the one suspect that
+    /// ran there; 3 unless set.
+    #[must_use]
+    pub fn crash_limit(mut self, crashes: u32) -> Self {
+        self.options.crash_limit = crashes.max(1);
+        self
+    }
+
     /// Keeps Bull's metrics, one point a minute; none unless set.
     #[must_use]
     pub fn metrics(mut self, max_points: u64) -> Self {
