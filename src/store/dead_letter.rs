@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::finish::FailedRun;
 use super::opened::Opened;
+use super::replay::Copied;
 use super::{Store, StoreError};
 
 /// Options that say how a job is run. Where it stood in line (delay, priority, lifo), who it was (id, repeat, parent,
@@ -19,22 +20,38 @@ const KEPT: [&str; 7] = ["attempts", "backoff", "timeout", "stackTraceLimit", "k
 /// The options of the copy up to where it says where it comes from, and that text up to the time of the burial, which the
 /// script knows.
 pub(super) fn copy_of(queue: &str, run: &FailedRun<'_>) -> (String, String) {
-    // Options that cannot be read are kept beside the first job.
-    let stored: BTreeMap<&str, &RawValue> = serde_json::from_str(run.opts).unwrap_or_default();
-    let mut opts = String::from("{");
-    for name in KEPT {
-        if let Some(value) = stored.get(name) {
-            let _ = write!(opts, "\"{name}\":{value},");
-        }
-    }
-    opts.push_str("\"deadLetter\":");
     let from = serde_json::json!({
         "queue": queue, "id": run.id, "reason": run.class, "failedReason": run.message, "attempts": run.attempts_made,
     });
-    let mut from = from.to_string();
-    from.pop();
-    from.push_str(",\"buriedAt\":");
-    (opts, from)
+    (kept_of(run.opts), open_end(&from, "buriedAt"))
+}
+
+/// The same for a dead letter that is replayed to another queue.
+pub(super) fn copy_of_replayed(queue: &str, id: &str, job: &Copied) -> (String, String) {
+    let from = serde_json::json!({
+        "queue": queue, "id": id, "reason": job.class, "failedReason": job.error, "attempts": job.attempts_made,
+        "buriedAt": job.failed_ms,
+    });
+    (kept_of(&job.opts), open_end(&from, "replayedAt"))
+}
+
+fn kept_of(opts: &str) -> String {
+    // Options that cannot be read are kept beside the first job.
+    let stored: BTreeMap<&str, &RawValue> = serde_json::from_str(opts).unwrap_or_default();
+    let mut kept = String::from("{");
+    for name in KEPT {
+        if let Some(value) = stored.get(name) {
+            let _ = write!(kept, "\"{name}\":{value},");
+        }
+    }
+    kept.push_str("\"deadLetter\":");
+    kept
+}
+
+/// An object that ends with this member, whose value is still to come.
+fn open_end(object: &serde_json::Value, member: &str) -> String {
+    let text = object.to_string();
+    format!("{},\"{member}\":", text.trim_end_matches('}'))
 }
 
 impl Store {

@@ -11,6 +11,7 @@ pub mod claim;
 pub mod connection;
 pub mod control;
 
+pub mod dead;
 pub mod dead_letter;
 pub mod depth;
 pub mod enqueue;
@@ -27,6 +28,7 @@ pub mod queue;
 pub mod recover;
 pub mod renew;
 pub mod repeat;
+pub mod replay;
 pub mod rights;
 pub mod run;
 pub mod scheduler;
