@@ -139,7 +139,7 @@ impl Store {
             let chunk = if with_data { CHUNK_WITH_DATA } else { CHUNK };
             let listed = self.failed_after(filter, order, page.next.as_ref(), passed, chunk).await?;
             let all = listed.len();
-            let fresh: Vec<(String, f64)> = listed
+            let mut fresh: Vec<(String, f64)> = listed
                 .into_iter()
                 .filter(|(id, ms)| comes_after(order, page.next.as_ref(), *ms, id))
                 .collect();
@@ -152,6 +152,9 @@ impl Store {
                 continue;
             }
             passed = 0;
+            let room = SCANNED_MAX - page.scanned;
+            let last = all < chunk && fresh.len() <= room;
+            fresh.truncate(room);
             for job in self.dead_letters(&fresh, with_data).await? {
                 page.scanned += 1;
                 page.next = Some(Cursor { failed_ms: job.1, id: job.0.id.clone() });
@@ -162,7 +165,7 @@ impl Store {
                     }
                 }
             }
-            if all < chunk {
+            if last {
                 page.next = None;
                 return Ok(page);
             }
@@ -223,6 +226,9 @@ impl Store {
         ids: &[(String, f64)],
         with_data: bool,
     ) -> Result<Vec<(DeadLetter, f64)>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut pipe = redis::pipe();
         for (id, _) in ids {
             let hash = pipe.cmd("HMGET").arg(self.keys.of(id));

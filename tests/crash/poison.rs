@@ -85,9 +85,8 @@ async fn a_retried_job_has_all_its_crashes_before_it_again() {
             .await;
         };
         buried(4).await;
-        queue.job_call("poison", "getState", json!([])).await.unwrap();
-        let store = bullock::Queue::open(&redis.url(), "bull", "q").unwrap();
-        store.store().look().await.unwrap();
+        let dialect = if kind == 4 { bullock::wire::Dialect::Bull } else { bullock::wire::Dialect::BullMq };
+        let store = bullock::Queue::open_as(dialect, &redis.url(), "bull", "q").unwrap();
         let retried = store.store().retry("0", "poison", false).await.unwrap();
         assert_eq!(retried, bullock::store::control::Retried::Done);
         assert_eq!(record(&redis, "q", "poison", "own_crashes").await, None);
