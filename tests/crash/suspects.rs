@@ -103,3 +103,47 @@ async fn a_suspect_that_is_handed_back_is_charged_with_nothing_and_stays_a_suspe
     assert_eq!(third.stop().await.code, Some(0));
     queue.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_runs_one_suspect_over_all_its_queues() {
+    let redis = Arc::new(Redis::start());
+    let config = |command: &str| {
+        let mut config =
+            format!("[redis]\nurl = \"{}\"\n[worker]\nlease = \"1s\"\nrenew = \"300ms\"\n", redis.url());
+        for queue in ["one", "two"] {
+            config += &format!(
+                "[queues.{queue}]\ndialect = \"bull\"\n[queues.{queue}.handlers.\"*\"]\nexec = {command}\n"
+            );
+        }
+        config
+    };
+    let first = crate::support::bullock::Bullock::run(&config(r#"["sleep", "60"]"#)).await;
+    let (mut one, mut two) = (producer(&redis, 4, "one").await, producer(&redis, 4, "two").await);
+    let ids = [one.add("x", json!({}), json!({})).await, two.add("x", json!({}), json!({})).await];
+    let active = async |queue: &str| {
+        redis.connection().await.llen::<_, usize>(format!("bull:{queue}:active")).await.unwrap()
+    };
+    wait::until("both runs", async || active("one").await + active("two").await == 2).await;
+    first.crash().await;
+    // Each run waits until it is let go.
+    let held = r#"["sh", "-c", "while [ ! -e go ]; do sleep 0.02; done"]"#;
+    let second = crate::support::bullock::Bullock::run(&config(held)).await;
+    let suspects = async || {
+        let mut db = redis.connection().await;
+        let mut tokens: Vec<String> = db.hvals("bull::x:one::suspects").await.unwrap();
+        tokens.extend(db.hvals::<_, Vec<String>>("bull::x:two::suspects").await.unwrap());
+        (tokens.len(), tokens.iter().filter(|token| !token.is_empty()).count())
+    };
+    wait::until("one of two suspects to run", async || suspects().await == (2, 1)).await;
+    // A normal job of the other queue is not held up; the other suspect stays in line meanwhile.
+    for _ in 0..10 {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        assert_eq!((suspects().await, active("one").await + active("two").await), ((2, 1), 1));
+    }
+    std::fs::write(second.dir().join("go"), "").unwrap();
+    assert_eq!(one.finished(&ids[0]).await, Ok(json!(null)));
+    assert_eq!(two.finished(&ids[1]).await, Ok(json!(null)));
+    assert_eq!(second.stop().await.code, Some(0));
+    one.close().await;
+    two.close().await;
+}

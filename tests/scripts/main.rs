@@ -23,5 +23,6 @@ mod producer;
 mod reconnect;
 mod records;
 mod snapshot;
+mod suspects;
 mod twice;
 mod wrong_types;
