@@ -109,7 +109,7 @@ impl Filter {
             let pointer = format!("/{}", path.replace('~', "~0").replace('/', "~1").replace('.', "/"));
             data.pointer(&pointer).is_some_and(|found| match found {
                 serde_json::Value::String(text) => text == wanted,
-                other => other.to_string() == *wanted,
+                other => other.to_string().as_str() == wanted.as_str(),
             })
         })
     }

@@ -77,7 +77,7 @@ async fn a_retried_job_has_all_its_crashes_before_it_again() {
         queue.add("x", json!({"do": "die"}), json!({"jobId": "poison"})).await;
         let fleet = Fleet::start(&redis, "q", 1, 1);
         let buried = async |deaths: usize| {
-            wait::value_within(Duration::from_secs(60), "the dead letter", async || {
+            wait::value_within(Duration::from_mins(1), "the dead letter", async || {
                 let starts = told(&redis).await.len();
                 let failed: usize = redis.connection().await.zcard("bull:q:failed").await.unwrap();
                 (starts == deaths && failed == 1).then_some(())

@@ -1,6 +1,7 @@
 //! Suspects: one at a time in each process, beside normal jobs, and cleared by their end.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use nix::sys::signal::Signal;
@@ -111,9 +112,8 @@ async fn a_process_runs_one_suspect_over_all_its_queues() {
         let mut config =
             format!("[redis]\nurl = \"{}\"\n[worker]\nlease = \"1s\"\nrenew = \"300ms\"\n", redis.url());
         for queue in ["one", "two"] {
-            config += &format!(
-                "[queues.{queue}]\ndialect = \"bull\"\n[queues.{queue}.handlers.\"*\"]\nexec = {command}\n"
-            );
+            let handler = format!("[queues.{queue}.handlers.\"*\"]\nexec = {command}\n");
+            write!(config, "[queues.{queue}]\ndialect = \"bull\"\n{handler}").unwrap();
         }
         config
     };

@@ -25,9 +25,9 @@ async fn the_last_failure_of_a_job_copies_it_to_the_dead_letter_queue_once() {
         ground.queue.add("charge", json!({"amount": 12}), opts).await;
         wait::until("the dead letter", async || ground.count("failed").await == 1).await;
         let mut dead = producer(&ground.redis, kind, "q-dead").await;
-        let copies = dead.call("getWaiting", json!([])).await.unwrap();
-        assert_eq!(copies.as_array().unwrap().len(), 1, "two attempts, one copy");
-        let copy = &copies[0];
+        let waiting = dead.call("getWaiting", json!([])).await.unwrap();
+        assert_eq!(waiting.as_array().unwrap().len(), 1, "two attempts, one copy");
+        let copy = &waiting[0];
         assert_eq!((&copy["name"], &copy["data"]), (&json!("charge"), &json!({"amount": 12})));
         let id = copy["id"].as_str().map_or_else(|| copy["id"].to_string(), str::to_owned);
         let opts = dead.job(&id, "opts").await;
@@ -43,8 +43,8 @@ async fn the_last_failure_of_a_job_copies_it_to_the_dead_letter_queue_once() {
         assert_eq!(from["buriedAt"], buried);
         let told: String = db.hget(format!("bull::x:q-dead::job:{id}"), "from").await.unwrap();
         assert_eq!(serde_json::from_str::<Value>(&told).unwrap(), *from);
-        let copied: String = db.hget("bull::x:q::job:a", "copy").await.unwrap();
-        assert_eq!(copied, id);
+        let copy_id: String = db.hget("bull::x:q::job:a", "copy").await.unwrap();
+        assert_eq!(copy_id, id);
         assert_eq!(ground.queue.job("a", "getState").await, "failed", "the job itself stays");
         let shown = ground.json(&["dead", "show", "q", "a"]).await;
         assert_eq!(shown["copy"], id.as_str());

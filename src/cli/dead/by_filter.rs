@@ -98,21 +98,22 @@ async fn count(task: &Task<'_>, filter: &Filter) -> Result<u64, StoreError> {
 /// Takes page after page until none is left.
 async fn go_on(task: &Task<'_>, operation: &Operation) -> Result<Tally, StoreError> {
     let filter = bounded(task, operation.began_ms);
-    let (mut tally, mut pace) = (Tally::default(), Pace::new(task.rate));
+    let mut tally = Tally::default();
+    let mut beat = Pace::new(task.rate);
     let mut after: Option<Cursor> = None;
     // What an earlier run of the same operation has done counts.
-    let mut wanted = task.which.limit.map_or(u64::MAX, |limit| limit.saturating_sub(operation.done));
+    let mut to_go = task.which.limit.map_or(u64::MAX, |limit| limit.saturating_sub(operation.done));
     loop {
         let page = task.store.dead(&filter, Order::OldestFirst, after, PAGE_MAX, task.reads_jobs()).await?;
         for batch in page.jobs.chunks(task.rate.batch()) {
-            let batch = &batch[..batch.len().min(usize::try_from(wanted).unwrap_or(usize::MAX))];
+            let batch = &batch[..batch.len().min(usize::try_from(to_go).unwrap_or(usize::MAX))];
             if batch.is_empty() {
                 return Ok(tally);
             }
-            pace.turn().await;
+            beat.turn().await;
             let done = act_on(task, operation, batch, &mut tally).await?;
-            wanted -= done as u64;
-            pace.spent(done);
+            to_go -= done as u64;
+            beat.spent(done);
         }
         after = page.next;
         if after.is_none() {
