@@ -1,7 +1,9 @@
 --- Deletes dead letters, with all that belongs to them; jobs below them stay.
 -- KEYS  P, X
--- ARGV  operation ('' = none), only what failed up to this time (ms, '' = any), by, from, why; then the ids
--- Reply for each job: 1 deleted, 0 no such job, -1 it runs, -2 not failed (any more)
+-- ARGV  operation ('' = none), only what failed up to this time (ms, '' = any), most jobs of the operation in all ('' = any), by,
+--       from, why; then the ids
+-- Reply for each job: 1 deleted, 0 no such job, -1 it runs, -2 not failed (any more), -7 the operation is over,
+--       or has done as many as it may
 -- Kept  a job that somebody has put back to waiting stays; an operation counts what it has done in the same script
 -- Spec  docs/wire/bullmq.md 7.8
 --- @include "keys"

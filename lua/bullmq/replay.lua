@@ -1,10 +1,11 @@
 --- Puts dead letters back to waiting, with other data if asked; or takes them to another queue.
 -- KEYS  P, X; to take them elsewhere, those of that queue
--- ARGV  operation ('' = none), only what failed up to this time (ms, '' = any), by, from, why; then for each job: id, data that
+-- ARGV  operation ('' = none), only what failed up to this time (ms, '' = any), most jobs of the operation in all ('' = any), by,
+--       from, why; then for each job: id, data that
 --       is expected ('' = any), new data ('' = as it is), new options ('' = as they are), options of a copy and where it
 --       comes from (JSON without ends; '' = none)
 -- Reply for each job: 1 done, 0 no such job, -1 it runs, -2 not failed (any more), -3 it has no body to run, -5 its data
---       was changed
+--       was changed, -7 the operation is over, or has done as many as it may
 -- Kept  checked before anything is written; a job is taken once, whoever asks; its attempts stay, crashes start anew; a
 --       parent that has noted its end waits for it again; an operation counts what it has done in the same script
 -- Spec  docs/wire/bullmq.md 7.5, 7.8

@@ -11,11 +11,10 @@ local wrong = expect_types({ ops, 'hash', X .. 'audit', 'stream' })
 if wrong then return wrong end
 local began, done = redis.call('HGET', ops, id .. ':at'), redis.call('HGET', ops, id .. ':done')
 if act == 'end' then
+  if began ~= ARGV[7] then return { '', '0', '' } end -- somebody else has ended it
   redis.call('HDEL', ops, id .. ':at', id .. ':by', id .. ':done')
-  if began then
-    audit(what .. '.end', '', 'failed', what == 'purge' and '' or 'waiting', by, from, why .. ' (' .. (done or '0') .. ' jobs)')
-  end
-  return { began or '', done or '0', '' }
+  audit(what .. '.end', '', 'failed', what == 'purge' and '' or 'waiting', by, from, why .. ' (' .. (done or '0') .. ' jobs)')
+  return { began, done or '0', '' }
 end
 if began and tonumber(began) + ABANDONED_MS > now then
   return { began, done or '0', redis.call('HGET', ops, id .. ':by') or '' }

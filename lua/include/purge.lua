@@ -1,10 +1,12 @@
 --- @include "audit"
+--- @include "bulk"
 -- Dead letters deleted for good. The dialect's own fragment brings `is_own_key` and `take_out(id)`, which the script
 -- defines.
 local take_out
-local FIRST = 6
-local operation, bound, by, from, why = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
-local function purge_job(id)
+local FIRST = 7
+local by, from, why = ARGV[4], ARGV[5], ARGV[6]
+local function purge_job(at)
+  local id = ARGV[at]
   if is_own_key(id) then return 0 end
   if redis.call('EXISTS', P .. id .. ':lock') == 1 then return -1 end
   local score = redis.call('ZSCORE', P .. 'failed', id)
@@ -15,11 +17,5 @@ local function purge_job(id)
   return 1
 end
 local function purge_jobs()
-  local codes, done = {}, 0
-  for at = FIRST, #ARGV do
-    codes[#codes + 1] = purge_job(ARGV[at])
-    if codes[#codes] == 1 then done = done + 1 end
-  end
-  if done > 0 and operation ~= '' then redis.call('HINCRBY', X .. 'ops', operation .. ':done', done) end
-  return codes
+  return (in_bulk(FIRST, 1, purge_job))
 end

@@ -1,11 +1,12 @@
 --- @include "record"
 --- @include "revive"
 --- @include "audit"
+--- @include "bulk"
 -- Dead letters put back to waiting, or taken to another queue. The dialect's own fragments bring `is_own_key`,
 -- `put_back(id, key)` and `take_out(id)`, which the script defines.
 local put_back, take_out
-local FIRST, STRIDE = 6, 6
-local operation, bound, by, from, why = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+local FIRST, STRIDE = 7, 6
+local by, from, why = ARGV[4], ARGV[5], ARGV[6]
 local ENDED_WITH = { 'finishedOn', 'processedOn', 'failedReason' }
 -- nil = it may be taken.
 local function not_taken(id, key, expected, data)
@@ -46,12 +47,5 @@ local function replay_job(at)
   return 1
 end
 local function replay_jobs()
-  local codes, done = {}, 0
-  for at = FIRST, #ARGV, STRIDE do
-    local code = replay_job(at)
-    codes[#codes + 1] = code
-    if code == 1 then done = done + 1 end
-  end
-  if done > 0 and operation ~= '' then redis.call('HINCRBY', X .. 'ops', operation .. ':done', done) end
-  return codes, done
+  return in_bulk(FIRST, STRIDE, replay_job)
 end

@@ -41,6 +41,8 @@ pub struct Operation {
     pub done: u64,
     /// Who began it, if it was gone on with.
     pub begun_by: Option<String>,
+    /// It does no more than so many in all.
+    pub most: Option<u64>,
 }
 
 /// What became of one dead letter.
@@ -58,6 +60,8 @@ pub enum Replayed {
     NoBody,
     /// Its data is not what it was when it was read.
     Changed,
+    /// The operation is over, or has done as many as it may.
+    Enough,
 }
 
 impl Replayed {
@@ -68,6 +72,7 @@ impl Replayed {
             -2 => Self::NotFailed,
             -3 => Self::NoBody,
             -5 => Self::Changed,
+            -7 => Self::Enough,
             _ => Self::NotFound,
         }
     }
@@ -106,15 +111,23 @@ pub struct Copied {
 impl Store {
     /// Begins an operation, or goes on with the same one.
     pub async fn begin(&self, act: Act, id: &str, actor: &Actor) -> Result<Operation, StoreError> {
-        let (began, done, by) = self.operation("begin", act, id, actor).await?;
+        let (began, done, by) = self.operation("begin", act, id, actor, None).await?;
         let began_ms = began.parse().map_err(|_| StoreError::Protocol(format!("a time: {began}")))?;
         let begun_by = Some(by).filter(|by| !by.is_empty());
-        Ok(Operation { act, id: id.to_owned(), began_ms, done: done.parse().unwrap_or(0), begun_by })
+        Ok(Operation {
+            act,
+            id: id.to_owned(),
+            began_ms,
+            done: done.parse().unwrap_or(0),
+            begun_by,
+            most: None,
+        })
     }
 
     /// Ends an operation: the same question asked again is a new one. Answers how many jobs it has done in all.
     pub async fn end(&self, operation: &Operation, actor: &Actor) -> Result<u64, StoreError> {
-        let (_, done, _) = self.operation("end", operation.act, &operation.id, actor).await?;
+        let (_, done, _) =
+            self.operation("end", operation.act, &operation.id, actor, Some(operation.began_ms)).await?;
         Ok(done.parse().unwrap_or(0))
     }
 
@@ -124,10 +137,12 @@ impl Store {
         act: Act,
         id: &str,
         actor: &Actor,
+        began_ms: Option<i64>,
     ) -> Result<(String, String, String), StoreError> {
         let script = &self.scripts.operation;
         let mut call = script.call(&self.keys);
         call.arg(what).arg(id).arg(act.as_str()).arg(&actor.args());
+        call.arg(began_ms.map(|ms| ms.to_string()).unwrap_or_default());
         convert(script.run(&self.connection, &call).await?)
     }
 
@@ -179,8 +194,11 @@ impl Store {
 
 fn push_head(call: &mut redis::Cmd, operation: Option<&Operation>, actor: &Actor) {
     match operation {
-        Some(operation) => call.arg(&operation.id).arg(operation.began_ms),
-        None => call.arg("").arg(""),
+        Some(operation) => {
+            let most = operation.most.map(|most| most.to_string()).unwrap_or_default();
+            call.arg(&operation.id).arg(operation.began_ms).arg(most)
+        }
+        None => call.arg("").arg("").arg(""),
     };
     call.arg(&actor.args());
 }

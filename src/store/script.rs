@@ -16,6 +16,7 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("bull/bury", include_str!("../../lua/include/bull/bury.lua")),
     ("bull/dead_letter", include_str!("../../lua/include/bull/dead_letter.lua")),
     ("bull/debounce", include_str!("../../lua/include/bull/debounce.lua")),
+    ("bulk", include_str!("../../lua/include/bulk.lua")),
     ("bury", include_str!("../../lua/include/bury.lua")),
     ("checkpoint", include_str!("../../lua/include/checkpoint.lua")),
     ("dead_letter", include_str!("../../lua/include/dead_letter.lua")),

@@ -82,3 +82,17 @@ async fn two_people_who_replay_the_same_at_once_replay_each_job_once() {
         ground.queue.close().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_people_with_the_same_limit_replay_no_more_than_it_together() {
+    for kind in KINDS {
+        let mut ground = Ground::new(kind).await;
+        ground.bury((0..MANY).map(|n| saying(&format!("j{n:02}"), "no")).collect()).await;
+        let arguments =
+            ["dead", "replay", "q", "--all", "--limit", "20", "--reason", "x", "--yes", "--rate", "40/s"];
+        let (one, two) = tokio::join!(ground.run(&arguments), ground.run(&arguments));
+        assert_eq!((one.code, two.code), (0, 0), "{one:?} {two:?}");
+        assert_eq!((ground.count("failed").await, ground.count("wait").await), (MANY - 20, 20));
+        ground.queue.close().await;
+    }
+}

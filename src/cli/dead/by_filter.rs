@@ -40,8 +40,9 @@ pub(super) async fn run(task: &Task<'_>) -> Result<ExitCode, CliError> {
             confirm(false, &format!("{} {} of {queue}", task.verb(), letters(count)))?;
         }
     }
-    let operation =
+    let begun =
         task.store.begin(task.act, &id_of(task), &task.actor).await.map_err(|error| task.error(error))?;
+    let operation = Operation { most: task.which.limit, ..begun };
     if let Some(by) = &operation.begun_by {
         let since = age(operation.began_ms, now_ms());
         task.session.out.note(&format!(
@@ -101,19 +102,19 @@ async fn go_on(task: &Task<'_>, operation: &Operation) -> Result<Tally, StoreErr
     let mut tally = Tally::default();
     let mut beat = Pace::new(task.rate);
     let mut after: Option<Cursor> = None;
-    // What an earlier run of the same operation has done counts.
-    let mut to_go = task.which.limit.map_or(u64::MAX, |limit| limit.saturating_sub(operation.done));
     loop {
         let page = task.store.dead(&filter, Order::OldestFirst, after, PAGE_MAX, task.reads_jobs()).await?;
         for batch in page.jobs.chunks(task.rate.batch()) {
-            let batch = &batch[..batch.len().min(usize::try_from(to_go).unwrap_or(usize::MAX))];
-            if batch.is_empty() {
+            beat.turn().await;
+            let verdicts = act_on(task, operation, batch, &mut tally).await?;
+            let done = verdicts.iter().filter(|verdict| **verdict == Replayed::Done).count();
+            tally.done += done as u64;
+            beat.spent(done);
+            // The script counts: an earlier run of the same operation, and somebody else's beside this one.
+            if verdicts.contains(&Replayed::Enough) || task.which.limit == Some(tally.done) {
                 return Ok(tally);
             }
-            beat.turn().await;
-            let done = act_on(task, operation, batch, &mut tally).await?;
-            to_go -= done as u64;
-            beat.spent(done);
+            tally.left += (verdicts.len() - done) as u64;
         }
         after = page.next;
         if after.is_none() {
@@ -127,11 +128,11 @@ async fn act_on(
     operation: &Operation,
     batch: &[DeadLetter],
     tally: &mut Tally,
-) -> Result<usize, StoreError> {
-    let verdicts = match task.act {
+) -> Result<Vec<Replayed>, StoreError> {
+    match task.act {
         Act::Purge => {
             let ids: Vec<&str> = batch.iter().map(|job| job.id.as_str()).collect();
-            task.store.purge(Some(operation), &task.actor, &ids).await?
+            task.store.purge(Some(operation), &task.actor, &ids).await
         }
         Act::Replay => {
             let mut jobs = Vec::with_capacity(batch.len());
@@ -148,13 +149,9 @@ async fn act_on(
                     }
                 }
             }
-            task.store.replay(Some(operation), task.to.as_ref(), &task.actor, &jobs).await?
+            task.store.replay(Some(operation), task.to.as_ref(), &task.actor, &jobs).await
         }
-    };
-    let done = verdicts.iter().filter(|verdict| **verdict == Replayed::Done).count();
-    tally.done += done as u64;
-    tally.left += (verdicts.len() - done) as u64;
-    Ok(done)
+    }
 }
 
 fn letters(n: u64) -> String {

@@ -111,7 +111,7 @@ fn refusal(id: &str, verdict: Replayed) -> Outcome {
         Replayed::Changed => {
             (Exit::Conflict, format!("the data of job {id} was changed meanwhile: try again"))
         }
-        Replayed::NotFailed | Replayed::Done => {
+        Replayed::NotFailed | Replayed::Done | Replayed::Enough => {
             (Exit::Conflict, format!("job {id} is not among the dead letters"))
         }
     })
