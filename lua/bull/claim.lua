@@ -1,10 +1,11 @@
 --- Takes jobs from the consumer end of `wait` into `active`, each with a lock of its own and a lease.
 -- KEYS  P, X
 -- ARGV  lane, request, lease ms, wanted, busy 0|1 (something was claimed since the last `drained`),
---       limiter max (0 = none), limiter duration ms, limiter grouped 0|1; then `wanted` tokens
--- Reply now, rest ms (0, or how long the queue rests), fence of the first job, drained 0|1,
+--       limiter max (0 = none), limiter duration ms, limiter grouped 0|1; then `wanted` tokens; 1 = it may take a suspect
+-- Reply now, rest ms (0, or how long the queue rests, or only suspects wait whose turn it is not), fence of the first job, drained 0|1,
 --       then for each token in turn one job: {name, data, opts, attemptsMade, processedOn, id, stacktrace, progress,
---       checkpoint}, the last three only where there may be any; or {} = this token holds nothing any more
+--       checkpoint, crashes that a suspect is charged with}, the last ones only where there may be any; or {} = this token
+--       holds nothing any more
 -- Lease the lock's own time to live; `X leases` names the locks that are ours
 -- Kept  begins with a write that is refused when memory is out, so that claiming stops before anything else; every id
 --       taken from `wait` is in `active` with a lock, asleep in `delayed`, or in `failed`; a job that runs is not
@@ -16,15 +17,23 @@
 --- @include "once"
 --- @include "bull/bury"
 --- @include "bull/limiter"
+--- @include "suspects"
 local lane, request, lease, wanted = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local limit_max, limit_ms, grouped = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
 local wait, active = P .. 'wait', P .. 'active'
 local FIRST_TOKEN = 8
+local may_take_suspect = ARGV[FIRST_TOKEN + wanted + 1] == '1'
 -- The reply of one call ends with the job that takes it past so many bytes of data: it must arrive within the worker's
 -- response time-out.
 local REPLY_BYTES_MAX = 16777216
 
+local WINDOW_MAX = 2000
 local call, try = redis.call, redis.pcall
+local function reversed(list)
+  local out = {}
+  for i = #list, 1, -1 do out[#out + 1] = list[i] end
+  return out
+end
 local function read(key)
   return try('HMGET', key, 'name', 'data', 'opts', 'attemptsMade', 'processedOn')
 end
@@ -38,6 +47,12 @@ local function describe(id, fields)
   if more[3] then call('HSET', X .. 'leases:stalled', id, more[3]) end
   return fields
 end
+-- The process runs this suspect from now on; `crashes` of its own are told with it.
+local function tell_suspect(id, fields, token)
+  if token then call('HSET', suspects, id, token) end
+  for i = 7, 9 do fields[i] = fields[i] or false end
+  fields[10] = own_crashes(id)
+end
 
 local before = replay(lane, request)
 if before then
@@ -50,6 +65,7 @@ if before then
     local fields = held and read(P .. id) or {}
     fields[6] = held and id
     reply[#reply + 1] = held and not fields.err and describe(id, fields) or {}
+    if held and not fields.err and redis.pcall('HEXISTS', suspects, id) == 1 then tell_suspect(id, fields) end
   end
   return reply
 end
@@ -58,22 +74,33 @@ local rest = redis.call('PTTL', X .. 'rest')
 if rest > 0 then return { now, rest, 0, 0 } end
 local wrong, there = expect_types({ wait, 'list', active, 'list', P .. 'completed', 'zset', X .. 'leases', 'set',
   X .. 'fence', 'string' }, { P .. 'stalled', 'set', P .. 'priority', 'zset', P .. 'failed', 'zset', P .. 'delayed', 'zset',
-  P .. 'paused', 'list', P .. 'metrics:completed', 'hash', P .. 'metrics:failed', 'hash', X .. 'leases:stalled', 'hash' })
+  P .. 'paused', 'list', P .. 'metrics:completed', 'hash', P .. 'metrics:failed', 'hash', X .. 'leases:stalled', 'hash',
+  suspects, 'hash' })
 if wrong then return wrong end
 if tonumber(lease) < 1 or (limit_max > 0 and limit_ms < 1) then
   return redis.error_reply('ERR a lease and a limiter window last 1 ms or more')
 end
-local ids = redis.call('LRANGE', wait, -wanted, -1)
+local ids, known, left, passed = nil, {}, nil, false
+if not there[suspects] then
+  ids = redis.call('LRANGE', wait, -wanted, -1)
+else -- seldom: looks as far as there are suspects, and takes from among them
+  local window = redis.call('LRANGE', wait, -math.min(wanted + redis.call('HLEN', suspects), WINDOW_MAX), -1)
+  known = suspects_among(window)
+  ids, left, passed = pick(reversed(window), wanted, known, may_take_suspect)
+  ids, left = reversed(ids), reversed(left)
+end
 local found = #ids
 wrong = limit_max > 0 and limiter_misfit(ids, grouped)
 if wrong then return wrong end
 if found == 0 then
+  if passed then return { now, SUSPECT_REST_MS, 0, 0 } end
   if ARGV[5] == '1' then redis.call('PUBLISH', P .. 'drained', '') end
   return { now, 0, 0, tonumber(ARGV[5]) }
 end
 
 local fence = redis.call('INCRBY', X .. 'fence', found) - found + 1
-redis.call('RPOP', wait, found)
+redis.call('RPOP', wait, found + (left and #left or 0))
+if left and #left > 0 then redis.call('RPUSH', wait, unpack(left)) end
 local reply = { now, 0, fence, 0 }
 local claimed, count, started, channel, base, args = {}, 0, string.format('%.0f', now), P .. 'active@', P, ARGV
 local limited, bytes, taken = limit_max > 0, 0, found
@@ -138,6 +165,7 @@ for i = found, 1, -1 do -- the consumer end is the right one
       bytes = bytes + #fields[2]
       fields[6] = id
       if fields[4] or fields[5] then describe(id, fields) end
+      if known[id] then tell_suspect(id, fields, token) end
     end
   end
 end
@@ -147,7 +175,9 @@ if count > 0 then
   if there[P .. 'priority'] then call('ZREM', P .. 'priority', unpack(claimed)) end
   call('SADD', X .. 'leases', unpack(claimed))
 end
-if taken == found and found < wanted then
+if passed and found < wanted then
+  reply[2] = SUSPECT_REST_MS
+elseif taken == found and found < wanted then
   call('PUBLISH', P .. 'drained', '')
   reply[4] = 1
 end

@@ -27,7 +27,8 @@ local before = replay(lane, request)
 if before then return before end
 local completed = P .. 'completed'
 local wrong, there = expect_types({ P .. 'active', 'list', completed, 'zset', X .. 'leases', 'set' },
-  { P .. 'stalled', 'set', P .. 'failed', 'zset', X .. 'leases:stalled', 'hash', P .. 'metrics:completed', 'hash',
+  { P .. 'stalled', 'set', P .. 'failed', 'zset', X .. 'leases:stalled', 'hash', X .. 'suspects', 'hash',
+    P .. 'metrics:completed', 'hash',
     P .. 'metrics:completed:data', 'list' })
 if wrong then return wrong end
 

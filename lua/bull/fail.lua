@@ -1,9 +1,10 @@
 --- Ends attempts badly: back to waiting, into `delayed`, or for good into `failed`, the dead-letter set.
--- KEYS  P, X
--- ARGV  lane, request, reply kept ms, metrics points (0 = none); then for each run: id, token, fate (retry|delay|bury),
---       delay ms, low bits of a delayed score, attemptsMade, failedReason, stacktrace (JSON), event payload,
+-- KEYS  P, X; for copies of dead letters also those of their queue
+-- ARGV  lane, request, reply kept ms, metrics points (0 = none); then for each run: id, token, fate (retry|delay|bury|unrun =
+--       buried without having run: its attempts stay), delay ms, low bits of a delayed score, attemptsMade, failedReason, stacktrace (JSON), event payload,
 --       keep count ('' = all, 0 = none), keep age s ('' = any), debounce id, lifo 0|1, reason class, attempt record
---       (JSON object without its first brace; '' = none)
+--       (JSON object without its first brace; '' = none), options of a copy and where it comes from (JSON without ends; '' =
+--       no copy)
 -- Reply for each run: 0 done, or -1 no such job, -2 no lock, -3 not in active, -6 another run's lock
 -- Kept  every check before the first write; a stale run changes nothing, not even the failure fields (Q1); the event is
 --       published on the last failure only
@@ -20,22 +21,27 @@
 --- @include "bull/retention"
 --- @include "metrics"
 --- @include "bull/bury"
-local FIRST, STRIDE = 5, 15
+--- @include "bull/dead_letter"
+local FIRST, STRIDE = 5, 17
 local lane, request, keep_ms, points = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local before = replay(lane, request)
 if before then return before end
 local failed = P .. 'failed'
 local wrong, there = expect_types({ P .. 'active', 'list', failed, 'zset', P .. 'stalled', 'set', P .. 'delayed', 'zset',
   P .. 'wait', 'list', P .. 'paused', 'list', P .. 'priority', 'zset', X .. 'leases', 'set',
-  X .. 'leases:stalled', 'hash', P .. 'metrics:failed', 'hash', P .. 'metrics:failed:data', 'list' })
+  X .. 'leases:stalled', 'hash', X .. 'suspects', 'hash', P .. 'metrics:failed', 'hash', P .. 'metrics:failed:data', 'list' })
+wrong = wrong or dead_letter_misfit()
 if wrong then return wrong end
 local ATTEMPT_RECORDS_MAX = 20
 
 local function record_attempt(id, made, class, attempt, fate)
+  if attempt == '' then return end
   local record = own_record(id)
-  redis.call('HSET', record, 'attempt:' .. made, '{"at":' .. string.format('%.0f', now) .. ',' .. attempt)
-  redis.call('HDEL', record, 'attempt:' .. (tonumber(made) - ATTEMPT_RECORDS_MAX))
-  if fate == 'bury' then redis.call('HSET', record, 'reason', class, 'buried_at', now) end
+  if fate ~= 'unrun' then
+    redis.call('HSET', record, 'attempt:' .. made, '{"at":' .. string.format('%.0f', now) .. ',' .. attempt)
+    redis.call('HDEL', record, 'attempt:' .. (tonumber(made) - ATTEMPT_RECORDS_MAX))
+  end
+  if fate == 'bury' or fate == 'unrun' then redis.call('HSET', record, 'reason', class, 'buried_at', now) end
 end
 
 local function finish(at, id)
@@ -80,10 +86,11 @@ for i = 1, #codes do
       bury(id, 'undecodable', 'the key of the job was replaced while it ran', now)
     else
       redis.call('HSET', keys[i], 'stacktrace', ARGV[at + 7], 'failedReason', ARGV[at + 6], 'attemptsMade', ARGV[at + 5])
-      if ARGV[at + 14] ~= '' then record_attempt(id, ARGV[at + 5], ARGV[at + 13], ARGV[at + 14], fate) end
-      if fate == 'bury' then
+      record_attempt(id, ARGV[at + 5], ARGV[at + 13], ARGV[at + 14], fate)
+      if fate == 'bury' or fate == 'unrun' then
         buried = buried + 1
         if ARGV[at + 13] == 'undecodable' then set_aside(id) end
+        copy_dead_letter(id, ARGV[at + 15], ARGV[at + 16], ARGV[at + 1], now)
         finish(at, id)
       else
         again(at, id, fate)

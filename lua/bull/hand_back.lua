@@ -13,13 +13,14 @@
 --- @include "release"
 --- @include "leave_active"
 --- @include "bull/waiting"
---- @include "record"
+--- @include "suspects"
 local FIRST, STRIDE = 5, 5
 local lane, request, keep_ms, rest = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local before = replay(lane, request)
 if before then return before end
 local wrong, there = expect_types({ P .. 'active', 'list', P .. 'stalled', 'set', P .. 'delayed', 'zset', P .. 'wait', 'list',
-  P .. 'paused', 'list', P .. 'priority', 'zset', X .. 'leases', 'set', X .. 'leases:stalled', 'hash' })
+  P .. 'paused', 'list', P .. 'priority', 'zset', X .. 'leases', 'set', X .. 'leases:stalled', 'hash',
+  X .. 'suspects', 'hash' })
 if wrong then return wrong end
 local codes, _, locks = refused_batch(FIRST, STRIDE, (#ARGV - FIRST + 1) / STRIDE)
 -- Only read here: counting comes after the DEL of the lock, or a full memory would refuse it.
@@ -33,6 +34,7 @@ for i = 1, #codes do
   local at = FIRST + (i - 1) * STRIDE
   if codes[i] == 0 and too_often(ARGV[at], ARGV[at + 4]) then codes[i] = -8 end
 end
+there[suspects] = nil -- a run that was stopped clears nobody
 local mine = release_held(codes, locks, FIRST, STRIDE, there)
 if #mine == 0 then return codes end
 local was_active = leave_active(mine)
@@ -40,7 +42,12 @@ for i = 1, #codes do
   if codes[i] == 0 then
     local at = FIRST + (i - 1) * STRIDE
     local id, delay = ARGV[at], ARGV[at + 2]
-    if ARGV[at + 4] ~= '' then count_up(own_record(id), 'deferrals') end
+    if ARGV[at + 4] ~= '' then
+      count_up(own_record(id), 'deferrals')
+      redis.call('HDEL', suspects, id) -- its handler has answered
+    else
+      stand_in_line(id)
+    end
     if not was_active[id] then
       codes[i] = -3
     elseif delay ~= '' then

@@ -1,9 +1,10 @@
 --- Takes back the jobs of our workers that died: their lease ran out, so waiting gets them again.
 -- KEYS  P, X
--- ARGV  none
+-- ARGV  for each run whose lease this worker lost, which shows that it lives: id, token
 -- Reply ms until the next lease runs out ('' = there is none), then for each recovered job: id, crashes so far
 -- Kept  recovered only if the lock is absent, the id is in `active`, and Bull's stall counter is what it was at claim;
---       otherwise another worker has taken the job over and only the entry goes; a crash is no attempt
+--       otherwise another worker has taken the job over and only the entry goes; a crash is no attempt; every job
+--       whose worker died is a suspect, and only one that ran as its process's suspect is charged
 -- Lease the lock's own time to live; `X leases` names the locks that are ours
 -- Spec  docs/wire/bull-4.md 6.3
 --- @include "keys"
@@ -11,9 +12,11 @@
 --- @include "types"
 --- @include "bull/target"
 --- @include "bull/bury"
+--- @include "suspects"
 local leases, call = X .. 'leases', redis.call
 local wrong = expect_types({ P .. 'active', 'list', P .. 'stalled', 'set', P .. 'wait', 'list', P .. 'paused', 'list',
-  P .. 'failed', 'zset', leases, 'set', X .. 'leases:stalled', 'hash' })
+  P .. 'failed', 'zset', P .. 'completed', 'zset',
+  leases, 'set', X .. 'leases:stalled', 'hash', X .. 'suspects', 'hash' })
 if wrong then return wrong end
 local reply, nearest = { '' }, nil
 local function forget(id)
@@ -38,7 +41,9 @@ local function take_back(id)
     call('RPUSH', target_list(), id)
     call('PUBLISH', P .. 'stalled@', id)
     local n = #reply
-    reply[n + 1], reply[n + 2] = id, count_up(own_record(id), 'crashes')
+    reply[n + 1], reply[n + 2] = id, note_crash(id, nil, now)
+  else
+    stand_in_line(id)
   end
 end
 for _, id in ipairs(call('SMEMBERS', leases)) do
@@ -48,10 +53,13 @@ for _, id in ipairs(call('SMEMBERS', leases)) do
     take_back(id)
     forget(id)
   elseif type(holder) ~= 'string' or not string.find(holder, '^[^:]+:%x+$') then
+    stand_in_line(id)
     forget(id) -- a Node worker's lock
   elseif left >= 0 and (not nearest or left < nearest) then
     nearest = left
   end
 end
+for i = 1, #ARGV, 2 do absolve(ARGV[i], ARGV[i + 1]) end
+prune_suspects()
 if nearest then reply[1] = string.format('%.0f', nearest) end
 return reply

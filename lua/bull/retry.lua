@@ -7,6 +7,7 @@
 --- @include "keys"
 --- @include "now"
 --- @include "types"
+--- @include "revive"
 --- @include "bull/target"
 local token, id = ARGV[1], ARGV[2]
 local key = P .. id
@@ -20,7 +21,7 @@ if redis.call('HEXISTS', key, 'data') == 0 then return -3 end
 redis.call('HDEL', key, 'finishedOn', 'processedOn', 'failedReason')
 redis.call('HSET', key, 'retriedOn', now)
 redis.call('ZREM', P .. 'failed', id)
-redis.call('HDEL', record, 'crashes', 'reason', 'buried_at')
+revive(id)
 redis.call(ARGV[3] == '1' and 'RPUSH' or 'LPUSH', target_list(), id)
 redis.call('PUBLISH', P .. 'waiting@' .. token, id)
 return 1

@@ -6,6 +6,7 @@
 -- Spec  docs/wire/bull-4.md 8.3 (queue.retryJobs)
 --- @include "keys"
 --- @include "types"
+--- @include "revive"
 --- @include "bull/target"
 local failed = P .. 'failed'
 local wrong = expect_types({ failed, 'zset', P .. 'wait', 'list', P .. 'paused', 'list' })
@@ -18,7 +19,7 @@ for _, id in ipairs(redis.call('ZRANGE', failed, ARGV[2], ARGV[2] + ARGV[1] - 1)
   if can_run(id) then
     ids[#ids + 1] = id
     redis.call('HDEL', P .. id, 'finishedOn', 'processedOn', 'failedReason')
-    redis.pcall('HDEL', X .. 'job:' .. id, 'crashes', 'reason', 'buried_at')
+    revive(id)
   else
     left = left + 1
   end

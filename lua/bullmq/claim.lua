@@ -2,10 +2,10 @@
 --- lease. Delayed jobs that are due are moved first.
 -- KEYS  P, X
 -- ARGV  lane, request, lease ms, wanted, worker's name ('' = none), limiter max (0 = none), limiter duration ms; then
---       `wanted` tokens
--- Reply now, rest ms (0, or how long nothing may be taken), fence of the first job, 0, when the next delayed job is due (ms,
+--       `wanted` tokens; 1 = it may take a suspect
+-- Reply now, rest ms (0, or how long nothing may be taken, or only suspects wait whose turn it is not), fence of the first job, 0, when the next delayed job is due (ms,
 --       '' = none), then for each token in turn one job: {name, data, opts, timestamp, id, atm, ats, defa, rjk, parentKey,
---       stacktrace, progress, checkpoint}, ended after id where the hash is as its producer wrote it; or {} = this token
+--       stacktrace, progress, checkpoint, crashes that a suspect is charged with}, ended after id where the hash is as its producer wrote it; or {} = this token
 --       holds nothing any more
 -- Lease the lock's own time to live; `X leases` names the locks that are ours
 -- Kept  begins with a write that is refused when memory is out, so that claiming stops before anything else; every id
@@ -20,6 +20,7 @@
 --- @include "bullmq/due"
 --- @include "bullmq/limiter"
 --- @include "bullmq/bury"
+--- @include "suspects"
 local lane, request, lease, wanted, worker = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local wait, active, prioritized = P .. 'wait', P .. 'active', P .. 'prioritized'
 local FIRST_TOKEN, EXAMINED_MOST = 7, 2000
@@ -55,6 +56,13 @@ local function describe(id, fields, more, started)
   return fields
 end
 
+-- The process runs this suspect from now on; `crashes` of its own are told with it.
+local function tell_suspect(id, fields, token)
+  if token then call('HSET', suspects, id, token) end
+  for i = 5, 13 do fields[i] = fields[i] or false end
+  fields[14] = own_crashes(id)
+end
+
 local before = replay(lane, request)
 if before then
   local reply = { now, 0, before[1], 0, '' }
@@ -67,6 +75,7 @@ if before then
     local fields = held and read(key) or {}
     local more = held and not fields.err and read_more(key)
     reply[#reply + 1] = more and describe(id, fields, more, more.started) or {}
+    if more and try('HEXISTS', suspects, id) == 1 then tell_suspect(id, fields) end
   end
   return reply
 end
@@ -74,7 +83,7 @@ end
 local wrong, there = expect_types({ wait, 'list', active, 'list', P .. 'meta', 'hash', P .. 'events', 'stream',
   P .. 'marker', 'zset', P .. 'completed', 'zset', X .. 'leases', 'set', X .. 'fence', 'string' }, { prioritized, 'zset',
   P .. 'delayed', 'zset', P .. 'limiter', 'string', P .. 'pc', 'string', P .. 'stalled', 'set', P .. 'failed', 'zset',
-  P .. 'paused', 'list', X .. 'leases:stalled', 'hash' })
+  P .. 'paused', 'list', X .. 'leases:stalled', 'hash', suspects, 'hash' })
 if wrong then return wrong end
 if tonumber(lease) < 1 then return redis.error_reply('ERR a lease lasts 1 ms or more') end
 
@@ -177,12 +186,31 @@ local function put_back(ids, scores, first)
     if scores[i] then call('ZADD', prioritized, scores[i], ids[i]) else call('RPUSH', wait, ids[i]) end
   end
 end
+-- Seldom: suspects whose turn it is not, to be put back when all others were taken.
+local may_take_suspect, passed, passed_scores = ARGV[FIRST_TOKEN + wanted + 1] == '1', {}, {}
+local known
+local function pass_over(ids, scores)
+  known = suspects_among(ids)
+  local others, score_of = {}, {}
+  for i = 1, #ids do
+    if known[ids[i]] and not may_take_suspect then
+      passed[#passed + 1] = ids[i]
+      passed_scores[#passed] = scores[i]
+    else
+      if known[ids[i]] then may_take_suspect = false end
+      others[#others + 1] = ids[i]
+      score_of[#others] = scores[i]
+    end
+  end
+  return others, score_of
+end
 if #due > 0 then there[wait] = call('EXISTS', wait) == 1 end -- promoting may have filled it
 local dry, bytes = false, 0
 while not dry and bytes < REPLY_BYTES_MAX and count < most and counted < room and examined < EXAMINED_MOST do
   local n = math.min(most - count, room - counted)
   local ids, scores = take(n)
   dry, examined = #ids < n, examined + #ids
+  if there[suspects] then ids, scores = pass_over(ids, scores) end
   local odd = has_odd_ids(ids)
   for i = 1, #ids do
     local id = ids[i]
@@ -202,6 +230,7 @@ while not dry and bytes < REPLY_BYTES_MAX and count < most and counted < room an
         else
           start_again(id, key, fields)
         end
+        if known and known[id] then tell_suspect(id, fields, token) end
         bytes = bytes + #(fields[2] or '')
         reply[count + 5] = fields
       end
@@ -212,6 +241,10 @@ while not dry and bytes < REPLY_BYTES_MAX and count < most and counted < room an
       break
     end
   end
+end
+if #passed > 0 then
+  put_back(passed, passed_scores, 1)
+  if count < wanted then reply[2] = SUSPECT_REST_MS end
 end
 if dry then call('DEL', P .. 'pc') end
 if examined > 0 then call('ZADD', P .. 'marker', 0, '0') end

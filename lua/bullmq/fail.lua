@@ -1,9 +1,9 @@
 --- Ends attempts badly: back to waiting, into `delayed`, or for good into `failed`, the dead-letter set.
--- KEYS  P, X
--- ARGV  lane, request, reply kept ms, metrics points (0 = none); then for each run: id, token, fate (retry|delay|bury),
---       delay ms, failedReason, stacktrace (JSON), keep count ('' = all, 0 = none), keep age s ('' = any), most that are
+-- KEYS  P, X; for copies of dead letters also those of their queue
+-- ARGV  lane, request, reply kept ms, metrics points (0 = none); then for each run: id, token, fate (retry|delay|bury|unrun =
+--       buried without having run: its attempts stay), delay ms, failedReason, stacktrace (JSON), keep count ('' = all, 0 = none), keep age s ('' = any), most that are
 --       removed by age ('' = 1000), lifo 0|1, attempts that the job has in all, reason class, attempt record (JSON
---       object without its first brace; '' = none)
+--       object without its first brace; '' = none), options of a copy and where it comes from (JSON without ends; '' = no copy)
 -- Reply for each run: 0 done, or -1 no such job, -2 no lock, -3 not in active, -6 another run's lock
 -- Kept  every check before the first write; a stale run changes nothing, not even the failure fields; a job is in one place;
 --       the events `failed` and `retries-exhausted` are of the last failure only
@@ -23,11 +23,13 @@
 --- @include "bullmq/retention"
 --- @include "bullmq/due"
 --- @include "bullmq/delayed"
-local FIRST, STRIDE = 5, 13
+--- @include "bullmq/dead_letter"
+local FIRST, STRIDE = 5, 15
 local lane, request, keep_ms, points = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local before = replay(lane, request)
 if before then return before end
 local wrong, there = expect_types(ENDING, seldom_at_ends('failed'))
+wrong = wrong or dead_letter_misfit()
 if wrong then return wrong end
 local ATTEMPT_RECORDS_MAX = 20
 local call = redis.call
@@ -39,10 +41,13 @@ local mine = release_held(codes, locks, FIRST, STRIDE, there)
 if #mine == 0 then return codes end
 
 local function record_attempt(id, made, class, attempt, fate)
+  if attempt == '' then return end
   local record = own_record(id)
-  call('HSET', record, 'attempt:' .. made, '{"at":' .. string.format('%.0f', now) .. ',' .. attempt)
-  call('HDEL', record, 'attempt:' .. (made - ATTEMPT_RECORDS_MAX))
-  if fate == 'bury' then call('HSET', record, 'reason', class, 'buried_at', now) end
+  if fate ~= 'unrun' then
+    call('HSET', record, 'attempt:' .. made, '{"at":' .. string.format('%.0f', now) .. ',' .. attempt)
+    call('HDEL', record, 'attempt:' .. (made - ATTEMPT_RECORDS_MAX))
+  end
+  if fate == 'bury' or fate == 'unrun' then call('HSET', record, 'reason', class, 'buried_at', now) end
 end
 
 local meta, keeper, buried = read_meta(P), new_keeper(P .. 'failed', now), 0
@@ -95,13 +100,14 @@ for i = 1, #codes do
     elseif ends[i].err then
       bury(id, 'undecodable', 'the key of the job was replaced while it ran', now)
     else
-      local made = math.floor(number_of(ends[i][3])) + 1
+      local made = math.floor(number_of(ends[i][3])) + (fate == 'unrun' and 0 or 1)
       -- What is due goes first: a job that is tried again at once lines up behind it.
       if fate == 'retry' and not retried then promote(meta, due_jobs(now), now) end
       call('HSET', keys[i], 'failedReason', ARGV[at + 4], 'stacktrace', ARGV[at + 5], 'atm', made)
-      if ARGV[at + 12] ~= '' then record_attempt(id, made, ARGV[at + 11], ARGV[at + 12], fate) end
-      if fate == 'bury' then
+      record_attempt(id, made, ARGV[at + 11], ARGV[at + 12], fate)
+      if fate == 'bury' or fate == 'unrun' then
         if ARGV[at + 11] == 'undecodable' then set_aside(id) end
+        copy_dead_letter(id, ARGV[at + 13], ARGV[at + 14], ARGV[at + 1], now)
         finish(i, at, id, made)
         last_buried = true
       else

@@ -12,7 +12,7 @@
 --- @include "types"
 --- @include "once"
 --- @include "fence_batch"
---- @include "record"
+--- @include "suspects"
 --- @include "bullmq/target"
 --- @include "bullmq/marker"
 --- @include "bullmq/event"
@@ -25,7 +25,7 @@ local before = replay(lane, request)
 if before then return before end
 local wrong = expect_types({ P .. 'active', 'list', P .. 'stalled', 'set', P .. 'delayed', 'zset', P .. 'wait', 'list',
   P .. 'paused', 'list', P .. 'prioritized', 'zset', P .. 'meta', 'hash', P .. 'events', 'stream', P .. 'marker', 'zset',
-  X .. 'leases', 'set', X .. 'leases:stalled', 'hash' })
+  X .. 'leases', 'set', X .. 'leases:stalled', 'hash', X .. 'suspects', 'hash' })
 if wrong then return wrong end
 local codes, keys, locks = refused_batch(FIRST, STRIDE, (#ARGV - FIRST + 1) / STRIDE)
 local meta, call = read_meta(P), redis.call
@@ -38,7 +38,12 @@ local function too_often(id, most)
 end
 local function let_go(i, id, is_counted)
   call('DEL', locks[i])
-  if is_counted then count_up(own_record(id), 'deferrals') end
+  if is_counted then
+    count_up(own_record(id), 'deferrals')
+    call('HDEL', suspects, id) -- its handler has answered
+  else
+    stand_in_line(id)
+  end
   call('SREM', P .. 'stalled', id)
   call('SREM', X .. 'leases', id)
   call('HDEL', X .. 'leases:stalled', id)

@@ -6,6 +6,7 @@
 -- Spec  docs/wire/bullmq.md 7.6
 --- @include "keys"
 --- @include "types"
+--- @include "revive"
 --- @include "bullmq/remove"
 --- @include "bullmq/reprocess"
 local failed = P .. 'failed'
@@ -22,7 +23,7 @@ for _, id in ipairs(looked_at) do
   if can_run(id) then
     ids[#ids + 1] = id
     redis.call('HDEL', P .. id, 'finishedOn', 'processedOn', 'failedReason')
-    redis.pcall('HDEL', X .. 'job:' .. id, 'crashes', 'reason', 'buried_at')
+    revive(id)
     if not meta.five then restore_dependency(P .. id) end
     emit(meta, 'waiting', 'jobId', id, 'prev', 'failed')
   else

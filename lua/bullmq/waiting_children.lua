@@ -16,7 +16,7 @@ local code = refused(id, token)
 if code then return code end
 local wrong = expect_types({ P .. 'active', 'list', P .. 'waiting-children', 'zset', P .. 'stalled', 'set',
   P .. 'meta', 'hash', P .. 'events', 'stream', key .. ':dependencies', 'set', key .. ':unsuccessful', 'zset',
-  X .. 'leases', 'set', X .. 'leases:stalled', 'hash' })
+  X .. 'leases', 'set', X .. 'leases:stalled', 'hash', X .. 'suspects', 'hash' })
 if wrong then return wrong end
 if redis.call('ZCARD', key .. ':unsuccessful') > 0 then return -9 end
 local pending = key .. ':dependencies'
@@ -25,6 +25,7 @@ redis.call('DEL', key .. ':lock')
 redis.call('SREM', P .. 'stalled', id)
 redis.call('SREM', X .. 'leases', id)
 redis.call('HDEL', X .. 'leases:stalled', id)
+redis.call('HDEL', X .. 'suspects', id)
 if redis.call('LREM', P .. 'active', -1, id) == 0 then return -3 end
 redis.call('ZADD', P .. 'waiting-children', now, id)
 emit_untrimmed(P, 'waiting-children', 'jobId', id, 'prev', 'active')

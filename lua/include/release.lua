@@ -14,5 +14,7 @@ local function release_held(codes, locks, first, stride, there)
   if there[P .. 'stalled'] then redis.call('SREM', P .. 'stalled', unpack(mine)) end
   redis.call('SREM', X .. 'leases', unpack(mine))
   if there[X .. 'leases:stalled'] then redis.call('HDEL', X .. 'leases:stalled', unpack(mine)) end
+  -- It ended without taking its worker along: no suspect any more.
+  if there[X .. 'suspects'] then redis.call('HDEL', X .. 'suspects', unpack(mine)) end
   return mine
 end

@@ -34,6 +34,7 @@ pub(super) fn options(config: &Config) -> Options {
         shutdown_grace: worker.shutdown_grace,
         max_stalled: worker.max_stalled,
         max_started: worker.max_started,
+        crash_limit: worker.crash_limit,
         zone: match worker.cron_zone {
             config::CronZone::Local => Zone::Local,
             config::CronZone::Named(zone) => Zone::Named(zone),
@@ -68,7 +69,9 @@ pub(super) async fn queues(
     let stores: Vec<(&config::Queue, Store)> = chosen
         .map(|(name, queue)| {
             let keys = Keys::new(&queue.prefix, name);
-            (queue, Store::of(connection.clone(), keys, dialect(queue.dialect)))
+            let dead_letters = queue.dead_letter.as_deref().map(|name| Keys::new(&queue.prefix, name));
+            let store = Store::of(connection.clone(), keys, dialect(queue.dialect));
+            (queue, store.with_dead_letters(dead_letters))
         })
         .collect();
     // All at once, or the start would take longer with every queue; the first refusal of the config's order is told.
@@ -126,6 +129,9 @@ async fn open(store: &Store, queue: &config::Queue) -> Result<(), Failure> {
     }
     server::check_rights(store, true).await?;
     if let Some(problem) = unknown_here(store, queue) {
+        return Err(refused(problem));
+    }
+    if let Some(problem) = store.dead_letters_misfit().await.map_err(Failure::redis)? {
         return Err(refused(problem));
     }
     let opened = store.open().await.map_err(Failure::redis)?;

@@ -108,6 +108,8 @@ async fn redis(
     for (name, queue) in &config.queues {
         let keys = Keys::new(&queue.prefix, name);
         let store = Store::of(connection.clone(), keys, build::dialect(queue.dialect));
+        let dead_letters = queue.dead_letter.as_deref().map(|name| Keys::new(&queue.prefix, name));
+        let store = store.with_dead_letters(dead_letters);
         if let Err(error) = queue_in_redis(findings, queue, &store).await {
             let (exit, detail) = explain(error);
             findings.error(format!("queue {name}"), exit, detail);
@@ -199,6 +201,9 @@ async fn queue_in_redis(findings: &mut Findings, queue: &Queue, store: &Store) -
         _ => findings.ok(&what, "empty so far: its first key will tell Bull 4 from BullMQ"),
     }
     if let Some(problem) = build::unknown_here(store, queue) {
+        findings.error(&what, EXIT_CONFIG, problem);
+    }
+    if let Some(problem) = store.dead_letters_misfit().await? {
         findings.error(&what, EXIT_CONFIG, problem);
     }
     for wrong in store.wrong_keys().await? {

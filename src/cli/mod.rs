@@ -3,10 +3,12 @@
 //! Owns: arguments, what is printed, exit codes. Must never know: Redis commands (`store`), key names (`wire`). One
 //! file for each command; [`session`] is where those that speak to Redis begin, [`error`] how all of them end.
 
+pub mod actor;
 pub mod bench;
 pub mod check;
 pub mod completions;
 pub mod config;
+pub mod dead;
 pub mod demo;
 pub mod dev;
 pub mod error;
@@ -66,6 +68,9 @@ enum Command {
     /// Add, list, watch, retry and remove jobs
     #[command(subcommand)]
     Job(job::Job),
+    /// List, show, replay and purge jobs that failed for good
+    #[command(subcommand)]
+    Dead(dead::Dead),
     /// Move a Bull 4 queue to BullMQ while both are in use
     Move(moving::Move),
     /// Measure this worker on a queue that anyone filled
@@ -101,6 +106,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
             queue::run(&Session::new(&shared)?, command).await.map(|()| ExitCode::SUCCESS)
         }),
         Command::Job(command) => on_runtime(async { job::run(&Session::new(&shared)?, command).await }),
+        Command::Dead(command) => on_runtime(async { dead::run(&Session::new(&shared)?, command).await }),
         Command::Move(args) => on_runtime(async {
             moving::run(&Session::new(&shared)?, &args).await.map(|()| ExitCode::SUCCESS)
         }),

@@ -38,6 +38,10 @@ pub const SHUTDOWN_GRACE_MS_MAX: u64 = 24 * HOUR_MS;
 pub const MAX_STALLED_DEFAULT: u64 = 1;
 /// More stalls than this are a loop, not bad luck.
 pub const MAX_STALLED_MAX: u64 = 1_000;
+/// Crashes of its own after which a job is a dead letter.
+pub const CRASH_LIMIT_DEFAULT: u64 = 3;
+/// More crashes than this are no accident.
+pub const CRASH_LIMIT_MAX: u64 = 1_000;
 /// The most that `worker.max_started` can be raised to.
 pub const MAX_STARTED_MAX: u64 = 1_000_000;
 

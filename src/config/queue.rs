@@ -31,6 +31,8 @@ pub struct Queue {
     pub metrics_points_max: Option<u64>,
     /// A job with more data than this many bytes fails unread.
     pub payload_bytes_max: u64,
+    /// The queue that gets copies of jobs that fail for good.
+    pub dead_letter: Option<String>,
     /// By job name; `*` = any other. Never empty.
     pub handlers: BTreeMap<String, Handler>,
 }
@@ -87,10 +89,39 @@ pub(super) fn read_all(
         let hint = "start a second process with the others; each queue has a connection of its own";
         problems.push(Problem::new("too many queues", &section.place, expected, hint));
     }
-    named
+    let queues = named
         .iter()
         .map(|(name, queue)| ((*name).to_owned(), read(name, queue, prefix, base, problems)))
-        .collect()
+        .collect();
+    for (name, section) in named {
+        if let Some(circle) = circle_of(&queues, name) {
+            let hint = "a job that fails everywhere would go round for ever: let one of them end it";
+            let what = format!("leads back to this queue: {circle}");
+            problems.push(section.problem(
+                "dead_letter",
+                &what,
+                "a queue whose own dead letters stay there",
+                hint,
+            ));
+        }
+    }
+    queues
+}
+
+/// `a → b → a`, if the copies of this queue's dead letters come back to it.
+fn circle_of(queues: &BTreeMap<String, Queue>, first: &str) -> Option<String> {
+    let (mut path, mut at) = (vec![first], first);
+    while let Some(next) = queues.get(at).and_then(|queue| queue.dead_letter.as_deref()) {
+        path.push(next);
+        if next == first {
+            return (path.len() > 2).then(|| path.join(" → "));
+        }
+        if path.len() > queues.len() + 1 {
+            return None;
+        }
+        at = next;
+    }
+    None
 }
 
 fn read(name: &str, section: &Section<'_>, prefix: &str, base: &Base<'_>, problems: &mut Problems) -> Queue {
@@ -103,6 +134,15 @@ fn read(name: &str, section: &Section<'_>, prefix: &str, base: &Base<'_>, proble
     let own_prefix = section.maybe_text("prefix");
     if let Some(fault) = own_prefix.as_deref().and_then(prefix_fault) {
         problems.push(section.problem("prefix", fault, PREFIX, "left out, it is redis.prefix"));
+    }
+    let dead_letter = section.maybe_text("dead_letter");
+    if let Some(target) = &dead_letter {
+        let hint = "name a queue of its own for them";
+        if target == name {
+            problems.push(section.problem("dead_letter", "is the queue itself", "another queue", hint));
+        } else if let Some((fault, hint)) = queue_name_fault(target) {
+            problems.push(section.problem("dead_letter", fault, QUEUE_NAME, hint));
+        }
     }
     let concurrency = section.int("concurrency");
     let handlers = if section.exists() {
@@ -125,6 +165,7 @@ fn read(name: &str, section: &Section<'_>, prefix: &str, base: &Base<'_>, proble
         retention: retention(&section.section("retention"), problems),
         metrics_points_max: section.section("metrics").maybe_int("max_points"),
         payload_bytes_max: section.bytes("payload_max"),
+        dead_letter,
         handlers,
     }
 }

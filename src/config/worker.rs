@@ -26,6 +26,8 @@ pub struct Worker {
     pub shutdown_grace: Duration,
     /// Bull's `maxStalledCount`.
     pub max_stalled: u32,
+    /// Crashes of its own after which a job is a dead letter.
+    pub crash_limit: u32,
     /// `BullMQ`'s `maxStartedAttempts`; `None` = no limit.
     pub max_started: Option<u32>,
     /// Time zone of cron entries without `tz`.
@@ -97,6 +99,7 @@ pub(super) fn read(section: &Section<'_>, problems: &mut Problems) -> Worker {
         sweep: section.duration("sweep"),
         shutdown_grace: section.duration("shutdown_grace"),
         max_stalled: section.int("max_stalled") as u32,
+        crash_limit: section.int("crash_limit") as u32,
         max_started: section.maybe_int("max_started").map(|most| most as u32),
         cron_zone,
     }

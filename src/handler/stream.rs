@@ -273,6 +273,7 @@ impl ErrorLine {
             class: ReasonClass::Error,
             retryable: self.retryable.unwrap_or(true),
             retry_after: self.retry_after,
+            spends_attempt: true,
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod options;
 pub mod outcome;
 pub mod progress;
 pub mod repeat;
+pub mod signature;
 pub mod state;
 
 use std::sync::Arc;

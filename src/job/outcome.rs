@@ -106,12 +106,21 @@ pub struct Failure {
     pub retryable: bool,
     /// Replaces the configured backoff (Retry-After of the backend).
     pub retry_after: Option<Duration>,
+    /// Does it count among the attempts made? Not if the job never ran.
+    pub spends_attempt: bool,
 }
 
 impl Failure {
     /// A failure that may be retried.
     pub fn new(class: ReasonClass, message: impl Into<String>) -> Self {
-        Self { message: message.into(), stack: None, class, retryable: true, retry_after: None }
+        Self {
+            message: message.into(),
+            stack: None,
+            class,
+            retryable: true,
+            retry_after: None,
+            spends_attempt: true,
+        }
     }
 
     /// A handler's function panicked: an attempt like any other. `panic` is what `catch_unwind` gives.
@@ -119,6 +128,13 @@ impl Failure {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
         Self::new(ReasonClass::Error, format!("panicked: {}", text.unwrap_or("(no text)")))
+    }
+
+    /// The job has taken its worker along so often that it is run no more. It spends no attempt: it did not run.
+    pub fn crashed(crashes: u32) -> Self {
+        let message =
+            format!("crashed: its worker died {crashes} times while it was the one suspect that ran there");
+        Self { retryable: false, spends_attempt: false, ..Self::new(ReasonClass::Crashed, message) }
     }
 
     /// The same, but never to be tried again.

@@ -18,6 +18,8 @@ pub struct CallbackJob {
     pub name: String,
     /// Its options; the defaults if they cannot be read (then no handler was run with them).
     pub opts: Options,
+    /// Its options as stored.
+    pub opts_text: String,
     /// Failed attempts before this run.
     pub attempts_made: u32,
     /// `stacktrace` as stored.
@@ -68,7 +70,11 @@ impl Store {
         let number = |text: Option<String>| bull::integer(text.as_deref().map(str::as_bytes));
         Ok(Some(CallbackJob {
             name: name.unwrap_or_else(|| "__default__".into()),
-            opts: opts.and_then(|text| self.scripts.dialect().options(&text).ok()).unwrap_or_default(),
+            opts: opts
+                .as_ref()
+                .and_then(|text| self.scripts.dialect().options(text).ok())
+                .unwrap_or_default(),
+            opts_text: opts.unwrap_or_default(),
             attempts_made: number(attempts_made).clamp(0, i64::from(u32::MAX)) as u32,
             stacktrace,
             debounce_id,

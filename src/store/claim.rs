@@ -23,6 +23,8 @@ pub struct ClaimRequest<'a> {
     pub limiter: Option<&'a Limiter>,
     /// One new token for each job wanted.
     pub tokens: &'a [String],
+    /// One of the jobs may be a suspect: no other one runs in this process.
+    pub may_take_suspect: bool,
 }
 
 /// The rate limiter (docs/wire/bull-4.md 9, docs/wire/bullmq.md 4.4).
@@ -41,7 +43,8 @@ pub struct Limiter {
 pub struct Claimed {
     /// Redis' time, ms.
     pub now_ms: i64,
-    /// The queue rests this long: a backend asked for it, or a rate limit is reached (`BullMQ`); 0 = it does not.
+    /// The queue rests this long: a backend asked for it, a rate limit is reached (`BullMQ`), or only suspects wait whose
+    /// turn it is not; 0 = it does not.
     pub rest_ms: u64,
     /// Waiting ran dry, and `drained` was published.
     pub drained: bool,
@@ -62,6 +65,8 @@ pub struct ClaimedJob {
     pub fence: u64,
     /// Its hash.
     pub fields: ClaimedFields,
+    /// Its worker died before: how many crashes it is charged with. `None` = it is no suspect.
+    pub suspect: Option<u32>,
 }
 
 impl Store {
@@ -81,6 +86,9 @@ impl Store {
         };
         for token in request.tokens {
             call.arg(token);
+        }
+        if request.may_take_suspect {
+            call.arg(1);
         }
         read_claimed(dialect, script.run(&self.connection, &call).await?)
     }
@@ -103,7 +111,7 @@ fn read_claimed(dialect: Dialect, reply: Value) -> Result<Claimed, StoreError> {
         if fields.is_empty() {
             continue;
         }
-        let (id, fields) = match dialect {
+        let (id, fields, suspect) = match dialect {
             Dialect::Bull => bull_fields(fields),
             Dialect::BullMq => bullmq_fields(fields),
         };
@@ -113,19 +121,21 @@ fn read_claimed(dialect: Dialect, reply: Value) -> Result<Claimed, StoreError> {
             token_index,
             fence: first_fence.max(0).cast_unsigned() + token_index as u64,
             fields,
+            suspect,
         });
     }
     Ok(Claimed { now_ms, rest_ms: rest_ms.max(0).cast_unsigned(), drained: drained == 1, next_due_ms, jobs })
 }
 
 /// One job as lua/bull/claim.lua tells it.
-fn bull_fields(fields: Vec<Value>) -> (Option<Vec<u8>>, ClaimedFields) {
+fn bull_fields(fields: Vec<Value>) -> (Option<Vec<u8>>, ClaimedFields, Option<u32>) {
     let mut fields = fields.into_iter();
     let mut next = || fields.next().and_then(bytes);
     let (name, data, opts, attempts_made) = (next(), next(), next(), next());
     let _processed_on = next();
     let id = next();
     let (stacktrace, progress, checkpoint) = (next(), next(), next());
+    let suspect = count(next());
     let told = ClaimedFields {
         name,
         data,
@@ -136,17 +146,18 @@ fn bull_fields(fields: Vec<Value>) -> (Option<Vec<u8>>, ClaimedFields) {
         checkpoint,
         ..Default::default()
     };
-    (id, told)
+    (id, told, suspect)
 }
 
 /// One job as lua/bullmq/claim.lua tells it.
-fn bullmq_fields(fields: Vec<Value>) -> (Option<Vec<u8>>, ClaimedFields) {
+fn bullmq_fields(fields: Vec<Value>) -> (Option<Vec<u8>>, ClaimedFields, Option<u32>) {
     let mut fields = fields.into_iter();
     let mut next = || fields.next().and_then(bytes);
     let (name, data, opts, timestamp, id) = (next(), next(), next(), next(), next());
     let (attempts_made, attempts_started) = (next(), next());
     let (deferred, scheduler, parent_key) = (next(), next(), next());
     let (stacktrace, progress, checkpoint) = (next(), next(), next());
+    let suspect = count(next());
     let told = ClaimedFields {
         name,
         data,
@@ -161,5 +172,9 @@ fn bullmq_fields(fields: Vec<Value>) -> (Option<Vec<u8>>, ClaimedFields) {
         scheduler,
         parent_key,
     };
-    (id, told)
+    (id, told, suspect)
+}
+
+fn count(text: Option<Vec<u8>>) -> Option<u32> {
+    text.map(|text| String::from_utf8_lossy(&text).parse().unwrap_or(0))
 }

@@ -2,6 +2,7 @@
 
 use redis::{Cmd, Value};
 
+use super::dead_letter;
 use super::script::in_dialect;
 use super::{Lane, Store, StoreError, array, integer};
 use crate::job::options::Keep;
@@ -82,10 +83,14 @@ pub struct FailedRun<'a> {
     pub token: &'a str,
     /// What becomes of the job.
     pub fate: crate::job::outcome::Fate,
-    /// Failures including this one.
+    /// Failures including this one, if it spends an attempt.
     pub attempts_made: u32,
+    /// False = the job was not run: its attempts stay as they are, and no attempt is recorded.
+    pub spends_attempt: bool,
     /// Tries that the job has in all (`BullMQ` tells when they are used up).
     pub attempts: u32,
+    /// The job's options as stored: what a copy in a dead-letter queue keeps of them.
+    pub opts: &'a str,
     /// Stored unchanged; `None` = the failure had no message.
     pub message: Option<&'a str>,
     /// The whole new `stacktrace`.
@@ -164,10 +169,14 @@ impl Store {
     ) -> Result<Vec<Verdict>, StoreError> {
         use crate::job::outcome::Fate;
         let script = &self.scripts.fail;
-        let mut call = script.call(&self.keys);
+        let mut call = match &self.dead_letter {
+            Some(other) => script.call_with(&self.keys, other),
+            None => script.call(&self.keys),
+        };
         call.arg(&lane.name).arg(lane.request).arg(kept).arg(metrics_points);
         for run in runs {
             let (fate, delay) = match run.fate {
+                Fate::Bury if !run.spends_attempt => ("unrun", 0),
                 Fate::Bury => ("bury", 0),
                 Fate::RetryNow => ("retry", 0),
                 Fate::Delay(ms) => ("delay", ms),
@@ -186,7 +195,10 @@ impl Store {
                     push_keep_with_limit(&mut call, run.keep).arg(u8::from(run.lifo)).arg(run.attempts);
                 }
             }
-            call.arg(run.class).arg(&run.record);
+            let copy = self.dead_letter.is_some() && run.fate == Fate::Bury;
+            let (opts, from) =
+                if copy { dead_letter::copy_of(&self.keys.queue, run) } else { Default::default() };
+            call.arg(run.class).arg(&run.record).arg(opts).arg(from);
         }
         verdicts(script.run(&self.connection, &call).await?)
     }

@@ -10,6 +10,9 @@ pub mod change;
 pub mod claim;
 pub mod connection;
 pub mod control;
+
+pub mod dead;
+pub mod dead_letter;
 pub mod depth;
 pub mod enqueue;
 pub mod error;
@@ -25,6 +28,7 @@ pub mod queue;
 pub mod recover;
 pub mod renew;
 pub mod repeat;
+pub mod replay;
 pub mod rights;
 pub mod run;
 pub mod scheduler;
@@ -76,18 +80,26 @@ pub struct Store {
     keys: Keys,
     connection: Connection,
     scripts: opened::Choice,
+    /// The queue that gets copies of dead letters.
+    dead_letter: Option<Keys>,
 }
 
 impl Store {
     /// A queue on a connection, of the dialect of these scripts.
     pub fn new(connection: Connection, keys: Keys, scripts: Arc<Scripts>) -> Self {
-        Self { keys, connection, scripts: opened::Choice::named(scripts) }
+        Self { keys, connection, scripts: opened::Choice::named(scripts), dead_letter: None }
     }
 
     /// A queue on a connection, of the dialect that was named; without a name, of the one that its keys say, which
     /// [`Store::open`] and [`Store::look`] ask.
     pub fn of(connection: Connection, keys: Keys, dialect: Option<Dialect>) -> Self {
-        Self { keys, connection, scripts: opened::Choice::of(dialect) }
+        Self { keys, connection, scripts: opened::Choice::of(dialect), dead_letter: None }
+    }
+
+    /// Final failures also go to this queue, as copies. It is of the same dialect.
+    #[must_use]
+    pub fn with_dead_letters(self, queue: Option<Keys>) -> Self {
+        Self { dead_letter: queue, ..self }
     }
 
     /// The names of this queue's keys.

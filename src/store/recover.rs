@@ -35,8 +35,17 @@ pub struct Promoted {
 impl Store {
     /// Recovers the jobs whose leases of ours ran out.
     pub async fn recover(&self) -> Result<Recovered, StoreError> {
+        self.recover_beside(&[]).await
+    }
+
+    /// [`Store::recover`], telling besides what was no crash. `survived`: runs (id, token) that lost their lease in a worker that
+    /// lives, at most [`super::BATCH_MAX`]; their jobs are no suspects for it.
+    pub async fn recover_beside(&self, survived: &[(&str, &str)]) -> Result<Recovered, StoreError> {
         let script = &self.scripts.recover;
-        let call = script.call(&self.keys);
+        let mut call = script.call(&self.keys);
+        for (id, token) in survived {
+            call.arg(*id).arg(*token);
+        }
         let mut reply = array(script.run(&self.connection, &call).await?)?.into_iter();
         let next_in_ms = reply.next().map(text).transpose()?.and_then(|ms| ms.parse().ok());
         let mut jobs = Vec::new();

@@ -31,6 +31,7 @@ const PROBES: &[&str] = &[
     "HKEYS K",
     "HLEN K",
     "HMGET K f",
+    "HRANDFIELD X 1",
     "HSET K f v",
     "HSETNX K f v",
     "INCR K",

@@ -86,9 +86,36 @@ impl Keys {
         if rest.is_empty() { Some("") } else { rest.strip_prefix(NAMED) }
     }
 
+    /// The slot of a Cluster that all keys of the queue are in, if they are in one: the text between braces decides.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bullock::wire::Keys;
+    /// assert_eq!(Keys::new("bull", "{shop}:orders").slot(), Keys::new("bull", "{shop}:dead").slot());
+    /// assert_ne!(Keys::new("{bull}", "orders").slot(), None);
+    /// assert_eq!(Keys::new("bull", "orders").slot(), None);
+    /// ```
+    pub fn slot(&self) -> Option<u16> {
+        let (_, rest) = self.base.split_once('{')?;
+        let tag = rest.split_once('}')?.0;
+        (!tag.is_empty()).then(|| crc16(tag.as_bytes()) % 16_384)
+    }
+
     fn unnamed_client(&self) -> String {
         format!("{}:{}", self.prefix, STANDARD.encode(self.queue.as_bytes()))
     }
+}
+
+/// The checksum that Redis Cluster makes slots of (XMODEM).
+fn crc16(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0, |mut crc, byte| {
+        crc ^= u16::from(*byte) << 8;
+        for _ in 0..8 {
+            crc = if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 };
+        }
+        crc
+    })
 }
 
 /// Checks a queue name or prefix that a person typed. Names in Redis are taken as they are.

@@ -49,6 +49,7 @@ pub struct Builder {
     keep_failed: Keep,
     payload_max: usize,
     handlers: HashMap<String, HandlerSpec>,
+    dead_letter: Option<String>,
     observer: Arc<dyn Observer>,
 }
 
@@ -87,6 +88,7 @@ impl Builder {
             keep_failed: Keep::All,
             payload_max: super::PAYLOAD_BYTES_MAX,
             handlers: HashMap::new(),
+            dead_letter: None,
             observer: Arc::new(NoObserver),
         }
     }
@@ -164,6 +166,22 @@ impl Builder {
         self
     }
 
+    /// A job is a dead letter after so many crashes of its own: times that its worker died while it was the one suspect that
+    /// ran there; 3 unless set.
+    #[must_use]
+    pub fn crash_limit(mut self, crashes: u32) -> Self {
+        self.options.crash_limit = crashes.max(1);
+        self
+    }
+
+    /// A queue that gets a copy of every job that fails for good: under the same prefix, of the same dialect; none unless
+    /// set.
+    #[must_use]
+    pub fn dead_letter(mut self, queue: impl Into<String>) -> Self {
+        self.dead_letter = Some(queue.into());
+        self
+    }
+
     /// Keeps Bull's metrics, one point a minute; none unless set.
     #[must_use]
     pub fn metrics(mut self, max_points: u64) -> Self {
@@ -222,6 +240,8 @@ impl Builder {
             format!("renewed every {renew:?} with a lease of {lease:?}; expected at most half of it")
         } else if self.limiter.as_ref().is_some_and(|limit| limit.max < 1 || limit.duration_ms < 1) {
             "a rate limit of nothing; expected at least 1 job in at least 1 ms".into()
+        } else if self.dead_letter.as_deref() == Some(&*self.queue) {
+            "the queue itself as its dead-letter queue; expected another one".into()
         } else if let Some((name, _)) = self.handlers.iter().find(|(_, spec)| spec.concurrency == Some(0)) {
             format!("handler \"{name}\" with concurrency 0; expected at least 1")
         } else {
@@ -236,12 +256,17 @@ impl Builder {
         let keys = Keys::new(&self.prefix, &self.queue);
         let name = keys.client_name(&self.options.name);
         let url = &self.redis_url;
-        let store = Store::of(Connection::new(url, None, RESPONSE_TIMEOUT)?, keys, self.dialect);
+        let dead_letters = self.dead_letter.as_deref().map(|queue| Keys::new(&self.prefix, queue));
+        let store = Store::of(Connection::new(url, None, RESPONSE_TIMEOUT)?, keys, self.dialect)
+            .with_dead_letters(dead_letters);
         let opened = store.open().await?;
         match (opened.refusal(), opened) {
             (None, _) => {}
             (Some(why), Opened::NewerLayout(_)) => return Err(BuildError::NewerLayout(self.queue, why)),
             (Some(why), _) => return Err(BuildError::WrongDialect(self.queue, why)),
+        }
+        if let Some(problem) = store.dead_letters_misfit().await? {
+            return Err(BuildError::Invalid(problem));
         }
         let spec = QueueSpec {
             store,

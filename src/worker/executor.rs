@@ -34,7 +34,7 @@ pub(super) struct Claim {
 pub(super) async fn run(queue: Arc<Queue>, claim: Claim) {
     let started = Instant::now();
     let Claim { job, token, lease, slot, now_ms } = claim;
-    let ClaimedJob { id, fence, fields, .. } = job;
+    let ClaimedJob { id, fence, fields, suspect, .. } = job;
     let size = fields.data.as_ref().map_or(0, Vec::len);
     let decoded = if size > queue.payload_max {
         Err(format!("data of {size} bytes; payload_max is {}", queue.payload_max))
@@ -56,7 +56,7 @@ pub(super) async fn run(queue: Arc<Queue>, claim: Claim) {
                 let fields = job.opts.misread.join(", ");
                 tracing::warn!(queue = &*job.queue, job_id = %job.id, fields, "of a wrong type: read as the queue's own library reads them");
             }
-            let run = Run { queue: &queue, job: &job, token: &token, fence, lease: &lease, now_ms };
+            let run = Run { queue: &queue, job: &job, token: &token, fence, lease: &lease, now_ms, suspect };
             let end = if job.comes_again() { run.with_successor().await } else { run.to_its_end().await };
             (job, end)
         }
@@ -106,6 +106,8 @@ struct Run<'a> {
     fence: u64,
     lease: &'a Lease,
     now_ms: i64,
+    /// Crashes that the job is charged with, if it is a suspect.
+    suspect: Option<u32>,
 }
 
 /// Why a run was stopped from outside.
@@ -143,6 +145,9 @@ impl Run<'_> {
         // A process that stood still may find its lease gone before the lease thread says so.
         if self.lease.remaining().is_zero() {
             return End::LeaseLost;
+        }
+        if let Some(crashes) = self.suspect.filter(|crashes| *crashes >= self.queue.options.crash_limit) {
+            return self.failed(Failure::crashed(crashes));
         }
         if let Some(why) = &self.job.deferred {
             // Decided before this run: it ends as every tool of BullMQ expects, and no handler sees it.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::suspects::Turn;
 use super::{Queue, executor, opener, token};
 use crate::store::claim::{ClaimRequest, Claimed};
 use crate::store::wakeup::Wakeup;
@@ -75,30 +76,38 @@ impl Fetcher {
     ) {
         let tokens = token::make(&self.worker, slots.num_permits());
         self.lane.next();
-        let Some((claimed, sent)) = self.claim(&tokens).await else { return };
+        let mut turn = Turn::take();
+        let Some((claimed, sent)) = self.claim(&tokens, turn.is_some()).await else { return };
         self.busy = (self.busy || !claimed.jobs.is_empty()) && !claimed.drained;
         let got = claimed.jobs.len();
         let (rest_ms, now_ms) = (claimed.rest_ms, claimed.now_ms);
         for job in claimed.jobs {
             let Some(slot) = slots.split(1) else { break };
             let token: Arc<str> = tokens[job.token_index].as_str().into();
-            let lease =
+            let mut lease =
                 self.queue.leases.hold(job.id.clone(), Arc::clone(&token), sent, self.queue.options.lease);
+            if job.suspect.is_some() {
+                lease.turn = turn.take().map(Turn::used);
+            }
             runs.spawn(executor::run(
                 Arc::clone(&self.queue),
                 executor::Claim { job, token, lease, slot, now_ms },
             ));
         }
-        drop(slots);
+        drop((slots, turn));
         if rest_ms > 0 {
-            self.sleep(Duration::from_millis(rest_ms).min(REST_MAX)).await;
+            tokio::select! {
+                // The next one's turn has come.
+                () = Turn::freed() => {}
+                () = self.sleep(Duration::from_millis(rest_ms).min(REST_MAX)) => {}
+            }
         } else if got < tokens.len() {
             self.wait_for_work().await;
         }
     }
 
     /// One claim, sent again with the same number until Redis has answered it. `None` = stop, or halted.
-    async fn claim(&mut self, tokens: &[String]) -> Option<(Claimed, Instant)> {
+    async fn claim(&mut self, tokens: &[String], may_take_suspect: bool) -> Option<(Claimed, Instant)> {
         loop {
             let sent = Instant::now();
             let request = ClaimRequest {
@@ -107,6 +116,7 @@ impl Fetcher {
                 worker: &self.worker,
                 limiter: self.queue.limiter.as_ref(),
                 tokens,
+                may_take_suspect,
             };
             match self.queue.store.claim(&self.lane, &request).await {
                 Ok(claimed) => {

@@ -258,6 +258,7 @@ fn failed_run<'a>(queue: &Queue, finished: &'a Finished, stacktrace: &'a str) ->
         _ => (None, Fate::Bury),
     };
     let class = failure.map_or(ReasonClass::Error, |failure| failure.class).as_str();
+    let spends_attempt = failure.is_none_or(|failure| failure.spends_attempt);
     let message = failure.map(|failure| failure.message.as_str());
     let record = serde_json::json!({
         "worker": queue.options.name, "class": class, "ran_ms": finished.started.elapsed().as_millis() as u64,
@@ -267,7 +268,9 @@ fn failed_run<'a>(queue: &Queue, finished: &'a Finished, stacktrace: &'a str) ->
         id: job.id.as_str(),
         token: &finished.token,
         fate,
-        attempts_made: job.attempt(),
+        attempts_made: if spends_attempt { job.attempt() } else { job.attempts_made },
+        spends_attempt,
+        opts: &job.opts_text,
         attempts: job.opts.attempts,
         message,
         stacktrace,
@@ -310,6 +313,9 @@ fn settle(queue: &Queue, finished: Finished, verdict: Verdict) -> Option<Finishe
 }
 
 pub(super) fn note(queue: &Queue, finished: &Finished, ended: Ended) {
+    if ended == Ended::LeaseLost {
+        queue.survived.note(&finished.job.id, &finished.token);
+    }
     let (job, ran) = (&finished.job, finished.started.elapsed());
     queue.observer.ended(&job.queue, &job.name, ended, ran, job.attempt());
     let (duration_s, outcome) = (ran.as_secs_f64(), ended.as_str());

@@ -41,6 +41,8 @@ pub(super) struct Lease {
     pub lost: CancellationToken,
     /// Fires when somebody else ended the run with its token.
     pub ended: CancellationToken,
+    /// The place of this process's suspect, if the job is one: free when its end is in Redis.
+    pub turn: Option<super::suspects::Turn>,
 }
 
 impl Leases {
@@ -56,7 +58,7 @@ impl Leases {
         let (lost, ended) = (CancellationToken::new(), CancellationToken::new());
         self.lock()
             .insert(key, Held { id, token, until: sent + lease, lost: lost.clone(), ended: ended.clone() });
-        Lease { leases: Arc::clone(self), key, lost, ended }
+        Lease { leases: Arc::clone(self), key, lost, ended, turn: None }
     }
 
     /// Tells the run with this token that it has been ended by somebody else.

@@ -23,6 +23,7 @@ mod recoverer;
 mod run_writer;
 mod scheduler;
 mod shutdown;
+mod suspects;
 mod token;
 
 use std::collections::HashMap;
@@ -61,6 +62,8 @@ pub struct Options {
     pub shutdown_grace: Duration,
     /// Bull's `maxStalledCount`.
     pub max_stalled: u32,
+    /// A job is a dead letter after so many crashes of its own.
+    pub crash_limit: u32,
     /// `BullMQ`'s `maxStartedAttempts`: a job that was picked up more often fails without being run.
     pub max_started: Option<u32>,
     /// The zone of repeatables without `tz`: that of the Node processes.
@@ -80,6 +83,7 @@ impl Default for Options {
             sweep: Duration::from_secs(2),
             shutdown_grace: Duration::from_secs(30),
             max_stalled: 1,
+            crash_limit: 3,
             max_started: None,
             zone: Zone::Local,
             strategies: Strategies::new(),
@@ -153,6 +157,8 @@ struct Queue {
     finished: mpsc::Sender<finisher::Finished>,
     stop: Stop,
     observer: Arc<dyn Observer>,
+    /// Leases that were lost while this process lived.
+    survived: suspects::Survived,
     /// Fires when no run is left after a stop: nothing will be finished any more.
     runs_done: CancellationToken,
     /// True once the queue is really being claimed from.
@@ -258,6 +264,7 @@ fn start_queue(
         finished,
         stop: stop.clone(),
         observer: Arc::clone(observer),
+        survived: suspects::Survived::default(),
         runs_done: CancellationToken::new(),
         ready,
     });

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::Queue;
 use super::fetcher::Trouble;
+use crate::store::recover::Recovered;
+use crate::store::{BATCH_MAX, StoreError};
 
 /// Bull's `stalledInterval`: the guard in Redis makes the check effective once per interval for all workers.
 const STALLED_INTERVAL: Duration = Duration::from_secs(30);
@@ -31,10 +33,21 @@ pub(super) async fn run(queue: Arc<Queue>) {
     }
 }
 
+/// Takes back what dead workers held, and tells what this one lost without dying.
+async fn recover(queue: &Queue) -> Result<Recovered, StoreError> {
+    let lost = queue.survived.take(BATCH_MAX);
+    let survived: Vec<(&str, &str)> = lost.iter().map(|(id, token)| (id.as_str(), &**token)).collect();
+    let recovered = queue.store.recover_beside(&survived).await;
+    if recovered.is_err() {
+        queue.survived.put_back(lost);
+    }
+    recovered
+}
+
 /// One sweep; answers when the next is due: at the earliest expiry, at most the configured time apart.
-async fn sweep(queue: &Queue, next_check: &mut Instant) -> Result<Duration, crate::store::StoreError> {
+async fn sweep(queue: &Queue, next_check: &mut Instant) -> Result<Duration, StoreError> {
     let name = &*queue.store.keys().queue;
-    let recovered = queue.store.recover().await?;
+    let recovered = recover(queue).await?;
     for (id, crashes) in &recovered.jobs {
         tracing::warn!(queue = name, job_id = %id, crashes, "recovered: its worker died");
     }

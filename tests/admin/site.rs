@@ -129,7 +129,14 @@ impl Site {
         let mut lane = Lane::new(format!("test:{token}:{:?}", std::time::Instant::now()));
         lane.next();
         let tokens = [token.to_owned()];
-        let request = ClaimRequest { lease_ms, busy: false, worker: "", limiter: None, tokens: &tokens };
+        let request = ClaimRequest {
+            lease_ms,
+            busy: false,
+            worker: "",
+            limiter: None,
+            tokens: &tokens,
+            may_take_suspect: true,
+        };
         let claimed = self.store.claim(&lane, &request).await.unwrap();
         claimed.jobs[0].id.to_string()
     }

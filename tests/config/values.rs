@@ -165,3 +165,23 @@ fn a_full_config_becomes_plain_values() {
     assert_eq!(queue.metrics_points_max, Some(20_160));
     assert_eq!(queue.prefix, "bull");
 }
+
+#[test]
+fn a_dead_letter_queue_is_another_queue_and_copies_never_go_in_a_circle() {
+    let own = "[queues.a]\ndead_letter = \"a\"";
+    refused(&[(
+        own,
+        "error: queues.a.dead_letter is the queue itself (bullock.toml:2): \"a\"; expected another queue. hint: name a queue of its own for them",
+    )]);
+    let handler = HANDLER.replace(".a.", ".b.");
+    let circle = format!("[queues.a]\ndead_letter = \"b\"\n[queues.b]\ndead_letter = \"a\"\n{handler}");
+    let lines = crate::errors(&format!("{circle}\n{HANDLER}"));
+    assert!(
+        lines.contains("queues.a.dead_letter leads back to this queue: a → b → a (bullock.toml:2)"),
+        "{lines}"
+    );
+    let config =
+        accepted(&format!("[worker]\ncrash_limit = 5\n[queues.a]\ndead_letter = \"a-dead\"\n{HANDLER}"));
+    assert_eq!(config.queues["a"].dead_letter.as_deref(), Some("a-dead"));
+    assert_eq!(config.worker.crash_limit, 5);
+}

@@ -138,7 +138,17 @@ pub async fn claim(
 ) -> Result<Claimed, StoreError> {
     let tokens: Vec<String> = tokens.iter().map(|token| (*token).to_owned()).collect();
     store
-        .claim(lane, &ClaimRequest { lease_ms: LEASE_MS, busy: true, worker: "", limiter, tokens: &tokens })
+        .claim(
+            lane,
+            &ClaimRequest {
+                lease_ms: LEASE_MS,
+                busy: true,
+                worker: "",
+                limiter,
+                tokens: &tokens,
+                may_take_suspect: true,
+            },
+        )
         .await
 }
 
@@ -162,6 +172,8 @@ pub fn failed<'a>(id: &'a str, token: &'a str, fate: Fate) -> FailedRun<'a> {
         fate,
         attempts_made: 1,
         attempts: 1,
+        spends_attempt: true,
+        opts: "{}",
         message: Some("boom"),
         stacktrace: r#"["Error: boom"]"#,
         keep: Keep::All,

@@ -24,5 +24,6 @@ mod producer;
 mod reconnect;
 mod records;
 mod snapshot;
+mod suspects;
 mod twice;
 mod wrong_types;

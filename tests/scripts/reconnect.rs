@@ -32,7 +32,14 @@ async fn a_claim_that_is_sent_again_holds_its_jobs_for_a_whole_lease_from_then_o
     let mut lane = Lane::new("w");
     lane.next();
     let tokens = ["w:00000000000000000000000000000001".to_owned()];
-    let request = ClaimRequest { lease_ms: 15_000, busy: false, worker: "", limiter: None, tokens: &tokens };
+    let request = ClaimRequest {
+        lease_ms: 15_000,
+        busy: false,
+        worker: "",
+        limiter: None,
+        tokens: &tokens,
+        may_take_suspect: true,
+    };
     assert_eq!(ground.store.claim(&lane, &request).await.unwrap().jobs.len(), 1);
     let lock = ground.store.keys().of("a:lock");
     let mut direct = ground.con.clone();
@@ -49,7 +56,14 @@ async fn a_lease_of_no_length_is_refused_before_any_job_leaves_the_queue() {
     let mut lane = Lane::new("w");
     lane.next();
     let tokens = ["w:00000000000000000000000000000001".to_owned()];
-    let request = ClaimRequest { lease_ms: 0, busy: false, worker: "", limiter: None, tokens: &tokens };
+    let request = ClaimRequest {
+        lease_ms: 0,
+        busy: false,
+        worker: "",
+        limiter: None,
+        tokens: &tokens,
+        may_take_suspect: true,
+    };
     assert!(ground.store.claim(&lane, &request).await.is_err());
     assert_eq!(ground.store.counts().await.unwrap().0.waiting, 1);
 }

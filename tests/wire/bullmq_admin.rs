@@ -309,6 +309,7 @@ async fn claim_iteration(step: &mut Step<'_>) -> Option<Value> {
         worker: "",
         limiter: None,
         tokens: std::slice::from_ref(&token),
+        may_take_suspect: true,
     };
     let claimed = store.claim(&lane("claim"), &request).await.expect("claim").jobs.pop().expect("a job");
     let job = Dialect::BullMq.decode(&"q".into(), claimed.id, claimed.fields).expect("decode");

@@ -101,8 +101,14 @@ async fn claim_one(step: &Step<'_>) -> (Claimed, String) {
     let tokens = [token.clone()];
     let worker = if step.scenario == "claim-standard" { "w1" } else { "" };
     let limiter = limiter(step);
-    let request =
-        ClaimRequest { lease_ms: LOCK_MS, busy: true, worker, limiter: limiter.as_ref(), tokens: &tokens };
+    let request = ClaimRequest {
+        lease_ms: LOCK_MS,
+        busy: true,
+        worker,
+        limiter: limiter.as_ref(),
+        tokens: &tokens,
+        may_take_suspect: true,
+    };
     let claimed = step.store(queue(step)).claim(&lane("claim"), &request).await.expect("claim");
     (claimed, token)
 }
@@ -147,8 +153,14 @@ async fn complete(step: &Step<'_>) -> Value {
     if step.scenario == "complete-fetch-next" {
         // The same two transitions; ours are never one script, so that a full memory cannot stop the first.
         let tokens = ["tok".to_owned()];
-        let request =
-            ClaimRequest { lease_ms: LOCK_MS, busy: true, worker: "", limiter: None, tokens: &tokens };
+        let request = ClaimRequest {
+            lease_ms: LOCK_MS,
+            busy: true,
+            worker: "",
+            limiter: None,
+            tokens: &tokens,
+            may_take_suspect: true,
+        };
         step.store("q").claim(&lane("claim"), &request).await.expect("claim");
     }
     expect_code(step, verdicts[0]);
@@ -215,6 +227,8 @@ async fn end_badly(step: &Step<'_>, job: &Job, token: &str, opts: &Options, fail
         fate,
         attempts_made: job.attempt(),
         attempts: opts.attempts,
+        spends_attempt: true,
+        opts: "{}",
         message: Some(&failure.message),
         stacktrace: &stacktrace,
         keep: if fate == Fate::Bury { opts.remove_on_fail.unwrap_or(Keep::All) } else { Keep::All },

@@ -152,6 +152,7 @@ impl Call {
             worker: "",
             limiter: self.limiter.as_ref(),
             tokens: &tokens,
+            may_take_suspect: true,
         };
         let claimed = self.store.claim(&self.lane, &request).await.expect("claim");
         let job = claimed.jobs.into_iter().next()?;
@@ -243,6 +244,8 @@ impl Call {
             fate,
             attempts_made: made,
             attempts: opts.attempts,
+            spends_attempt: true,
+            opts: "{}",
             message,
             stacktrace: &stacktrace,
             keep: if fate == Fate::Bury { opts.remove_on_fail.unwrap_or(Keep::All) } else { Keep::All },

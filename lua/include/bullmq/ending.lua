@@ -9,7 +9,7 @@ local ENDING = { P .. 'active', 'list', P .. 'completed', 'zset', P .. 'meta', '
 local function seldom_at_ends(kind)
   local metrics = P .. 'metrics:' .. kind
   return { P .. 'stalled', 'set', P .. 'failed', 'zset', P .. 'paused', 'list', P .. 'prioritized', 'zset', P .. 'pc', 'string',
-    P .. 'delayed', 'zset', X .. 'leases:stalled', 'hash', metrics, 'hash', metrics .. ':data', 'list' }
+    P .. 'delayed', 'zset', X .. 'leases:stalled', 'hash', X .. 'suspects', 'hash', metrics, 'hash', metrics .. ':data', 'list' }
 end
 -- For each run that holds its job: {parentKey, deid, atm, the field `also`}, or an error where there is no hash; and its
 -- parent. The error that comes third says which key of a parent is of the wrong type.

@@ -1,6 +1,6 @@
 //! `bullock job`: adding, looking at and acting on jobs.
 
-mod act;
+pub(in crate::cli) mod act;
 mod add;
 mod list;
 mod logs;

@@ -102,6 +102,8 @@ pub(in crate::admin::routes) async fn fail(call: Call) -> Result<Response, Probl
         fate,
         attempts_made,
         attempts: job.opts.attempts,
+        spends_attempt: true,
+        opts: &job.opts_text,
         message: Some(&failure.message),
         stacktrace: &stacktrace,
         keep,

@@ -1,0 +1,6 @@
+--- Begins and ends a bulk operation on dead letters, which anybody may go on with.
+-- KEYS  P, X
+-- ARGV  begin|end, id of the operation, what it does, by, from, why, when it began ('' to begin)
+-- Reply when it began (ms by Redis' clock; '' = it had been ended), jobs done so far, who began it before ('' = it is new)
+-- Kept  begun by two at once it is one operation with one beginning
+--- @include "operation"
