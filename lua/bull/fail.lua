@@ -19,6 +19,7 @@
 --- @include "bull/debounce"
 --- @include "bull/retention"
 --- @include "metrics"
+--- @include "cancel_mark"
 --- @include "bull/bury"
 local FIRST, STRIDE = 5, 15
 local lane, request, keep_ms, points = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
@@ -35,7 +36,11 @@ local function record_attempt(id, made, class, attempt, fate)
   local record = own_record(id)
   redis.call('HSET', record, 'attempt:' .. made, '{"at":' .. string.format('%.0f', now) .. ',' .. attempt)
   redis.call('HDEL', record, 'attempt:' .. (tonumber(made) - ATTEMPT_RECORDS_MAX))
-  if fate == 'bury' then redis.call('HSET', record, 'reason', class, 'buried_at', now) end
+  if fate == 'bury' then
+    local mark = class == 'cancelled' and cancel_mark(id)
+    redis.call('HSET', record, 'reason', class, 'buried_at', now)
+    if mark then note_cancelled(id, mark) end
+  end
 end
 
 local function finish(at, id)

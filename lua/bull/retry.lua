@@ -20,7 +20,7 @@ if redis.call('HEXISTS', key, 'data') == 0 then return -3 end
 redis.call('HDEL', key, 'finishedOn', 'processedOn', 'failedReason')
 redis.call('HSET', key, 'retriedOn', now)
 redis.call('ZREM', P .. 'failed', id)
-redis.call('HDEL', record, 'crashes', 'reason', 'buried_at')
+redis.call('HDEL', record, 'crashes', 'reason', 'buried_at', 'cancel', 'cancelled')
 redis.call(ARGV[3] == '1' and 'RPUSH' or 'LPUSH', target_list(), id)
 redis.call('PUBLISH', P .. 'waiting@' .. token, id)
 return 1

@@ -18,7 +18,7 @@ for _, id in ipairs(redis.call('ZRANGE', failed, ARGV[2], ARGV[2] + ARGV[1] - 1)
   if can_run(id) then
     ids[#ids + 1] = id
     redis.call('HDEL', P .. id, 'finishedOn', 'processedOn', 'failedReason')
-    redis.pcall('HDEL', X .. 'job:' .. id, 'crashes', 'reason', 'buried_at')
+    redis.pcall('HDEL', X .. 'job:' .. id, 'crashes', 'reason', 'buried_at', 'cancel', 'cancelled')
   else
     left = left + 1
   end

@@ -24,7 +24,7 @@ if redis.call('HEXISTS', key, 'data') == 0 then return -3 end
 redis.call('HDEL', key, 'finishedOn', 'processedOn', state == 'failed' and 'failedReason' or 'returnvalue')
 if ARGV[5] == '1' then redis.call('HDEL', key, 'atm', 'ats') end
 redis.call('ZREM', P .. state, id)
-redis.call('HDEL', record, 'crashes', 'reason', 'buried_at')
+redis.call('HDEL', record, 'crashes', 'reason', 'buried_at', 'cancel', 'cancelled')
 local meta = read_meta(P)
 -- 5.x does not look at the priority here.
 local priority = not meta.five and number_of(redis.call('HGET', key, 'priority')) or 0

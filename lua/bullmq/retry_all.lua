@@ -22,7 +22,7 @@ for _, id in ipairs(looked_at) do
   if can_run(id) then
     ids[#ids + 1] = id
     redis.call('HDEL', P .. id, 'finishedOn', 'processedOn', 'failedReason')
-    redis.pcall('HDEL', X .. 'job:' .. id, 'crashes', 'reason', 'buried_at')
+    redis.pcall('HDEL', X .. 'job:' .. id, 'crashes', 'reason', 'buried_at', 'cancel', 'cancelled')
     if not meta.five then restore_dependency(P .. id) end
     emit(meta, 'waiting', 'jobId', id, 'prev', 'failed')
   else

@@ -3,6 +3,7 @@
 //! Owns: arguments, what is printed, exit codes. Must never know: Redis commands (`store`), key names (`wire`). One
 //! file for each command; [`session`] is where those that speak to Redis begin, [`error`] how all of them end.
 
+pub mod actor;
 pub mod bench;
 pub mod check;
 pub mod completions;

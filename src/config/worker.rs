@@ -24,6 +24,8 @@ pub struct Worker {
     pub sweep: Duration,
     /// How long running handlers may finish after a stop signal.
     pub shutdown_grace: Duration,
+    /// How long a handler whose job was cancelled may take to end by itself.
+    pub cancel_grace: Duration,
     /// Bull's `maxStalledCount`.
     pub max_stalled: u32,
     /// `BullMQ`'s `maxStartedAttempts`; `None` = no limit.
@@ -96,6 +98,7 @@ pub(super) fn read(section: &Section<'_>, problems: &mut Problems) -> Worker {
         renew: section.duration("renew"),
         sweep: section.duration("sweep"),
         shutdown_grace: section.duration("shutdown_grace"),
+        cancel_grace: section.duration("cancel_grace"),
         max_stalled: section.int("max_stalled") as u32,
         max_started: section.maybe_int("max_started").map(|most| most as u32),
         cron_zone,

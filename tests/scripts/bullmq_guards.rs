@@ -236,7 +236,7 @@ async fn a_stale_run_changes_nothing() {
     assert_eq!(ground.fail(&[failed("r1", "w:99", Fate::Bury)]).await.unwrap(), lost);
     assert_eq!(ground.hand_back(&[back("r1", "w:99", None)]).await.unwrap(), lost);
     assert_eq!(ground.store.progress("r1", "w:99", "1").await.unwrap(), Verdict::LeaseLost);
-    assert_eq!(ground.store.renew(LEASE_MS, &[("r1", "w:99")]).await.unwrap(), [0]);
+    assert_eq!(ground.store.renew(LEASE_MS, &[("r1", "w:99")]).await.unwrap().lost, [0]);
     assert_eq!(ground.complete(&[completion("r5", "w:05")]).await.unwrap(), lost);
     assert_eq!(ground.complete(&[completion("gone", "w:05")]).await.unwrap(), [Verdict::JobGone]);
     assert_eq!(difference(&before, &ground.snapshot().await), Vec::<String>::new());
