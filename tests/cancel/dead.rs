@@ -16,7 +16,7 @@ const TOKEN: &str = "w-1:0123456789abcdef0123456789abcdef";
 /// Adds a job and holds it as a worker that is about to die.
 async fn held(rig: &mut Rig, lease_ms: u64, opts: Value) -> (String, Lane) {
     let id = rig.node.add("x", json!({}), opts).await;
-    let mut lane = Lane::new("victim");
+    let mut lane = Lane::new(format!("victim of {id}"));
     lane.next();
     let tokens = [TOKEN.to_owned()];
     let request = ClaimRequest { lease_ms, busy: false, worker: "w-1", limiter: None, tokens: &tokens };

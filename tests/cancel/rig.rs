@@ -94,19 +94,18 @@ impl Rig {
         self.ask(&["HGET", &format!("X:job:{id}"), field]).await
     }
 
+    /// Is it in this sorted set?
+    pub(crate) async fn score(&self, set: &str, id: &str) -> bool {
+        let mut score = redis::cmd("ZSCORE");
+        score.arg(format!("bull:{QUEUE}:{set}")).arg(id);
+        score.query_async::<Option<f64>>(&mut self.db.clone()).await.unwrap().is_some()
+    }
+
     /// Waits until a job has failed, and checks that it did as a cancelled one.
     pub(crate) async fn ends_cancelled(&mut self, id: &str) {
         let library = self.library;
         let mut db = self.db.clone();
-        wait::until(&format!("{library:?}: job {id} to fail"), || {
-            let (mut db, id) = (db.clone(), id.to_owned());
-            async move {
-                let mut score = redis::cmd("ZSCORE");
-                score.arg(format!("bull:{QUEUE}:failed")).arg(id);
-                score.query_async::<Option<f64>>(&mut db).await.unwrap().is_some()
-            }
-        })
-        .await;
+        wait::until(&format!("{library:?}: job {id} to fail"), async || self.score("failed", id).await).await;
         let mut pipe = redis::pipe();
         for (set, kind) in
             [("completed", "Z"), ("delayed", "Z"), ("waiting-children", "Z"), ("prioritized", "Z")]
