@@ -21,6 +21,9 @@ use crate::store::cancel::CancelMark;
 /// How long a handler that was told to stop may still take to notice, before its future is dropped.
 const STOP_NOTICE: Duration = Duration::from_millis(500);
 
+/// So long after its limits a run that nobody has stopped loses its lease.
+const OVERDUE: Duration = Duration::from_secs(2);
+
 /// A handler at work. Dropped, it is aborted: a future goes at its next await, and with it its sockets and processes.
 struct Work(AbortOnDropHandle<Outcome>);
 
@@ -50,15 +53,23 @@ enum Stopped {
 impl Run<'_> {
     /// Runs the handler to its end, or to what stops it.
     pub(super) async fn work(&self, spec: &HandlerSpec) -> End {
-        let cancelled = CancellationToken::new();
         let limits = Limits::start(&self.job.opts.timeout, spec);
+        self.lease.renew_until(limits.longest().map(|limit| limits.begun + limit + OVERDUE));
+        let end = self.watch(spec, &limits).await;
+        // From here on it is Redis that may take its time.
+        self.lease.renew_until(None);
+        end
+    }
+
+    async fn watch(&self, spec: &HandlerSpec, limits: &Limits) -> End {
+        let cancelled = CancellationToken::new();
         let writer = Arc::new(Writer::new(
             self.queue.store.clone(),
             self.job.id.clone(),
             Arc::clone(self.token),
             cancelled.clone(),
         ));
-        let context = Context::new(self.info(&limits), cancelled.clone(), Arc::clone(&writer) as _);
+        let context = Context::new(self.info(limits), cancelled.clone(), Arc::clone(&writer) as _);
         let (pulse, stopping) = (context.pulse.clone(), context.stopping.clone());
         let handler = Arc::clone(&spec.handler);
         let job = Arc::clone(self.job);

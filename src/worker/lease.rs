@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::canceller::{self, Cancel};
+use super::nudge::Nudge;
 use super::{Observer, Options, Stop};
 use crate::job::JobId;
 use crate::store::{Store, StoreError};
@@ -37,6 +38,8 @@ struct Held {
     ended: CancellationToken,
     /// Tells it that somebody cancelled its job.
     cancel: Arc<Cancel>,
+    /// Not renewed from then on: its limits are long over, and nobody has stopped it.
+    renewed_until: Option<Instant>,
 }
 
 /// The guard of one run's lease.
@@ -70,6 +73,7 @@ impl Leases {
             lost: lost.clone(),
             ended: ended.clone(),
             cancel: Arc::clone(&cancel),
+            renewed_until: None,
         };
         self.lock().insert(key, held);
         Lease { leases: Arc::clone(self), key, lost, ended, cancel }
@@ -103,6 +107,7 @@ impl Leases {
             let held = self.lock();
             held.iter()
                 .filter(|(_, held)| !held.lost.is_cancelled() && which(held))
+                .filter(|(_, held)| held.renewed_until.is_none_or(|until| until > Instant::now()))
                 .map(|(key, held)| (*key, held.id.clone(), Arc::clone(&held.token)))
                 .collect()
         };
@@ -153,6 +158,16 @@ impl Lease {
     }
 }
 
+impl Lease {
+    /// Renews no longer than this; `None` = as long as the run goes on. Should all threads be blocked by handlers, nobody
+    /// is left to keep the limits of a run, and its job must not be held for ever.
+    pub(super) fn renew_until(&self, until: Option<Instant>) {
+        if let Some(held) = self.leases.lock().get_mut(&self.key) {
+            held.renewed_until = until;
+        }
+    }
+}
+
 impl Drop for Lease {
     fn drop(&mut self) {
         self.leases.lock().remove(&self.key);
@@ -181,6 +196,8 @@ pub(super) struct Beat {
     observer: Arc<dyn Observer>,
     queues: Mutex<Vec<Arc<Leases>>>,
     added: Notify,
+    /// The runtime of the handlers and of all other duties.
+    others: tokio::runtime::Handle,
 }
 
 impl Beat {
@@ -213,6 +230,7 @@ impl Thread {
             observer: Arc::clone(observer),
             queues: Mutex::default(),
             added: Notify::new(),
+            others: tokio::runtime::Handle::current(),
         });
         let thread = Self { beat: Arc::clone(&beat), stop: CancellationToken::new() };
         let stop = thread.stop.clone();
@@ -275,6 +293,7 @@ async fn keep(beat: &Arc<Beat>, stop: &CancellationToken) {
     let mut next_renewal = Instant::now() + beat.renew;
     // One renewal of a queue at a time: a slow server must not pile them up, nor hold up the other queues.
     let mut under_way: HashMap<usize, tokio::task::JoinHandle<()>> = HashMap::new();
+    let mut nudge = Nudge::default();
     while !stop.is_cancelled() {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -282,6 +301,9 @@ async fn keep(beat: &Arc<Beat>, stop: &CancellationToken) {
         }
         let all = beat.queues();
         let now = Instant::now();
+        if all.iter().any(|leases| !leases.lock().is_empty()) {
+            nudge.give(&beat.others);
+        }
         for leases in &all {
             let gone = leases.give_up_expired(now);
             if gone > 0 {

@@ -19,6 +19,7 @@ mod fetcher;
 mod finisher;
 mod lease;
 mod limits;
+mod nudge;
 mod observer;
 mod opener;
 mod parents;

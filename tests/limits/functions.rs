@@ -73,6 +73,58 @@ async fn a_function_that_blocks_its_thread_is_cancelled_all_the_same() {
     rig.node.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_process_whose_threads_are_all_blocked_gives_its_jobs_up_when_their_limits_are_over() {
+    let mut rig = Rig::start(Library::Bull).await;
+    let (release, blocked) = mpsc::channel::<()>();
+    let (blocked, seen) = (Arc::new(Mutex::new(blocked)), Seen::default());
+    let notes = seen.clone();
+    let mut blocks = does(move |_, _| {
+        let (blocked, notes) = (Arc::clone(&blocked), notes.clone());
+        async move {
+            notes.note("started");
+            let _ = blocked.lock().map(|blocked| blocked.recv());
+            Ok(Value::Null)
+        }
+    });
+    blocks.run_limit = Some(Duration::from_millis(200));
+    let builder = rig.worker().lease(Duration::from_millis(900), Duration::from_millis(300));
+    let worker = start(builder.handler_spec("*", blocks)).await;
+    // The thread that will be blocked serves this test too: what is asked from now on is asked by another program.
+    let asked = tokio::task::spawn_blocking({
+        let (url, seen) = (rig.redis.url(), seen.clone());
+        move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let client = redis::Client::open(url).unwrap();
+                let mut db = client.get_multiplexed_async_connection().await.unwrap();
+                seen.has(1).await;
+                wait::until("the lease to run out", || {
+                    let mut db = db.clone();
+                    async move {
+                        redis::cmd("EXISTS").arg("bull:q:1:lock").query_async::<u64>(&mut db).await.unwrap()
+                            == 0
+                    }
+                })
+                .await;
+                let active: Vec<String> = redis::cmd("LRANGE")
+                    .arg("bull:q:active")
+                    .arg(0)
+                    .arg(-1)
+                    .query_async(&mut db)
+                    .await
+                    .unwrap();
+                drop(release);
+                active
+            })
+        }
+    });
+    let id = rig.node.add("x", json!({}), json!({})).await;
+    assert_eq!(asked.await.unwrap(), [id.as_str()], "whoever sweeps next finds it");
+    stop(worker).await;
+    rig.node.close().await;
+}
+
 #[tokio::test]
 async fn a_function_learns_why_it_is_stopped() {
     let mut rig = Rig::start(Library::Bull).await;
