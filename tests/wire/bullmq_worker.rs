@@ -259,7 +259,7 @@ async fn extend(step: &Step<'_>, call: &str) -> Value {
         return lost.into_iter().map(|at| Value::from(ids[at])).collect();
     }
     let token = if call.contains("wrong") { "wrong" } else { "tok" };
-    let lost = store.renew(60_000, &[("1", token)]).await.expect("renew");
+    let lost = store.renew(60_000, &[("1", token)]).await.expect("renew").lost;
     json!(1 - lost.len())
 }
 
