@@ -30,25 +30,28 @@ async fn a_backend_sees_its_connection_closed_and_is_told_which_run_and_why_in_a
         let asked = node.next_where("the job", |line| line["seen"] == "/hangs").await;
         assert_eq!(place.cancel(&cancel_args(&id)).await, format!("job {id} is told to stop\n"));
         // The two come in any order.
-        let (mut closed, mut note) = (false, Value::Null);
-        while !closed || note.is_null() {
+        let (mut closed, mut stop_note) = (false, Value::Null);
+        while !closed || stop_note.is_null() {
             let line = node.next().await;
             closed |= line["closed"] == "/hangs" && line["id"] == id.as_str();
             if line["seen"] == "/cancel" {
-                note = line;
+                stop_note = line;
             }
         }
-        let body: Value = serde_json::from_str(note["body"].as_str().unwrap()).unwrap();
+        let body: Value = serde_json::from_str(stop_note["body"].as_str().unwrap()).unwrap();
         let fence: u64 = asked["headers"]["job-fence"].as_str().unwrap().parse().unwrap();
         assert_eq!(
             body,
             json!({"queue": "q", "id": id, "name": "x", "attempt": 1, "fence": fence, "why": "cancelled", "by": "kim",
                 "reason": "wrong store"})
         );
-        assert_eq!(note["headers"]["job-token"], asked["headers"]["job-token"], "{library:?}: the same run");
-        assert!(note["headers"]["webhook-signature"].as_str().unwrap().starts_with("v1,"));
+        assert_eq!(
+            stop_note["headers"]["job-token"], asked["headers"]["job-token"],
+            "{library:?}: the same run"
+        );
+        assert!(stop_note["headers"]["webhook-signature"].as_str().unwrap().starts_with("v1,"));
         assert_ne!(
-            note["headers"]["webhook-id"], asked["headers"]["webhook-id"],
+            stop_note["headers"]["webhook-id"], asked["headers"]["webhook-id"],
             "it is no repetition of the job"
         );
         place.ends_cancelled(&id).await;

@@ -118,14 +118,14 @@ async fn a_run_that_lost_its_job_cannot_end_a_cancelled_one_otherwise() {
         rig.ask::<()>(&["DEL", &format!("Q:{id}:lock")]).await;
         assert_eq!(rig.cancel(&id).await, Cancelled::Done);
         lane.next();
-        let late = bullock::store::finish::Completion {
+        let too_late = bullock::store::finish::Completion {
             id: &id,
             token: TOKEN,
             result: Some("1"),
             keep: bullock::job::options::Keep::All,
             debounce_id: None,
         };
-        let verdict = rig.store.complete(&lane, 1000, 0, &[late]).await.unwrap();
+        let verdict = rig.store.complete(&lane, 1000, 0, &[too_late]).await.unwrap();
         assert_eq!(verdict, [bullock::store::finish::Verdict::LeaseLost], "{library:?}");
         rig.ends_cancelled(&id).await;
         rig.node.close().await;

@@ -35,7 +35,7 @@ pub enum Job {
     Logs(logs::Logs),
     /// Put failed jobs back in line
     Retry(act::Retry),
-    /// Stop jobs for good, wherever they are; what runs may end by itself within cancel_grace
+    /// Stop jobs for good, wherever they are; what runs gets its grace
     Cancel(cancel::Cancel),
     /// The same at once: what runs is stopped hard
     Kill(cancel::Cancel),

@@ -54,7 +54,7 @@ pub(super) fn build(
     headers.reserve(16);
     let is_text = ready.options.body == BodyMode::Data && matches!(job.data, Data::Text(_));
     headers.entry(CONTENT_TYPE).or_insert(if is_text { TEXT } else { JSON });
-    finish(ready, job, ctx, headers, body, idempotency::key(&ctx.run, job))
+    finish(ready, job, ctx, headers, body, &idempotency::key(&ctx.run, job))
 }
 
 /// Headers and body of the note that a run is stopped. Its id is another than the request's: a backend that drops what
@@ -78,7 +78,7 @@ pub(super) fn cancel_note(
     let mut headers = ready.headers.clone();
     headers.insert(CONTENT_TYPE, JSON);
     let key = format!("{}-stop-{}", idempotency::key(&ctx.run, job), ctx.run.fence);
-    finish(ready, job, ctx, headers, Bytes::from(note.to_string()), key)
+    finish(ready, job, ctx, headers, Bytes::from(note.to_string()), &key)
 }
 
 /// Adds what every request has: who sends it, which run it is about, its key, and the signature over it all.
@@ -88,14 +88,14 @@ fn finish(
     ctx: &Context,
     mut headers: HeaderMap,
     body: Bytes,
-    key: String,
+    key: &str,
 ) -> Result<(HeaderMap, Bytes), Box<Failure>> {
     headers.entry(USER_AGENT).or_insert(AGENT);
     describe(&mut headers, job, ctx)?;
-    let key_value = value("idempotency key", &key)?;
+    let key_value = value("idempotency key", key)?;
     if !ready.options.secrets.is_empty() {
         let now = Utc::now().timestamp();
-        let signature = sign::signature(&ready.options.secrets, &key, now, &body);
+        let signature = sign::signature(&ready.options.secrets, key, now, &body);
         headers.insert(WEBHOOK_ID, key_value.clone());
         headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(now));
         headers.insert(WEBHOOK_SIGNATURE, value("signature", &signature)?);
