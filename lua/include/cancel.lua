@@ -38,6 +38,7 @@ local function cancel(id)
   if planned(id) then return -8 end
   local was = leave_place(id)
   if not was then return -4 end
+  if type(holder) == 'table' then redis.call('DEL', P .. id .. ':lock') end -- of another type: nobody's lock
   carry_out(id, new_mark, was)
   audit(act, id, was, 'failed', by, from, why)
   return 1
