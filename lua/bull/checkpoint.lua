@@ -1,6 +1,6 @@
 --- Stores what the next attempt of a job starts from, or notes a callback's sign of life.
 -- KEYS  P, X
--- ARGV  id, token, checkpoint (JSON; '' = leave it), beat 0|1
+-- ARGV  id, token, checkpoint (JSON; '' = leave it), beat 0|1|2 (the job moved, too)
 -- Reply 0, or -1 no such job, -2 no lock, -6 another run's lock
 -- Kept  a stale run changes nothing
 --- @include "checkpoint"

@@ -18,6 +18,7 @@
 --- @include "bull/bury"
 --- @include "bull/limiter"
 --- @include "suspects"
+--- @include "bull/cancelled"
 local lane, request, lease, wanted = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local limit_max, limit_ms, grouped = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
 local wait, active = P .. 'wait', P .. 'active'
@@ -146,6 +147,9 @@ for i = found, 1, -1 do -- the consumer end is the right one
     refuse(id, fields)
   elseif exotic and not is_text(id) then
     bury(id, 'undecodable', 'the id is not UTF-8', now)
+  elseif fields[5] and cancelled_since_it_ran(id) then
+    call('ZREM', P .. 'priority', id)
+    end_cancelled(id, cancel_mark(id))
   elseif not limited or not held_up(id, key) then
     local token = args[FIRST_TOKEN + count + 1]
     local lock = key .. ':lock'

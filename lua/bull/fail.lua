@@ -20,6 +20,7 @@
 --- @include "bull/debounce"
 --- @include "bull/retention"
 --- @include "metrics"
+--- @include "cancel_mark"
 --- @include "bull/bury"
 --- @include "bull/dead_letter"
 local FIRST, STRIDE = 5, 17
@@ -41,7 +42,11 @@ local function record_attempt(id, made, class, attempt, fate)
     redis.call('HSET', record, 'attempt:' .. made, '{"at":' .. string.format('%.0f', now) .. ',' .. attempt)
     redis.call('HDEL', record, 'attempt:' .. (tonumber(made) - ATTEMPT_RECORDS_MAX))
   end
-  if fate == 'bury' or fate == 'unrun' then redis.call('HSET', record, 'reason', class, 'buried_at', now) end
+  if fate == 'bury' or fate == 'unrun' then
+    local mark = class == 'cancelled' and cancel_mark(id)
+    redis.call('HSET', record, 'reason', class, 'buried_at', now)
+    if mark then note_cancelled(id, mark) end
+  end
 end
 
 local function finish(at, id)

@@ -31,5 +31,6 @@ for _, key in ipairs({ 'priority', 'stalled-check', 'stalled', 'meta-paused', 'm
   'metrics:failed:data' }) do
   redis.call('DEL', P .. key)
 end
-redis.call('DEL', X .. 'leases', X .. 'leases:stalled', X .. 'suspects', X .. 'fence', X .. 'rest', X .. 'version')
+redis.call('DEL', X .. 'leases', X .. 'leases:stalled', X .. 'suspects', X .. 'fence', X .. 'rest', X .. 'version',
+  X .. 'cancel')
 return 0

@@ -13,6 +13,7 @@
 --- @include "bull/target"
 --- @include "bull/bury"
 --- @include "suspects"
+--- @include "bull/cancelled"
 local leases, call = X .. 'leases', redis.call
 local wrong = expect_types({ P .. 'active', 'list', P .. 'stalled', 'set', P .. 'wait', 'list', P .. 'paused', 'list',
   P .. 'failed', 'zset', P .. 'completed', 'zset',
@@ -38,6 +39,8 @@ local function take_back(id)
   elseif as_claimed(id, fields[2], fields[3]) then
     call('LREM', P .. 'active', -1, id)
     call('SREM', P .. 'stalled', id)
+    local mark = cancel_mark(id)
+    if mark then return end_cancelled(id, mark) end
     call('RPUSH', target_list(), id)
     call('PUBLISH', P .. 'stalled@', id)
     local n = #reply

@@ -1,7 +1,7 @@
 --- Prolongs the leases of many runs.
 -- KEYS  P, X
 -- ARGV  lease ms; then for each run: id, token
--- Reply the positions (from 1) of the runs that hold their job no longer
+-- Reply {positions (from 1) of the runs that hold their job no longer}, {position and mark of each run that somebody cancelled}
 -- Kept  PEXPIRE first: it is accepted when memory is out, so a lease is never lost to that; only the holder prolongs
 -- Spec  docs/wire/bull-4.md 6.2
 --- @include "renew"

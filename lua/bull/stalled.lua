@@ -11,6 +11,7 @@
 --- @include "bull/target"
 --- @include "bull/debounce"
 --- @include "bull/retention"
+--- @include "bull/cancelled"
 --- @include "number"
 --- @include "bull/bury"
 local guard, marked, active = P .. 'stalled-check', P .. 'stalled', P .. 'active'
@@ -20,18 +21,6 @@ if wrong then return wrong end
 if redis.call('EXISTS', guard) == 1 then return { {}, {} } end
 redis.call('SET', guard, now, 'PX', ARGV[1])
 
--- {keep count, keep age s} of removeOnFail; values that break Bull's own script count as absent.
-local function keep_rule(opts)
-  local ok, decoded = pcall(cjson.decode, opts or '{}')
-  local rule = ok and type(decoded) == 'table' and decoded.removeOnFail
-  if rule == true then return 0 end
-  if type(rule) == 'number' and rule >= 0 and rule < math.huge then return math.floor(rule) end
-  if type(rule) == 'table' then
-    local count, age = math.floor(number_of(rule.count)), tonumber(rule.age)
-    return count > 0 and count or nil, age and age == age and age or nil
-  end
-end
-
 local failed, recovered = {}, {}
 local function give_up(id, opts, deid)
   redis.call('ZADD', P .. 'failed', now, id)
@@ -39,7 +28,7 @@ local function give_up(id, opts, deid)
   release_debounce(deid)
   redis.call('PUBLISH', P .. 'failed',
     '{"jobId":' .. cjson.encode(id) .. ', "val": "job stalled more than maxStalledCount"}')
-  local count, age = keep_rule(opts)
+  local count, age = keep_failed(opts)
   if count == 0 then
     redis.call('ZREM', P .. 'failed', id)
     delete_finished(id)
@@ -49,11 +38,13 @@ local function give_up(id, opts, deid)
   failed[#failed + 1] = id
 end
 local function take_back(id)
-  local fields = redis.pcall('HMGET', P .. id, 'data', 'opts', 'deid', 'stalledCounter')
+  local fields, mark = redis.pcall('HMGET', P .. id, 'data', 'opts', 'deid', 'stalledCounter'), cancel_mark(id)
   if fields.err then
     bury(id, 'undecodable', 'the key of the job is not a hash', now)
   elseif not fields[1] and not fields[2] then
     bury(id, 'body_missing', 'the data of the job is missing', now)
+  elseif mark then
+    end_cancelled(id, mark)
   else
     -- A counter that is no number starts anew: HINCRBY on it would stop the pass for everybody.
     local stalls = math.floor(number_of(fields[4])) + 1

@@ -21,6 +21,7 @@
 --- @include "bullmq/limiter"
 --- @include "bullmq/bury"
 --- @include "suspects"
+--- @include "bullmq/cancelled"
 local lane, request, lease, wanted, worker = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local wait, active, prioritized = P .. 'wait', P .. 'active', P .. 'prioritized'
 local FIRST_TOKEN, EXAMINED_MOST = 7, 2000
@@ -145,6 +146,12 @@ local function refused_id(id, fields)
   end
   return true
 end
+-- Cancelled while it ran, and its worker died or gave it back: it ends here.
+local function was_cancelled(id)
+  local mark = cancelled_since_it_ran(id)
+  if mark then end_cancelled(meta, id, mark, 'waiting') end
+  return mark
+end
 -- The lock is taken. One on a job that does not run is somebody's by hand; BullMQ overwrites it too.
 local function take_over(id, lock, token)
   return not runs_already(id) and call('SET', lock, token, 'PX', lease)
@@ -217,7 +224,7 @@ while not dry and bytes < REPLY_BYTES_MAX and count < most and counted < room an
     local key = base .. id
     local fields = read(key)
     local plain = not odd and is_plain(key, fields)
-    if plain or not refused_id(id, fields) then
+    if plain or not (refused_id(id, fields) or was_cancelled(id)) then
       local token, lock = args[FIRST_TOKEN + count + 1], key .. ':lock'
       if call('SET', lock, token, 'PX', lease, 'NX') or take_over(id, lock, token) then
         count = count + 1

@@ -16,6 +16,7 @@
 --- @include "release"
 --- @include "leave_active"
 --- @include "metrics"
+--- @include "cancel_mark"
 --- @include "set_aside"
 --- @include "bullmq/ending"
 --- @include "bullmq/child"
@@ -47,7 +48,11 @@ local function record_attempt(id, made, class, attempt, fate)
     call('HSET', record, 'attempt:' .. made, '{"at":' .. string.format('%.0f', now) .. ',' .. attempt)
     call('HDEL', record, 'attempt:' .. (made - ATTEMPT_RECORDS_MAX))
   end
-  if fate == 'bury' or fate == 'unrun' then call('HSET', record, 'reason', class, 'buried_at', now) end
+  if fate == 'bury' or fate == 'unrun' then
+    local mark = class == 'cancelled' and cancel_mark(id)
+    call('HSET', record, 'reason', class, 'buried_at', now)
+    if mark then note_cancelled(id, mark) end
+  end
 end
 
 local meta, keeper, buried = read_meta(P), new_keeper(P .. 'failed', now), 0

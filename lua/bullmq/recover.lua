@@ -15,10 +15,12 @@
 --- @include "bullmq/event"
 --- @include "bullmq/bury"
 --- @include "suspects"
+--- @include "bullmq/cancelled"
 local leases, call = X .. 'leases', redis.call
 local wrong = expect_types({ P .. 'active', 'list', P .. 'stalled', 'set', P .. 'wait', 'list', P .. 'paused', 'list',
   P .. 'failed', 'zset', P .. 'meta', 'hash', P .. 'events', 'stream', P .. 'marker', 'zset', leases, 'set',
-  X .. 'leases:stalled', 'hash', X .. 'suspects', 'hash', P .. 'completed', 'zset' })
+  P .. 'delayed', 'zset', P .. 'prioritized', 'zset', X .. 'leases:stalled', 'hash', X .. 'suspects', 'hash',
+  P .. 'completed', 'zset' })
 if wrong then return wrong end
 local reply, nearest, meta = { '' }, nil, nil
 local function forget(id)
@@ -36,6 +38,8 @@ local function take_back(id)
     meta = meta or read_meta(P)
     call('LREM', P .. 'active', -1, id)
     call('SREM', P .. 'stalled', id)
+    local mark = cancel_mark(id)
+    if mark then return end_cancelled(meta, id, mark, 'active') end
     call('RPUSH', target_list(meta), id)
     mark_ready(meta)
     emit_untrimmed(P, 'waiting', 'jobId', id, 'prev', 'active')

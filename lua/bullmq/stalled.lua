@@ -13,10 +13,11 @@
 --- @include "bullmq/marker"
 --- @include "bullmq/event"
 --- @include "bullmq/bury"
+--- @include "bullmq/cancelled"
 local guard, marked, active = P .. 'stalled-check', P .. 'stalled', P .. 'active'
 local wrong = expect_types({ guard, 'string', marked, 'set', active, 'list', P .. 'wait', 'list', P .. 'paused', 'list',
   P .. 'failed', 'zset', P .. 'meta', 'hash', P .. 'events', 'stream', P .. 'marker', 'zset', P .. 'repeat', 'zset',
-  X .. 'leases', 'set' })
+  P .. 'delayed', 'zset', P .. 'prioritized', 'zset',   X .. 'leases', 'set' })
 if wrong then return wrong end
 if redis.call('EXISTS', guard) == 1 then return { {}, {} } end
 redis.call('SET', guard, now, 'PX', ARGV[1])
@@ -32,6 +33,8 @@ local function take_back(id)
   local fields = redis.pcall('HMGET', P .. id, 'data', 'opts', 'stc', 'rjk')
   if fields.err then return bury(id, 'undecodable', 'the key of the job is not a hash', now) end
   if not (fields[1] or fields[2]) then return bury(id, 'body_missing', 'the data of the job is missing', now) end
+  local mark = cancel_mark(id)
+  if mark then return end_cancelled(meta, id, mark, 'active') end
   -- A counter that is no number starts anew: HINCRBY on it would stop the pass for everybody.
   local stalls = math.floor(number_of(fields[3])) + 1
   redis.call('HSET', P .. id, 'stc', stalls)

@@ -11,5 +11,9 @@ local wrong = expect_types({ X .. 'job:' .. id, 'hash' })
 if wrong then return wrong end
 local record = own_record(id)
 if ARGV[3] ~= '' then redis.call('HSET', record, 'checkpoint', ARGV[3]) end
-if ARGV[4] == '1' then redis.call('HSET', record, 'beat', now, 'beat:token', token) end
+if ARGV[4] == '1' or ARGV[4] == '2' then
+  if redis.call('HGET', record, 'beat:token') ~= token then redis.call('HDEL', record, 'moved') end
+  redis.call('HSET', record, 'beat', now, 'beat:token', token)
+  if ARGV[4] == '2' then redis.call('HSET', record, 'moved', now) end
+end
 return 0

@@ -32,6 +32,7 @@ pub(super) fn options(config: &Config) -> Options {
         renew: worker.renew,
         sweep: worker.sweep,
         shutdown_grace: worker.shutdown_grace,
+        cancel_grace: worker.cancel_grace,
         max_stalled: worker.max_stalled,
         max_started: worker.max_started,
         crash_limit: worker.crash_limit,
@@ -196,11 +197,7 @@ pub(super) fn handlers(
 }
 
 fn http_options(handler: &config::Handler, http: &config::HttpHandler) -> Result<HttpOptions, String> {
-    let url = match &http.target {
-        Target::Tcp { url } => url.clone(),
-        Target::Unix { socket, path } => format!("unix:{}:{path}", socket.display()),
-    };
-    let mut options = HttpOptions::new(url);
+    let mut options = HttpOptions::new(url_of(&http.target));
     for secret in &http.secrets {
         options.secrets.push(Secret::parse(secret.expose()).map_err(|error| error.to_string())?);
     }
@@ -211,6 +208,7 @@ fn http_options(handler: &config::Handler, http: &config::HttpHandler) -> Result
         config::Body::Envelope => BodyMode::Envelope,
         config::Body::BullmqProxy => BodyMode::BullmqProxy,
     };
+    options.cancel_url = http.cancel_url.as_ref().map(url_of);
     options.connect = http.connect;
     options.first_byte = http.first_byte;
     if let Some(heartbeat) = handler.heartbeat {
@@ -221,6 +219,13 @@ fn http_options(handler: &config::Handler, http: &config::HttpHandler) -> Result
     options.response_max = usize::try_from(handler.response_bytes_max).unwrap_or(usize::MAX);
     options.allow_private = http.allow_private;
     Ok(options)
+}
+
+fn url_of(target: &Target) -> String {
+    match target {
+        Target::Tcp { url } => url.clone(),
+        Target::Unix { socket, path } => format!("unix:{}:{path}", socket.display()),
+    }
 }
 
 fn refused(place: &str, problem: &str) -> Failure {

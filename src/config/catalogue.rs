@@ -41,12 +41,12 @@ pub(super) static OPTIONS: &[Opt] = &[
     option("worker.renew", K::Duration(at::RENEW_MS_MIN, at::LEASE_MS_MAX), D::Ms(at::RENEW_MS_DEFAULT), "How often leases are renewed; at most a third of the lease."),
     option("worker.sweep", K::Duration(at::SWEEP_MS_MIN, at::SWEEP_MS_MAX), D::Ms(at::SWEEP_MS_DEFAULT), "How often expired leases are looked for."),
     option("worker.shutdown_grace", K::Duration(0, at::SHUTDOWN_GRACE_MS_MAX), D::Ms(at::SHUTDOWN_GRACE_MS_DEFAULT), "How long running handlers may finish after a stop signal."),
+    option("worker.cancel_grace", K::Duration(0, at::CANCEL_GRACE_MS_MAX), D::Ms(at::CANCEL_GRACE_MS_DEFAULT), "How long a handler whose job was cancelled may take to end by itself."),
     option("worker.max_stalled", K::Int(0, at::MAX_STALLED_MAX), D::Int(at::MAX_STALLED_DEFAULT), "Bull's maxStalledCount, for its stalled check."),
     option("worker.crash_limit", K::Int(1, at::CRASH_LIMIT_MAX), D::Int(at::CRASH_LIMIT_DEFAULT), "A job is a dead letter after so many crashes of its own. A crash spends no attempt."),
     option("worker.max_started", K::Int(1, at::MAX_STARTED_MAX), D::None, "BullMQ's maxStartedAttempts: a job picked up more often fails unrun. Absent: no limit. Bull 4 does not count."),
     option("worker.cron_zone", K::Text, D::Text("local"), "Time zone of cron entries without tz: local, or a name such as Europe/Rome."),
     option("worker.allow_short_leases", K::Bool, D::Bool(false), "For tests only: lifts the lower bounds of lease, renew and sweep."),
-    later("worker.cancel_grace", "cancelling jobs"),
 
     option("backoff", K::Table, D::None, "Types of backoff that producers name."),
     option("backoff.<type>", K::Table, D::None, "A type: { type: \"<type>\" } in the producer's backoff."),
@@ -91,6 +91,7 @@ pub(super) static OPTIONS: &[Opt] = &[
     option("queues.<name>.handlers", K::Table, D::Required, "What is done with its jobs."),
     option("queues.<name>.handlers.<job name>", K::Table, D::None, "By the job's name; \"*\" = any other."),
     option("queues.<name>.handlers.<job name>.http", K::Url, D::None, "Posted to: http://, https:// or unix:///run/app.sock/path. {{queue}}, {{id}} and {{name}} may stand in path and query."),
+    option("queues.<name>.handlers.<job name>.cancel_url", K::Url, D::None, "http: told once when a run is stopped, and why. The same forms without {{…}}."),
     option("queues.<name>.handlers.<job name>.exec", K::Texts, D::None, "Run as a subprocess: program and arguments, no shell."),
     option("queues.<name>.handlers.<job name>.env", K::Texts, D::Texts(at::EXEC_ENV_DEFAULT), "exec: variables of our environment that it is given."),
     option("queues.<name>.handlers.<job name>.cwd", K::Text, D::None, "exec: its directory, relative to the config file's. Absent: the config file's."),
@@ -110,6 +111,5 @@ pub(super) static OPTIONS: &[Opt] = &[
     option("queues.<name>.handlers.<job name>.response_max", K::Size(at::BODY_BYTES_MIN, at::RESPONSE_BYTES_MAX), D::Bytes(at::RESPONSE_BYTES_DEFAULT), "A longer answer is refused."),
     option("queues.<name>.handlers.<job name>.allow_private", K::Bool, D::Bool(false), "http: lifts the rules against link-local and metadata addresses."),
     later("queues.<name>.handlers.<job name>.sync", "sync handlers"),
-    later("queues.<name>.handlers.<job name>.cancel_url", "cancelling jobs"),
     later("queues.<name>.handlers.<job name>.cloudevents", "CloudEvents headers"),
 ];

@@ -34,6 +34,10 @@ pub const SHORT_MS_MIN: u64 = 10;
 pub const SHUTDOWN_GRACE_MS_DEFAULT: u64 = 30 * SECOND_MS;
 /// Longer than any deployment waits.
 pub const SHUTDOWN_GRACE_MS_MAX: u64 = 24 * HOUR_MS;
+/// A handler whose job was cancelled gets this long to end by itself.
+pub const CANCEL_GRACE_MS_DEFAULT: u64 = 10 * SECOND_MS;
+/// Longer than any person waits who has cancelled.
+pub const CANCEL_GRACE_MS_MAX: u64 = HOUR_MS;
 /// Bull's `maxStalledCount`.
 pub const MAX_STALLED_DEFAULT: u64 = 1;
 /// More stalls than this are a loop, not bad luck.

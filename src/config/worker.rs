@@ -24,6 +24,8 @@ pub struct Worker {
     pub sweep: Duration,
     /// How long running handlers may finish after a stop signal.
     pub shutdown_grace: Duration,
+    /// How long a handler whose job was cancelled may take to end by itself.
+    pub cancel_grace: Duration,
     /// Bull's `maxStalledCount`.
     pub max_stalled: u32,
     /// Crashes of its own after which a job is a dead letter.
@@ -98,6 +100,7 @@ pub(super) fn read(section: &Section<'_>, problems: &mut Problems) -> Worker {
         renew: section.duration("renew"),
         sweep: section.duration("sweep"),
         shutdown_grace: section.duration("shutdown_grace"),
+        cancel_grace: section.duration("cancel_grace"),
         max_stalled: section.int("max_stalled") as u32,
         crash_limit: section.int("crash_limit") as u32,
         max_started: section.maybe_int("max_started").map(|most| most as u32),

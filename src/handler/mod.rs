@@ -8,6 +8,7 @@ pub mod exec;
 pub mod http;
 pub mod idempotency;
 pub mod native;
+pub mod stopping;
 pub mod stream;
 
 use std::future::Future;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
+pub use stopping::{StopReason, Stopping};
 use tokio_util::sync::CancellationToken;
 
 use crate::job::outcome::Outcome;
@@ -117,6 +119,8 @@ pub struct Context {
     pub run: RunInfo,
     /// Fires when the handler should stop: the lease was lost, somebody cancelled, or a limit went by.
     pub cancelled: CancellationToken,
+    /// Why it should, and when its time for that is over.
+    pub stopping: Stopping,
     /// Told of every sign of life, so that `heartbeat` and `no_progress` limits can be kept.
     pub pulse: Pulse,
     writer: Arc<dyn RunWriter>,
@@ -125,7 +129,14 @@ pub struct Context {
 impl Context {
     /// Made by the worker, and by tests of handlers.
     pub fn new(run: RunInfo, cancelled: CancellationToken, writer: Arc<dyn RunWriter>) -> Self {
-        Self { run, cancelled, pulse: Pulse::default(), writer }
+        Self { run, cancelled, stopping: Stopping::default(), pulse: Pulse::default(), writer }
+    }
+
+    /// Why the handler should stop; `None` = it should not.
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        // A write that was refused fires the token before anybody has told why: the lease is lost.
+        let lost = || self.cancelled.is_cancelled().then_some(StopReason::LeaseLost);
+        self.stopping.reason().cloned().or_else(lost)
     }
 
     /// Stores progress: a number, or an object such as `{"total": 100, "processed": 7}`.
@@ -212,8 +223,14 @@ impl Pulse {
 
     /// The job moved, which is a sign of life too.
     pub fn progress(&self) {
-        let now = std::time::Instant::now();
-        *self.times() = PulseTimes { beat: now, progress: now };
+        self.progress_at(std::time::Instant::now());
+    }
+
+    /// The job moved at that time, as a callback to another process has told. An earlier one than is known counts for
+    /// nothing.
+    pub fn progress_at(&self, at: std::time::Instant) {
+        let mut times = self.times();
+        *times = PulseTimes { beat: times.beat.max(at), progress: times.progress.max(at) };
     }
 
     /// The backend answered with this HTTP status.

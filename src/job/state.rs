@@ -9,8 +9,8 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use Event::{
-    Add, ChildrenDone, Claim, Complete, Defer, Fail, ForceDone, HandBack, Pause, Promote, Recover, Remove,
-    Reprocess, Resume, Retry, RetryLater, RetryNow, StallOut, WaitForChildren,
+    Add, Cancel, ChildrenDone, Claim, Complete, Defer, Fail, ForceDone, HandBack, Pause, Promote, Recover,
+    Remove, Reprocess, Resume, Retry, RetryLater, RetryNow, StallOut, WaitForChildren,
 };
 use State::{Active, Completed, Delayed, Failed, Paused, Prioritized, Waiting, WaitingChildren};
 
@@ -119,7 +119,7 @@ impl FromStr for State {
 #[rustfmt::skip]
 pub enum Event {
     Add, Claim, Complete, Fail, RetryNow, RetryLater, Defer, HandBack, Recover, StallOut, WaitForChildren, ChildrenDone,
-    Promote, Pause, Resume, Retry, Reprocess, ForceDone, Remove,
+    Promote, Pause, Resume, Retry, Reprocess, Cancel, ForceDone, Remove,
 }
 
 /// From where, by what, to where. No state before = the job is new, none after = it is gone. The same event
@@ -153,6 +153,13 @@ pub const TRANSITIONS: &[(Option<State>, Event, Option<State>)] = &[
     (Some(Failed), Retry, Some(Waiting)), (Some(Failed), Retry, Some(Prioritized)), (Some(Failed), Retry, Some(Paused)),
     (Some(Completed), Reprocess, Some(Waiting)), (Some(Completed), Reprocess, Some(Prioritized)),
     (Some(Completed), Reprocess, Some(Paused)),
+    // At once where no run holds the job; a run that does ends by `Fail`. None after = `removeOnFail`.
+    (Some(Waiting), Cancel, Some(Failed)), (Some(Waiting), Cancel, None),
+    (Some(Prioritized), Cancel, Some(Failed)), (Some(Prioritized), Cancel, None),
+    (Some(Paused), Cancel, Some(Failed)), (Some(Paused), Cancel, None),
+    (Some(Delayed), Cancel, Some(Failed)), (Some(Delayed), Cancel, None),
+    (Some(WaitingChildren), Cancel, Some(Failed)), (Some(WaitingChildren), Cancel, None),
+    (Some(Active), Cancel, Some(Failed)), (Some(Active), Cancel, None),
     (Some(Active), ForceDone, Some(Completed)), (Some(Waiting), ForceDone, Some(Completed)),
     (Some(Delayed), ForceDone, Some(Completed)), (Some(Failed), ForceDone, Some(Completed)),
     (Some(Waiting), Remove, None), (Some(Prioritized), Remove, None), (Some(Delayed), Remove, None),

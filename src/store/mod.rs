@@ -6,6 +6,7 @@
 pub mod actor;
 mod adder;
 pub mod callback;
+pub mod cancel;
 pub mod change;
 pub mod claim;
 pub mod connection;

@@ -100,7 +100,7 @@ const ALWAYS: &[&str] = &[
     "ZSCORE",
 ];
 /// What is sent outside of scripts in one of them.
-const ALWAYS_OF_BULL: &[&str] = &["SUBSCRIBE"];
+const ALWAYS_OF_BULL: &[&str] = &["SUBSCRIBE", "XREAD"];
 const ALWAYS_OF_BULLMQ: &[&str] = &["BZPOPMIN", "HEXISTS", "XREAD", "XREVRANGE"];
 
 /// The probes that matter: those of a dialect, or those that telling the dialect takes.
@@ -296,8 +296,8 @@ mod tests {
     #[test]
     fn what_only_the_other_dialect_sends_is_not_asked_for() {
         let asked = |dialect, command: &str| probes(dialect).iter().any(|probe| probe.starts_with(command));
-        assert!(asked(Some(Dialect::Bull), "PUBLISH") && !asked(Some(Dialect::Bull), "XADD"));
-        assert!(asked(Some(Dialect::BullMq), "XADD") && !asked(Some(Dialect::BullMq), "SUBSCRIBE"));
+        assert!(asked(Some(Dialect::Bull), "PUBLISH") && !asked(Some(Dialect::Bull), "XTRIM"));
+        assert!(asked(Some(Dialect::BullMq), "XTRIM") && !asked(Some(Dialect::BullMq), "SUBSCRIBE"));
         assert!(!asked(None, "XADD") && !asked(None, "PUBLISH") && asked(None, "HKEYS"));
     }
 }

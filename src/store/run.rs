@@ -53,9 +53,24 @@ impl Store {
         json: Option<&str>,
         beat: bool,
     ) -> Result<Verdict, StoreError> {
+        self.send_checkpoint(id, token, json.unwrap_or(""), u8::from(beat)).await
+    }
+
+    /// Notes that a callback has moved the job, which is a sign of life too.
+    pub async fn moved(&self, id: &str, token: &str) -> Result<Verdict, StoreError> {
+        self.send_checkpoint(id, token, "", 2).await
+    }
+
+    async fn send_checkpoint(
+        &self,
+        id: &str,
+        token: &str,
+        json: &str,
+        sign: u8,
+    ) -> Result<Verdict, StoreError> {
         let script = &self.scripts.checkpoint;
         let mut call = script.call(&self.keys);
-        call.arg(id).arg(token).arg(json.unwrap_or("")).arg(u8::from(beat));
+        call.arg(id).arg(token).arg(json).arg(sign);
         Ok(Verdict::of(integer(&script.run(&self.connection, &call).await?)?))
     }
 
@@ -66,9 +81,27 @@ impl Store {
         id: &str,
         token: &str,
     ) -> Result<Result<Option<Duration>, Verdict>, StoreError> {
+        self.last_sign(id, token, "beat").await
+    }
+
+    /// The same for the last callback that moved the job.
+    pub async fn last_moved(
+        &self,
+        id: &str,
+        token: &str,
+    ) -> Result<Result<Option<Duration>, Verdict>, StoreError> {
+        self.last_sign(id, token, "moved").await
+    }
+
+    async fn last_sign(
+        &self,
+        id: &str,
+        token: &str,
+        sign: &str,
+    ) -> Result<Result<Option<Duration>, Verdict>, StoreError> {
         let mut pipe = redis::pipe();
         pipe.cmd("GET").arg(self.keys.of(&format!("{id}:lock")));
-        pipe.cmd("HMGET").arg(self.keys.extra_of(&format!("job:{id}"))).arg("beat").arg("beat:token");
+        pipe.cmd("HMGET").arg(self.keys.extra_of(&format!("job:{id}"))).arg(sign).arg("beat:token");
         pipe.cmd("TIME");
         let mut replies = self.connection.pipeline(&pipe, 3).await?.into_iter();
         if replies.next().and_then(bytes).as_deref() != Some(token.as_bytes()) {

@@ -17,11 +17,15 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("bull/dead_letter", include_str!("../../lua/include/bull/dead_letter.lua")),
     ("bull/debounce", include_str!("../../lua/include/bull/debounce.lua")),
     ("bulk", include_str!("../../lua/include/bulk.lua")),
+    ("bull/cancelled", include_str!("../../lua/include/bull/cancelled.lua")),
     ("bury", include_str!("../../lua/include/bury.lua")),
+    ("cancel", include_str!("../../lua/include/cancel.lua")),
+    ("cancel_mark", include_str!("../../lua/include/cancel_mark.lua")),
     ("checkpoint", include_str!("../../lua/include/checkpoint.lua")),
     ("dead_letter", include_str!("../../lua/include/dead_letter.lua")),
     ("fence", include_str!("../../lua/include/fence.lua")),
     ("fence_batch", include_str!("../../lua/include/fence_batch.lua")),
+    ("keep_failed", include_str!("../../lua/include/keep_failed.lua")),
     ("keys", include_str!("../../lua/include/keys.lua")),
     ("leave_active", include_str!("../../lua/include/leave_active.lua")),
     ("bull/limiter", include_str!("../../lua/include/bull/limiter.lua")),
@@ -46,6 +50,7 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("bull/waiting", include_str!("../../lua/include/bull/waiting.lua")),
     ("bullmq/add", include_str!("../../lua/include/bullmq/add.lua")),
     ("bullmq/bury", include_str!("../../lua/include/bullmq/bury.lua")),
+    ("bullmq/cancelled", include_str!("../../lua/include/bullmq/cancelled.lua")),
     ("bullmq/child", include_str!("../../lua/include/bullmq/child.lua")),
     ("bullmq/dead_letter", include_str!("../../lua/include/bullmq/dead_letter.lua")),
     ("bullmq/dedup", include_str!("../../lua/include/bullmq/dedup.lua")),
@@ -198,6 +203,7 @@ pub(super) fn in_dialect<'a>(
 
 scripts!(
     both:
+        cancel,
         checkpoint,
         claim,
         clean,

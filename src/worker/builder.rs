@@ -129,6 +129,13 @@ impl Builder {
         self
     }
 
+    /// How long a handler whose job was cancelled may take to end by itself; 10 s unless set. Then its future is dropped.
+    #[must_use]
+    pub fn cancel_grace(mut self, grace: Duration) -> Self {
+        self.options.cancel_grace = grace;
+        self
+    }
+
     /// The worker's name, in tokens, connection names and attempt records; `bullock-<pid>` unless set.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {

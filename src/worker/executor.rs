@@ -1,25 +1,17 @@
-//! Runs one job: decodes it, finds its handler, keeps its limits, and passes the outcome on.
+//! Takes one claimed job to its end: decodes it, finds its handler, waits for its turn, and passes the outcome on.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::FutureExt as _;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio_util::sync::CancellationToken;
 
 use super::finisher::{End, Finished};
 use super::lease::Lease;
-use super::run_writer::Writer;
-use super::{HandlerSpec, Queue, scheduler};
-use crate::handler::{Context, Pulse, RunInfo};
+use super::{Queue, scheduler};
 use crate::job::options::Timeout;
-use crate::job::outcome::{Failure, Outcome, ReasonClass};
+use crate::job::outcome::{Failure, ReasonClass};
 use crate::job::{Job, JobId};
 use crate::store::claim::ClaimedJob;
-
-/// How long a handler that was told to stop may still take to notice, before its future is dropped.
-const STOP_NOTICE: Duration = Duration::from_millis(500);
 
 /// A claimed job on its way to its handler.
 pub(super) struct Claim {
@@ -99,23 +91,15 @@ fn waited(job: &Job, now_ms: i64) -> Duration {
     Duration::from_millis((now_ms - since).max(0).cast_unsigned())
 }
 
-struct Run<'a> {
-    queue: &'a Arc<Queue>,
-    job: &'a Arc<Job>,
-    token: &'a Arc<str>,
-    fence: u64,
-    lease: &'a Lease,
-    now_ms: i64,
+pub(super) struct Run<'a> {
+    pub queue: &'a Arc<Queue>,
+    pub job: &'a Arc<Job>,
+    pub token: &'a Arc<str>,
+    pub fence: u64,
+    pub lease: &'a Lease,
+    pub now_ms: i64,
     /// Crashes that the job is charged with, if it is a suspect.
-    suspect: Option<u32>,
-}
-
-/// Why a run was stopped from outside.
-enum Stopped {
-    LeaseLost,
-    Elsewhere,
-    HandBack,
-    Limit(Failure),
+    pub suspect: Option<u32>,
 }
 
 impl Run<'_> {
@@ -178,196 +162,24 @@ impl Run<'_> {
                     turn = Arc::clone(limit).acquire_owned() => turn.ok(),
                     () = self.queue.stop.asked() => None,
                     () = self.lease.lost.cancelled() => None,
+                    () = self.lease.cancel.asked() => None,
                 };
-                if turn.is_none() {
+                if turn.is_none() && self.lease.cancel.mark().is_none() {
                     return End::hand_back();
                 }
                 turn
             }
         };
+        if self.lease.cancel.mark().is_some() {
+            return self.cancelled();
+        }
         if self.lease.remaining().is_zero() {
             return End::LeaseLost;
         }
         self.work(spec).await
     }
 
-    async fn work(&self, spec: &HandlerSpec) -> End {
-        let cancelled = CancellationToken::new();
-        let timeout = match self.job.opts.timeout {
-            Timeout::Ms(ms) => Some(Duration::from_millis(ms)),
-            Timeout::None | Timeout::Bad(_) => None,
-        };
-        let limits = Limits {
-            begun: Instant::now(),
-            timeout,
-            run_limit: spec.run_limit,
-            no_progress: spec.no_progress,
-        };
-        let writer = Arc::new(Writer::new(
-            self.queue.store.clone(),
-            self.job.id.clone(),
-            Arc::clone(self.token),
-            cancelled.clone(),
-        ));
-        let context = Context::new(self.info(&limits), cancelled.clone(), Arc::clone(&writer) as _);
-        let pulse = context.pulse.clone();
-        let handler = Arc::clone(&spec.handler);
-        let job = Arc::clone(self.job);
-        // The call itself is inside, so that a handler that panics before its first await is caught too.
-        let work = AssertUnwindSafe(async move { handler.run(job, context).await }).catch_unwind();
-        tokio::pin!(work);
-        let stopped = tokio::select! {
-            biased;
-            outcome = &mut work => {
-                writer.flush().await;
-                self.tell_answer(spec, &pulse, limits.begun, outcome.as_ref().ok());
-                // A handler that gives up because a write was refused: by nobody's callback, but for want of the lease.
-                let refused = cancelled.is_cancelled() && !self.lease.ended.is_cancelled();
-                if refused && matches!(outcome, Ok(Outcome::EndedElsewhere)) {
-                    return End::LeaseLost;
-                }
-                return self.end(outcome.unwrap_or_else(|panic| Outcome::Failed(Failure::panicked(&*panic))), spec);
-            }
-            () = self.lease.ended.cancelled() => Stopped::Elsewhere,
-            () = self.lease.lost.cancelled() => Stopped::LeaseLost,
-            () = cancelled.cancelled() => Stopped::LeaseLost,
-            () = self.queue.stop.grace_over() => Stopped::HandBack,
-            failure = limits.passed(&pulse) => Stopped::Limit(failure),
-        };
-        if matches!(stopped, Stopped::Elsewhere) {
-            // Its own backend ended it: nobody is to be told to stop.
-            return End::Elsewhere;
-        }
-        cancelled.cancel();
-        let last = tokio::time::timeout(STOP_NOTICE, &mut work).await;
-        match (stopped, last) {
-            (Stopped::LeaseLost, _) => End::LeaseLost,
-            (Stopped::Elsewhere, _) => End::Elsewhere,
-            (Stopped::Limit(failure), _) => self.failed(failure),
-            (Stopped::HandBack, Ok(Ok(Outcome::Completed(result)))) => End::Completed(result),
-            (Stopped::HandBack, _) => End::hand_back(),
-        }
-    }
-
-    /// Tells how the handler answered: by HTTP status where there is one.
-    fn tell_answer(&self, spec: &HandlerSpec, pulse: &Pulse, begun: Instant, outcome: Option<&Outcome>) {
-        let class = match (pulse.status(), outcome) {
-            (Some(100..=199), _) => "1xx",
-            (Some(200..=299), _)
-            | (None, Some(Outcome::Completed(_) | Outcome::WaitForChildren | Outcome::EndedElsewhere)) => {
-                "2xx"
-            }
-            (Some(300..=399), _) => "3xx",
-            (Some(400..=499), _) => "4xx",
-            (Some(_), _) => "5xx",
-            (None, _) => "error",
-        };
-        self.queue.observer.handler_answered(
-            spec.handler.label(),
-            class,
-            spec.handler.is_healthy(),
-            begun.elapsed(),
-        );
-    }
-
-    fn info(&self, limits: &Limits) -> RunInfo {
-        let keys = self.queue.store.keys();
-        let longest = [limits.timeout, limits.run_limit].into_iter().flatten().min();
-        let callback = self.queue.options.callback_base.as_ref().map(|base| {
-            let (queue, id) = (percent(&keys.queue), percent(self.job.id.as_str()));
-            format!("{}/api/v1/queues/{queue}/jobs/{id}", base.trim_end_matches('/')).into()
-        });
-        RunInfo {
-            token: Arc::clone(self.token),
-            fence: self.fence,
-            worker: self.queue.options.name.as_str().into(),
-            prefix: Arc::clone(&keys.prefix),
-            deadline_ms: longest.map(|limit| self.now_ms + limit.as_millis() as i64),
-            callback,
-        }
-    }
-
-    fn end(&self, outcome: Outcome, spec: &HandlerSpec) -> End {
-        match outcome {
-            Outcome::Completed(result) => End::Completed(result),
-            Outcome::Failed(failure) => self.failed(failure),
-            Outcome::Deferred { after, why } => End::HandBack {
-                delay: Some(after),
-                rest: Duration::ZERO,
-                most: Some(spec.max_deferrals),
-                why,
-            },
-            Outcome::Throttled { after, why } => {
-                End::HandBack { delay: None, rest: after, most: Some(spec.max_deferrals), why }
-            }
-            Outcome::WaitForChildren => End::WaitForChildren { most: spec.max_deferrals },
-            Outcome::EndedElsewhere => End::Elsewhere,
-        }
-    }
-
-    fn failed(&self, failure: Failure) -> End {
+    pub(super) fn failed(&self, failure: Failure) -> End {
         End::failed(self.job, failure, &self.queue.options.strategies)
     }
-}
-
-/// The clocks that stop a run.
-struct Limits {
-    begun: Instant,
-    timeout: Option<Duration>,
-    run_limit: Option<Duration>,
-    no_progress: Option<Duration>,
-}
-
-impl Limits {
-    /// Resolves when a limit goes by; never, if there is none.
-    async fn passed(&self, pulse: &Pulse) -> Failure {
-        if self.timeout.is_none() && self.run_limit.is_none() && self.no_progress.is_none() {
-            return std::future::pending().await;
-        }
-        loop {
-            let (now, moved) = (Instant::now(), pulse.read().progress);
-            let over =
-                |limit: Option<Duration>, since: Instant| limit.is_some_and(|limit| since + limit <= now);
-            if over(self.timeout, self.begun) {
-                let ms = self.timeout.unwrap_or_default().as_millis();
-                // Bull's own words, which producers match on (docs/wire/bull-4.md 3).
-                return Failure::new(
-                    ReasonClass::Timeout,
-                    format!("Promise timed out after {ms} milliseconds"),
-                );
-            }
-            if over(self.run_limit, self.begun) {
-                let limit = self.run_limit.unwrap_or_default();
-                return Failure::new(
-                    ReasonClass::Timeout,
-                    format!("the run went on for longer than its limit of {limit:?}"),
-                );
-            }
-            if over(self.no_progress, moved) {
-                let limit = self.no_progress.unwrap_or_default();
-                return Failure::new(ReasonClass::NoProgress, format!("no progress for {limit:?}"));
-            }
-            let next = [
-                self.timeout.map(|limit| self.begun + limit),
-                self.run_limit.map(|limit| self.begun + limit),
-                self.no_progress.map(|limit| moved + limit),
-            ];
-            if let Some(next) = next.into_iter().flatten().min() {
-                tokio::time::sleep_until(next.into()).await;
-            }
-        }
-    }
-}
-
-/// A path segment: unreserved characters stay, all else is percent-encoded.
-fn percent(text: &str) -> String {
-    use std::fmt::Write as _;
-    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-        out
-    })
 }

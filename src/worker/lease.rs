@@ -3,12 +3,15 @@
 //! A lease is tied to its run by a guard ([`Lease`]): when the guard goes, renewal ends. The holder gives up first: a
 //! run whose lease could not be renewed in time is told to stop before Redis would give the job away.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::canceller::{self, Cancel};
+use super::nudge::Nudge;
 use super::{Observer, Options, Stop};
 use crate::job::JobId;
 use crate::store::{Store, StoreError};
@@ -18,7 +21,9 @@ const TICK: Duration = Duration::from_millis(200);
 
 /// All leases that this process holds on one queue.
 pub(super) struct Leases {
-    store: Store,
+    pub store: Store,
+    /// URL of its server: one reader hears of the cancels of all its queues.
+    pub server: Arc<str>,
     held: Mutex<HashMap<u64, Held>>,
     next_key: std::sync::atomic::AtomicU64,
 }
@@ -31,6 +36,10 @@ struct Held {
     lost: CancellationToken,
     /// Fires when somebody else ended the run with its token (a callback).
     ended: CancellationToken,
+    /// Tells it that somebody cancelled its job.
+    cancel: Arc<Cancel>,
+    /// Not renewed from then on: its limits are long over, and nobody has stopped it.
+    renewed_until: Option<Instant>,
 }
 
 /// The guard of one run's lease.
@@ -43,6 +52,8 @@ pub(super) struct Lease {
     pub ended: CancellationToken,
     /// The place of this process's suspect, if the job is one: free when its end is in Redis.
     pub turn: Option<super::suspects::Turn>,
+    /// Somebody cancelled the job.
+    pub cancel: Arc<Cancel>,
 }
 
 impl Leases {
@@ -56,9 +67,18 @@ impl Leases {
     ) -> Lease {
         let key = self.next_key.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let (lost, ended) = (CancellationToken::new(), CancellationToken::new());
-        self.lock()
-            .insert(key, Held { id, token, until: sent + lease, lost: lost.clone(), ended: ended.clone() });
-        Lease { leases: Arc::clone(self), key, lost, ended, turn: None }
+        let cancel = Arc::<Cancel>::default();
+        let held = Held {
+            id,
+            token,
+            until: sent + lease,
+            lost: lost.clone(),
+            ended: ended.clone(),
+            cancel: Arc::clone(&cancel),
+            renewed_until: None,
+        };
+        self.lock().insert(key, held);
+        Lease { leases: Arc::clone(self), key, lost, ended, cancel, turn: None }
     }
 
     /// Tells the run with this token that it has been ended by somebody else.
@@ -79,11 +99,17 @@ impl Leases {
         expired.iter().filter(|lost| !lost.is_cancelled()).map(CancellationToken::cancel).count()
     }
 
-    async fn renew(&self, lease: Duration, observer: &dyn Observer) {
+    /// Looks at once at the runs of these jobs: somebody cancelled them, or has taken them away.
+    pub(super) async fn look(&self, ids: &HashSet<String>, beat: &Beat) {
+        self.renew(beat, |held| ids.contains(held.id.as_str())).await;
+    }
+
+    async fn renew(&self, beat: &Beat, which: impl Fn(&Held) -> bool) {
         let runs: Vec<(u64, JobId, Arc<str>)> = {
             let held = self.lock();
             held.iter()
-                .filter(|(_, held)| !held.lost.is_cancelled())
+                .filter(|(_, held)| !held.lost.is_cancelled() && which(held))
+                .filter(|(_, held)| held.renewed_until.is_none_or(|until| until > Instant::now()))
                 .map(|(key, held)| (*key, held.id.clone(), Arc::clone(&held.token)))
                 .collect()
         };
@@ -93,20 +119,31 @@ impl Leases {
         let sent = Instant::now();
         let pairs: Vec<(&str, &str)> = runs.iter().map(|(_, id, token)| (id.as_str(), &**token)).collect();
         let queue = &self.store.keys().queue;
-        match self.store.renew(lease.as_millis() as u64, &pairs).await {
-            Ok(lost) => {
+        match self.store.renew(beat.lease.as_millis() as u64, &pairs).await {
+            Ok(mut renewed) => {
                 let mut held = self.lock();
                 for (position, (key, id, _)) in runs.iter().enumerate() {
                     // A run may have ended meanwhile: then its lock is gone because it is finished.
                     let Some(entry) = held.get_mut(key) else { continue };
-                    if lost.contains(&position) {
+                    if renewed.lost.contains(&position) {
                         tracing::warn!(queue = &**queue, job_id = %id, "lease lost: the handler is told to stop");
                         entry.lost.cancel();
                     } else {
-                        entry.until = sent + lease;
+                        // A look may have been sent after us and be answered before.
+                        entry.until = entry.until.max(sent + beat.lease);
                     }
                 }
-                observer.renewed(queue, runs.len() - lost.len(), lost.len());
+                for (position, mark) in renewed.cancelled.drain(..) {
+                    let Some(entry) = runs.get(position).and_then(|(key, ..)| held.get(key)) else {
+                        continue;
+                    };
+                    if entry.cancel.mark().is_none() {
+                        let (job_id, what) = (&entry.id, mark.text());
+                        tracing::info!(queue = &**queue, %job_id, kill = mark.kill, "{what}: the handler is told to stop");
+                    }
+                    entry.cancel.tell(mark);
+                }
+                beat.observer.renewed(queue, runs.len() - renewed.lost.len(), renewed.lost.len());
             }
             // Said once per change of state by the fetcher; the deadline decides what becomes of the runs.
             Err(error) => tracing::debug!(queue = &**queue, %error, "leases not renewed"),
@@ -123,6 +160,16 @@ impl Lease {
     }
 }
 
+impl Lease {
+    /// Renews no longer than this; `None` = as long as the run goes on. Should all threads be blocked by handlers, nobody
+    /// is left to keep the limits of a run, and its job must not be held for ever.
+    pub(super) fn renew_until(&self, until: Option<Instant>) {
+        if let Some(held) = self.leases.lock().get_mut(&self.key) {
+            held.renewed_until = until;
+        }
+    }
+}
+
 impl Drop for Lease {
     fn drop(&mut self) {
         self.leases.lock().remove(&self.key);
@@ -131,12 +178,12 @@ impl Drop for Lease {
 
 /// All runs of this process, for those who end one from elsewhere.
 #[derive(Clone)]
-pub struct Runs(Arc<Mutex<Vec<Arc<Leases>>>>);
+pub struct Runs(Arc<Beat>);
 
 impl Runs {
     /// Tells the run with this token that a callback has ended it: its slot becomes free.
     pub fn ended_elsewhere(&self, queue: &str, token: &str) {
-        for leases in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for leases in self.0.queues() {
             if &*leases.store.keys().queue == queue {
                 leases.ended_elsewhere(token);
             }
@@ -144,9 +191,31 @@ impl Runs {
     }
 }
 
+/// What the thread works by, and the queues that it works for.
+pub(super) struct Beat {
+    lease: Duration,
+    renew: Duration,
+    observer: Arc<dyn Observer>,
+    queues: Mutex<Vec<Arc<Leases>>>,
+    added: Notify,
+    /// The runtime of the handlers and of all other duties.
+    others: tokio::runtime::Handle,
+}
+
+impl Beat {
+    pub(super) fn queues(&self) -> Vec<Arc<Leases>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Resolves when a queue is added after this call.
+    pub(super) fn added(&self) -> impl Future<Output = ()> {
+        self.added.notified()
+    }
+}
+
 /// The thread.
 pub(super) struct Thread {
-    queues: Arc<Mutex<Vec<Arc<Leases>>>>,
+    beat: Arc<Beat>,
     stop: CancellationToken,
 }
 
@@ -157,9 +226,16 @@ impl Thread {
         observer: &Arc<dyn Observer>,
         worker: Stop,
     ) -> Result<Self, StoreError> {
-        let thread = Self { queues: Arc::default(), stop: CancellationToken::new() };
-        let (queues, stop) = (Arc::clone(&thread.queues), thread.stop.clone());
-        let (lease, renew, observer) = (options.lease, options.renew, Arc::clone(observer));
+        let beat = Arc::new(Beat {
+            lease: options.lease,
+            renew: options.renew,
+            observer: Arc::clone(observer),
+            queues: Mutex::default(),
+            added: Notify::new(),
+            others: tokio::runtime::Handle::current(),
+        });
+        let thread = Self { beat: Arc::clone(&beat), stop: CancellationToken::new() };
+        let stop = thread.stop.clone();
         let failed = |error: std::io::Error| {
             StoreError::Unavailable(format!("the lease thread cannot start: {error}"))
         };
@@ -169,20 +245,26 @@ impl Thread {
             .name("leases".into())
             .spawn(move || {
                 let _sentry = sentry;
-                runtime.block_on(beat(&queues, &stop, lease, renew, observer));
+                runtime.block_on(async {
+                    tokio::spawn(canceller::run(Arc::clone(&beat)));
+                    keep(&beat, &stop).await;
+                });
             })
             .map_err(failed)?;
         Ok(thread)
     }
 
-    pub(super) fn add_queue(&self, store: Store) -> Arc<Leases> {
-        let leases = Arc::new(Leases { store, held: Mutex::default(), next_key: 0.into() });
-        self.queues.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&leases));
+    /// From now on the leases of this queue are kept; `server` is the URL of its Redis.
+    pub(super) fn add_queue(&self, store: Store, server: &str) -> Arc<Leases> {
+        let leases =
+            Arc::new(Leases { store, server: server.into(), held: Mutex::default(), next_key: 0.into() });
+        self.beat.queues.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&leases));
+        self.beat.added.notify_one();
         leases
     }
 
     pub(super) fn runs(&self) -> Runs {
-        Runs(Arc::clone(&self.queues))
+        Runs(Arc::clone(&self.beat))
     }
 }
 
@@ -208,42 +290,40 @@ impl Drop for Thread {
     }
 }
 
-async fn beat(
-    queues: &Mutex<Vec<Arc<Leases>>>,
-    stop: &CancellationToken,
-    lease: Duration,
-    renew: Duration,
-    observer: Arc<dyn Observer>,
-) {
-    let tick = TICK.min(renew / 2).max(Duration::from_millis(1));
-    let mut next_renewal = Instant::now() + renew;
+async fn keep(beat: &Arc<Beat>, stop: &CancellationToken) {
+    let tick = TICK.min(beat.renew / 2).max(Duration::from_millis(1));
+    let mut next_renewal = Instant::now() + beat.renew;
     // One renewal of a queue at a time: a slow server must not pile them up, nor hold up the other queues.
     let mut under_way: HashMap<usize, tokio::task::JoinHandle<()>> = HashMap::new();
+    let mut nudge = Nudge::default();
     while !stop.is_cancelled() {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(tick) => {}
         }
-        let all: Vec<Arc<Leases>> = queues.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let all = beat.queues();
         let now = Instant::now();
+        if all.iter().any(|leases| !leases.lock().is_empty()) {
+            nudge.give(&beat.others);
+        }
         for leases in &all {
             let gone = leases.give_up_expired(now);
             if gone > 0 {
                 let queue = &*leases.store.keys().queue;
                 tracing::warn!(queue, runs = gone, "leases ran out unrenewed: the handlers are told to stop");
-                observer.renewed(queue, 0, gone);
+                beat.observer.renewed(queue, 0, gone);
             }
         }
         if now < next_renewal {
             continue;
         }
-        next_renewal = now + renew;
+        next_renewal = now + beat.renew;
         for (index, leases) in all.into_iter().enumerate() {
             if under_way.get(&index).is_some_and(|task| !task.is_finished()) {
                 continue;
             }
-            let observer = Arc::clone(&observer);
-            under_way.insert(index, tokio::spawn(async move { leases.renew(lease, &*observer).await }));
+            let beat = Arc::clone(beat);
+            under_way.insert(index, tokio::spawn(async move { leases.renew(&beat, |_| true).await }));
         }
     }
 }

@@ -5,16 +5,21 @@
 //!  Redis ◀───┤                        │ runs the Handler, keeps its limits          ├──▶ Redis
 //!            └ promoter, recoverer    └ scheduler (next occurrence of a repeatable) ┘
 //!            lease: a thread of its own renews every run's lease; a busy handler cannot starve it
+//!            └ canceller: hears there of cancels, and tells the runs
 //! ```
 //!
 //! Owns: the order of claims, runs and ends, and their limits. Must never know: Lua, HTTP, the config file, the admin
 //! server. Called by `app` and by Rust programs through [`Worker::builder`].
 
+mod attempt;
 mod builder;
+mod canceller;
 mod executor;
 mod fetcher;
 mod finisher;
 mod lease;
+mod limits;
+mod nudge;
 mod observer;
 mod opener;
 mod parents;
@@ -60,6 +65,8 @@ pub struct Options {
     pub sweep: Duration,
     /// How long running handlers may go on after a stop was asked for.
     pub shutdown_grace: Duration,
+    /// How long a handler whose job was cancelled may take to end by itself.
+    pub cancel_grace: Duration,
     /// Bull's `maxStalledCount`.
     pub max_stalled: u32,
     /// A job is a dead letter after so many crashes of its own.
@@ -82,6 +89,7 @@ impl Default for Options {
             renew: Duration::from_secs(5),
             sweep: Duration::from_secs(2),
             shutdown_grace: Duration::from_secs(30),
+            cancel_grace: Duration::from_secs(10),
             max_stalled: 1,
             crash_limit: 3,
             max_started: None,
@@ -100,7 +108,7 @@ pub struct QueueSpec {
     pub blocking: Connection,
     /// A connection of the lease thread's own.
     pub lease_connection: Connection,
-    /// URL of the server, to hear of new delayed jobs.
+    /// URL of the server, to hear of new delayed jobs and of cancels.
     pub redis_url: String,
     /// Jobs at once.
     pub concurrency: usize,
@@ -240,7 +248,7 @@ fn start_queue(
 ) -> Result<watch::Receiver<bool>, StoreError> {
     let (finished, outcomes) = mpsc::channel(spec.concurrency);
     let (ready, is_ready) = watch::channel(false);
-    let leases = lease_thread.add_queue(spec.store.on(spec.lease_connection));
+    let leases = lease_thread.add_queue(spec.store.on(spec.lease_connection), &spec.redis_url);
     let handlers = spec
         .handlers
         .into_iter()

@@ -59,6 +59,15 @@ impl Writer {
         }
     }
 
+    /// How long ago a callback, to whichever process, moved the job; `None` = none did in this run.
+    pub(super) async fn moved(&self) -> Result<Option<Duration>, WriteError> {
+        let Inner { store, id, token, .. } = &*self.0;
+        match store.last_moved(id.as_str(), token).await {
+            Ok(moved) => moved.map_err(|_| WriteError::LeaseLost),
+            Err(error) => Err(WriteError::Redis(error.to_string())),
+        }
+    }
+
     fn throttle(&self) -> MutexGuard<'_, Throttle> {
         self.0.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }

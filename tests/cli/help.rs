@@ -53,7 +53,7 @@ async fn the_command_tree_is_the_documented_one() {
     }
     assert_eq!(names(&cli(&["queue", "--help"], &[]).await.stdout), ["ls", "show", "pause", "resume"]);
     let job = names(&cli(&["job", "--help"], &[]).await.stdout);
-    assert_eq!(job, ["add", "ls", "show", "watch", "logs", "retry", "promote", "rm"]);
+    assert_eq!(job, ["add", "ls", "show", "watch", "logs", "retry", "cancel", "kill", "promote", "rm"]);
 }
 
 #[tokio::test]

@@ -4,7 +4,6 @@ use crate::{HANDLER, errors, refused};
 
 #[test]
 fn every_name_for_later_is_refused_as_not_yet() {
-    let handler = "[queues.a.handlers.x]\nhttp = \"http://h/x\"\n";
     let cases = [
         ("redis.wait_replicas", "[redis]\nwait_replicas = 0".to_owned()),
         ("redis.tls", "[redis]\ntls = { ca = \"ca.pem\" }".to_owned()),
@@ -13,14 +12,12 @@ fn every_name_for_later_is_refused_as_not_yet() {
             "admin.tokens[0].orgs",
             "[[admin.tokens]]\nname=\"a\"\nrole=\"viewer\"\nsha256=\"ab\"\norgs=[\"*\"]".to_owned(),
         ),
-        ("worker.cancel_grace", "[worker]\ncancel_grace = \"10s\"".to_owned()),
         ("audit", "[audit]\nlevel = \"actions\"".to_owned()),
         ("alerts", "[[alerts]]\nurl = \"https://u:hunter2@h\"".to_owned()),
         ("queues.a.server", "[queues.a]\nserver = \"second\"".to_owned()),
         ("queues.a.limits", "[queues.a]\nlimits = []".to_owned()),
         ("queues.a.org", "[queues.a]\norg = \"data.org\"".to_owned()),
         ("queues.a.fair", "[queues.a]\nfair = false".to_owned()),
-        ("queues.a.handlers.x.cancel_url", format!("{handler}cancel_url = \"http://u:hunter2@h\"")),
         ("queues.a.handlers.x.sync", "[queues.a.handlers.x]\nsync = { page = \"http://h\" }".to_owned()),
         ("redis.url", "[redis]\nurl = \"redis+sentinel://u:hunter2@h\"".to_owned()),
         ("redis.url", "[redis]\nurl = \"redis+cluster://h\"".to_owned()),

@@ -3,6 +3,7 @@
 
 use bullock::job::options::Keep;
 use bullock::job::outcome::Fate;
+use bullock::store::actor::Actor;
 use bullock::store::finish::{Completion, FailedRun, Verdict};
 use bullock::store::{Lane, Store, StoreError};
 
@@ -10,7 +11,7 @@ use crate::bullmq_worker::{running, waiting};
 use crate::ground::{Ground, LEASE_MS, NOW, P, X, back, claim, completion, failed};
 use crate::snapshot::difference;
 
-const ACTS: [&str; 11] = [
+const ACTS: [&str; 12] = [
     "claim",
     "complete",
     "fail",
@@ -21,6 +22,7 @@ const ACTS: [&str; 11] = [
     "recover",
     "stalled",
     "wait_for_children",
+    "cancel",
     "log",
 ];
 /// Keys that are broken one after the other: every one that a worker reads or writes.
@@ -57,7 +59,7 @@ const KEYS: [&str; 31] = [
     "metrics:failed",
     "metrics:failed:data",
 ];
-const OURS: [&str; 5] = ["leases", "leases:stalled", "fence", "job:r1", "rest"];
+const OURS: [&str; 8] = ["leases", "leases:stalled", "fence", "job:r1", "job:r6", "rest", "cancel", "audit"];
 const OTHERS: [&str; 6] = [
     "bull:p:P",
     "bull:p:wait",
@@ -86,9 +88,20 @@ async fn rich() -> Ground {
     ground.plain(&["HSET", "bull:q:dn:x", "name", "m", "data", "1", "opts", "{}", "jid", "k"]).await;
     ground.plain(&["DEL", "bull:q:r5:lock"]).await;
     ground.plain(&["SADD", "bull:q:stalled", "r5", "r1"]).await;
+    // Cancelled while they ran: one of ours whose worker died, one of Node's, one that was given back.
+    for (id, token) in [("r6", "w:06"), ("r7", "w:07"), ("w3", "w:08")] {
+        running(&mut ground, id, token).await;
+        let mark = r#"{"at":1,"by":"kim","from":"cli@shop","why":""}"#;
+        ground.plain(&["HSET", &format!("{X}job:{id}"), "cancel", mark]).await;
+        ground.plain(&["DEL", &format!("bull:q:{id}:lock")]).await;
+    }
+    ground.plain(&["SREM", "bull::x:q::leases", "r7", "w3"]).await;
+    ground.plain(&["SADD", "bull:q:stalled", "r7"]).await;
+    ground.plain(&["LREM", "bull:q:active", "0", "w3"]).await;
     for id in ["w1", "w2"] {
         waiting(&mut ground, id).await;
     }
+    ground.plain(&["RPUSH", "bull:q:wait", "w3"]).await;
     ground.plain(&["HSET", "bull:q:d1", "name", "n", "data", "1", "priority", "2"]).await;
     ground.plain(&["ZADD", "bull:q:delayed", &((NOW - 1) * 4096).to_string(), "d1"]).await;
     ground
@@ -119,6 +132,7 @@ async fn act(store: &Store, what: &str) -> Result<(), StoreError> {
         "promote" => store.promote("t").await.map(|_| ())?,
         "recover" => drop(store.recover().await?),
         "stalled" => drop(store.stalled(30_000, 1).await?),
+        "cancel" => drop(store.cancel(&Actor::default(), &["r1", "r5", "w1", "d1"]).await?),
         "wait_for_children" => drop(store.wait_for_children("r1", "w:01", None).await?),
         _ => drop(store.log("r1", "w:01", 5, &["line".into()]).await?),
     }
@@ -137,7 +151,7 @@ async fn lost(ground: &mut Ground) -> Vec<String> {
                 })
             })
     };
-    ["w1", "w2", "d1", "r1", "r2", "r3", "r4", "r5"]
+    ["w1", "w2", "w3", "d1", "r1", "r2", "r3", "r4", "r5", "r6", "r7"]
         .into_iter()
         .filter(|id| all.contains_key(&format!("{P}{id}")) && !listed(id))
         .map(str::to_owned)
@@ -236,7 +250,7 @@ async fn a_stale_run_changes_nothing() {
     assert_eq!(ground.fail(&[failed("r1", "w:99", Fate::Bury)]).await.unwrap(), lost);
     assert_eq!(ground.hand_back(&[back("r1", "w:99", None)]).await.unwrap(), lost);
     assert_eq!(ground.store.progress("r1", "w:99", "1").await.unwrap(), Verdict::LeaseLost);
-    assert_eq!(ground.store.renew(LEASE_MS, &[("r1", "w:99")]).await.unwrap(), [0]);
+    assert_eq!(ground.store.renew(LEASE_MS, &[("r1", "w:99")]).await.unwrap().lost, [0]);
     assert_eq!(ground.complete(&[completion("r5", "w:05")]).await.unwrap(), lost);
     assert_eq!(ground.complete(&[completion("gone", "w:05")]).await.unwrap(), [Verdict::JobGone]);
     assert_eq!(difference(&before, &ground.snapshot().await), Vec::<String>::new());

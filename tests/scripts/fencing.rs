@@ -29,7 +29,7 @@ async fn write(ground: &mut Ground, what: &str, id: &str, token: &str) -> Verdic
         "log" => store.log(id, token, 10, &["line".to_owned()]).await.expect(what),
         "update_data" => store.update_data(id, token, "{}").await.expect(what),
         "checkpoint" => store.checkpoint(id, token, Some("1"), true).await.expect(what),
-        "renew" => match &*store.renew(LEASE_MS, &[(id, token)]).await.expect(what) {
+        "renew" => match &*store.renew(LEASE_MS, &[(id, token)]).await.expect(what).lost {
             [] => Verdict::Done,
             lost => {
                 assert_eq!(lost, [0]);
@@ -161,7 +161,7 @@ async fn renewal_sets_the_time_to_live_of_the_lock_that_is_there() {
     let mut ground = Ground::at(NOW).await;
     ground.running("a", "w:0a", json!({})).await;
     ground.plain(&["SADD", "bull:q:stalled", "a"]).await;
-    assert_eq!(ground.store.renew(1_000_000, &[("a", "w:0a")]).await.unwrap(), Vec::<usize>::new());
+    assert_eq!(ground.store.renew(1_000_000, &[("a", "w:0a")]).await.unwrap().lost, Vec::<usize>::new());
     let left: i64 = ground.run(&["PTTL", "bull:q:a:lock"]).await;
     assert!(left > 900_000, "{left}");
     assert_eq!(ground.run::<i64>(&["EXISTS", "bull:q:stalled"]).await, 0);

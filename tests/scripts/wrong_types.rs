@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use bullock::job::options::Keep;
 use bullock::job::outcome::Fate;
+use bullock::store::actor::Actor;
 use bullock::store::claim::Limiter;
 use bullock::store::control::CleanState;
 use bullock::store::finish::{Completion, FailedRun};
@@ -19,7 +20,9 @@ use crate::snapshot::{Snapshot, difference, problems};
 const KINDS: [&str; 6] = ["string", "list", "set", "zset", "hash", "stream"];
 
 /// Keys of the queue that need not be there for a test to begin.
-const ABSENT: [&str; 8] = [
+const ABSENT: [&str; 10] = [
+    "bull::x:q::cancel",
+    "bull::x:q::audit",
     "bull:q:paused",
     "bull:q:meta",
     "bull:q:meta-paused",
@@ -30,7 +33,7 @@ const ABSENT: [&str; 8] = [
     "bull:q:de:new",
 ];
 
-const ACTS: [&str; 31] = [
+const ACTS: [&str; 32] = [
     "claim",
     "claim with a limiter",
     "complete",
@@ -54,6 +57,7 @@ const ACTS: [&str; 31] = [
     "retry",
     "retry_all",
     "remove",
+    "cancel",
     "clean wait",
     "clean delayed",
     "clean failed",
@@ -92,11 +96,22 @@ async fn rich() -> Ground {
     ground.plain(&["DEL", "bull:q:r5:lock", "bull:q:r6:lock"]).await;
     ground.plain(&["SREM", "bull::x:q::leases", "r6"]).await;
     ground.plain(&["SADD", "bull:q:stalled", "r1", "r6"]).await;
+    // Cancelled while they ran: one of ours whose worker died, one of Node's, one that was given back.
+    for (id, token) in [("r7", "w:07"), ("r8", "w:08"), ("r9", "w:09")] {
+        ground.running(id, token, json!({"debounce": {"id": format!("e{id}")}})).await;
+        let mark = r#"{"at":1,"by":"kim","from":"cli@shop","why":""}"#;
+        ground.plain(&["HSET", &format!("{X}job:{id}"), "cancel", mark]).await;
+        ground.plain(&["DEL", &format!("bull:q:{id}:lock")]).await;
+    }
+    ground.plain(&["SREM", "bull::x:q::leases", "r8", "r9"]).await;
+    ground.plain(&["SADD", "bull:q:stalled", "r8"]).await;
     ground.add("w1", json!({})).await;
     ground.add("w2", json!({"priority": 2})).await;
     ground.add("w3", json!({"debounce": {"id": "d"}})).await;
     ground.running("again", "w:07", json!({"lifo": true})).await;
     ground.fail(&[failed("again", "w:07", Fate::RetryNow)]).await.unwrap();
+    ground.plain(&["LREM", "bull:q:active", "0", "r9"]).await;
+    ground.plain(&["RPUSH", "bull:q:wait", "r9"]).await;
     ground.add("d1", json!({"delay": 1000, "priority": 1})).await;
     ground.add("d2", json!({"delay": 9_000_000})).await;
     act(&ground.store, "repeat").await.unwrap();
@@ -173,6 +188,7 @@ async fn act(store: &Store, what: &str) -> Result<(), StoreError> {
         "stalled" => drop(store.stalled(60_000, 1).await?),
         "retry" => drop(store.retry("t", "f1", false).await.map(|_| ())?),
         "retry_all" => drop(store.retry_all(100).await.map(|_| ())?),
+        "cancel" => drop(store.cancel(&Actor::default(), &["r1", "r5", "w2", "w3", "d1"]).await?),
         "remove" => drop(store.remove(&["w3", "d1", "f1"], true).await?),
         "clean wait" => drop(store.clean(CleanState::Wait, 0, 0).await?),
         "clean delayed" => drop(store.clean(CleanState::Delayed, 0, 0).await?),
@@ -245,6 +261,8 @@ fn may_go_on(what: &str, key: &str) -> bool {
         || what == "empty"
         // A lease is worth more than a mark.
         || (what == "renew" && name == "stalled")
+        // So is the end of a cancelled job more than being counted.
+        || (["recover", "stalled"].contains(&what) && name == "metrics:failed")
 }
 
 #[tokio::test]
@@ -314,11 +332,13 @@ async fn try_all(acts: &[&str]) {
 
 /// Is `kind` the type that an absent key should have?
 fn right_for(key: &str, kind: &str) -> bool {
-    matches!(
-        (key.strip_prefix(P).unwrap_or_default(), kind),
-        ("paused", "list")
-            | ("meta" | "limiter:index", "hash")
-            | ("limiter:limited", "set")
-            | ("meta-paused" | "limiter" | "stalled-check" | "de:new", "string")
-    )
+    let ours = ["cancel", "audit"].iter().any(|name| key.strip_prefix(X) == Some(name));
+    (ours && kind == "stream")
+        || matches!(
+            (key.strip_prefix(P).unwrap_or_default(), kind),
+            ("paused", "list")
+                | ("meta" | "limiter:index", "hash")
+                | ("limiter:limited", "set")
+                | ("meta-paused" | "limiter" | "stalled-check" | "de:new", "string")
+        )
 }

@@ -269,11 +269,11 @@ async fn extend(step: &Step<'_>, call: &str) -> Value {
     let store = step.store("q");
     if call.contains("batch") {
         let ids = ["1", "nope"];
-        let lost = store.renew(30_000, &[("1", "tok"), ("nope", "x")]).await.expect("renew");
+        let lost = store.renew(30_000, &[("1", "tok"), ("nope", "x")]).await.expect("renew").lost;
         return lost.into_iter().map(|at| Value::from(ids[at])).collect();
     }
     let token = if call.contains("wrong") { "wrong" } else { "tok" };
-    let lost = store.renew(60_000, &[("1", token)]).await.expect("renew");
+    let lost = store.renew(60_000, &[("1", token)]).await.expect("renew").lost;
     json!(1 - lost.len())
 }
 

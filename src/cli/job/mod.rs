@@ -2,6 +2,7 @@
 
 pub(in crate::cli) mod act;
 mod add;
+mod cancel;
 mod list;
 mod logs;
 mod opts;
@@ -34,6 +35,10 @@ pub enum Job {
     Logs(logs::Logs),
     /// Put failed jobs back in line
     Retry(act::Retry),
+    /// Stop jobs for good, wherever they are; what runs gets its grace
+    Cancel(cancel::Cancel),
+    /// The same at once: what runs is stopped hard
+    Kill(cancel::Cancel),
     /// Run delayed jobs now
     Promote(act::Many),
     /// Remove jobs that do not run
@@ -58,6 +63,8 @@ pub async fn run(session: &Session, command: Job) -> Result<ExitCode, CliError> 
         Job::Watch(args) => watch::run(session, &args).await,
         Job::Logs(args) => logs::run(session, &args).await.map(|()| ExitCode::SUCCESS),
         Job::Retry(args) => act::retry(session, &args).await,
+        Job::Cancel(args) => cancel::run(session, &args, false).await,
+        Job::Kill(args) => cancel::run(session, &args, true).await,
         Job::Promote(args) => act::promote(session, &args).await,
         Job::Rm(args) => act::remove(session, &args).await,
     }

@@ -10,6 +10,7 @@ use crate::cli::session::Session;
 use crate::cli::time::{age, duration, local, now_ms};
 use crate::job::state::State;
 use crate::store::Store;
+use crate::store::cancel::CancelMark;
 
 /// Log lines on the page.
 const LOG_TAIL: usize = 10;
@@ -43,6 +44,9 @@ pub(super) async fn run(session: &Session, args: &One) -> Result<(), CliError> {
     let mut parts = head(session, args, &record, now);
     parts.extend(timeline(&record, now));
     let block = |title: &'static str, text: String| Part::Block(title, lines(&text, session.out.is_wide()));
+    if let Some(mark) = beside_of("cancel").filter(|_| record.state == Some(State::Active)) {
+        parts.push(Part::Field("told to stop", CancelMark::read(&mark).text(), Tone::Bad));
+    }
     if let Some(crashes) = beside_of("crashes") {
         parts.push(Part::Field("crashes", crashes, Tone::Bad));
     }

@@ -17,6 +17,8 @@ use super::super::target::{self, Target};
 pub struct HttpHandler {
     /// Where to.
     pub target: Target,
+    /// Told once when a run is stopped.
+    pub cancel_url: Option<Target>,
     /// Signing secrets as written (`whsec_…` or text), the newest first; empty = unsigned.
     pub secrets: Vec<Secret>,
     /// Further headers; names in lower case.
@@ -93,8 +95,10 @@ pub(super) fn read(section: &Section<'_>, problems: &mut Problems) -> Option<Htt
             return None;
         }
     };
+    let cancel_url = cancel_url(section, allow_private, problems);
     Some(HttpHandler {
         target,
+        cancel_url,
         secrets,
         headers,
         body: match section.text("body").as_str() {
@@ -109,6 +113,18 @@ pub(super) fn read(section: &Section<'_>, problems: &mut Problems) -> Option<Htt
         max_deferrals: section.int("max_deferrals") as u32,
         allow_private,
     })
+}
+
+fn cancel_url(section: &Section<'_>, allow_private: bool, problems: &mut Problems) -> Option<Target> {
+    let text = section.maybe_text("cancel_url").filter(|_| !section.is_bad("cancel_url"))?;
+    let expected = "http://, https:// or unix:///run/app.sock/path, without {{…}}";
+    let parsed = match target::parse_target(&text, allow_private) {
+        Ok(_) if text.contains("{{") => {
+            Err(("has a variable".into(), "the headers name the job; delete the {{…}}".into()))
+        }
+        parsed => parsed,
+    };
+    parsed.map_err(|(fault, hint)| problems.push(section.problem("cancel_url", &fault, expected, hint))).ok()
 }
 
 fn secrets(section: &Section<'_>, problems: &mut Problems) -> Vec<Secret> {

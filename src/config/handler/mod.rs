@@ -47,6 +47,7 @@ pub enum HandlerKind {
 
 /// Options that only one kind has.
 pub(super) const HTTP_ONLY: &[&str] = &[
+    "cancel_url",
     "secret",
     "headers",
     "body",

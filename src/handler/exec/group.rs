@@ -31,6 +31,8 @@ pub(super) struct Group {
     /// The leader's pid, which is the group's id.
     id: Pid,
     grace: Duration,
+    /// When it was first told to end.
+    told: Option<Instant>,
     /// Nothing is left to be signalled.
     over: bool,
 }
@@ -43,7 +45,7 @@ impl Group {
         let gone = || io::Error::other("the process has no pipes");
         let id = child.id().and_then(|id| i32::try_from(id).ok()).ok_or_else(gone)?;
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let group = Self { child: Some(child), id: Pid::from_raw(id), grace, over: false };
+        let group = Self { child: Some(child), id: Pid::from_raw(id), grace, told: None, over: false };
         match (stdin, stdout, stderr) {
             (Some(stdin), Some(stdout), Some(stderr)) => Ok((group, Pipes { stdin, stdout, stderr })),
             _ => Err(gone()),
@@ -68,15 +70,28 @@ impl Group {
     /// SIGTERM to all, SIGKILL after the grace; returns when none is left. If it is dropped on the way, the rest
     /// happens in the background.
     pub(super) async fn stop(&mut self) {
+        self.stop_within(tokio::time::sleep(self.grace)).await;
+    }
+
+    /// The same with a grace that ends when the caller says so.
+    pub(super) async fn stop_within(&mut self, grace: impl Future<Output = ()>) {
+        // Dropped on the way, the rest has what was left of the time at most.
+        let begun = *self.told.get_or_insert_with(Instant::now);
         self.signal(Signal::SIGTERM);
-        let deadline = Instant::now() + self.grace;
-        while Instant::now() < deadline {
-            if self.is_empty() {
-                self.over = true;
-                return;
+        {
+            let mut grace = std::pin::pin!(grace);
+            loop {
+                if self.is_empty() {
+                    self.over = true;
+                    return;
+                }
+                tokio::select! {
+                    () = &mut grace => break,
+                    () = tokio::time::sleep(LOOK) => {}
+                }
             }
-            tokio::time::sleep(LOOK).await;
         }
+        tracing::debug!(group = self.id.as_raw(), after = ?begun.elapsed(), "SIGKILL");
         self.signal(Signal::SIGKILL);
         self.over = true;
         // SIGKILL is not refused; this only takes the leader's status so that no zombie stays.
@@ -115,8 +130,9 @@ impl Drop for Group {
             return;
         };
         self.signal(Signal::SIGTERM);
-        let mut rest =
-            Remainder(Self { child: self.child.take(), id: self.id, grace: self.grace, over: false });
+        let grace = self.told.map_or(self.grace, |told| self.grace.saturating_sub(told.elapsed()));
+        let (child, id, told) = (self.child.take(), self.id, self.told);
+        let mut rest = Remainder(Self { child, id, grace, told, over: false });
         self.over = true;
         runtime.spawn(async move { rest.0.stop().await });
     }

@@ -33,7 +33,7 @@ use self::options::Ready;
 use self::stderr::Stderr;
 use super::envelope::Envelope;
 use super::stream::{Limits, Stop, Stream, Verdict};
-use super::{BoxFuture, Context, Handler, OptionError};
+use super::{BoxFuture, Context, Handler, OptionError, StopReason};
 use crate::job::outcome::{Failure, Outcome, ReasonClass, ReturnValue};
 use crate::job::{Data, Job};
 
@@ -131,7 +131,7 @@ async fn attempt(ready: &Ready, job: &Job<Data>, ctx: &Context) -> Outcome {
                     std::future::pending::<()>().await;
                 };
                 tokio::select! {
-                    () = group.stop() => {}
+                    () = stop(&mut group, ctx) => {}
                     () = read_on => {}
                 }
                 if !output.is_terminated() {
@@ -147,6 +147,15 @@ async fn attempt(ready: &Ready, job: &Job<Data>, ctx: &Context) -> Outcome {
         (Ok(status), Err(stop)) if status.success() => stop.outcome("stdout"),
         (Ok(status), _) => outcome(status, stream.verdict(), &stderr),
         (Err(error), _) => Outcome::Failed(Failure::new(ReasonClass::Error, format!("cannot wait: {error}"))),
+    }
+}
+
+/// Ends the process and its group. Of a job that somebody cancelled the worker says when its grace is over.
+async fn stop(group: &mut Group, ctx: &Context) {
+    if matches!(ctx.stopping.reason(), Some(StopReason::Cancelled { .. })) {
+        group.stop_within(ctx.stopping.grace_ended()).await;
+    } else {
+        group.stop().await;
     }
 }
 

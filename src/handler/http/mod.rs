@@ -181,11 +181,11 @@ impl Sent<'_> {
     }
 }
 
-/// Tells the backend once that a job is to stop, if it has an address for that. The job itself is not
+/// Tells the backend once that a run is to stop, and why, if it has an address for that. The job itself is not
 /// kept waiting for it.
 fn note_cancel(ready: &Arc<Ready>, job: &Arc<Job<Data>>, ctx: &Context) {
     let Some(url) = ready.cancel_url.clone() else { return };
-    let Ok((headers, body)) = request::build(ready, job, ctx) else { return };
+    let Ok((headers, body)) = request::cancel_note(ready, job, ctx) else { return };
     let ready = Arc::clone(ready);
     tokio::spawn(async move {
         let note = ready.cancel_client.send(Method::POST, url, headers, body);

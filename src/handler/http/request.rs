@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 use super::options::{BodyMode, Ready};
 use crate::handler::envelope::{DataJson, Envelope};
-use crate::handler::{Context, idempotency};
+use crate::handler::{Context, StopReason, idempotency};
 use crate::http::header::{CONTENT_TYPE, USER_AGENT};
 use crate::http::{HeaderMap, HeaderName, HeaderValue, sign};
 use crate::job::outcome::{Failure, ReasonClass};
@@ -54,14 +54,48 @@ pub(super) fn build(
     headers.reserve(16);
     let is_text = ready.options.body == BodyMode::Data && matches!(job.data, Data::Text(_));
     headers.entry(CONTENT_TYPE).or_insert(if is_text { TEXT } else { JSON });
+    finish(ready, job, ctx, headers, body, &idempotency::key(&ctx.run, job))
+}
+
+/// Headers and body of the note that a run is stopped. Its id is another than the request's: a backend that drops what
+/// it has seen before must not drop it.
+pub(super) fn cancel_note(
+    ready: &Ready,
+    job: &Arc<Job<Data>>,
+    ctx: &Context,
+) -> Result<(HeaderMap, Bytes), Box<Failure>> {
+    let reason = ctx.stop_reason();
+    let (by, text) = match &reason {
+        Some(StopReason::Cancelled { by, why }) => (Some(by.as_str()), Some(why.as_str())),
+        Some(StopReason::Limit(text)) => (None, Some(text.as_str())),
+        _ => (None, None),
+    };
+    let note = serde_json::json!({
+        "queue": job.queue, "id": job.id.as_str(), "name": job.name, "attempt": job.attempt(), "fence": ctx.run.fence,
+        "why": reason.as_ref().map_or("cancelled", StopReason::as_str),
+        "by": by.filter(|by| !by.is_empty()), "reason": text.filter(|text| !text.is_empty()),
+    });
+    let mut headers = ready.headers.clone();
+    headers.insert(CONTENT_TYPE, JSON);
+    let key = format!("{}-stop-{}", idempotency::key(&ctx.run, job), ctx.run.fence);
+    finish(ready, job, ctx, headers, Bytes::from(note.to_string()), &key)
+}
+
+/// Adds what every request has: who sends it, which run it is about, its key, and the signature over it all.
+fn finish(
+    ready: &Ready,
+    job: &Arc<Job<Data>>,
+    ctx: &Context,
+    mut headers: HeaderMap,
+    body: Bytes,
+    key: &str,
+) -> Result<(HeaderMap, Bytes), Box<Failure>> {
     headers.entry(USER_AGENT).or_insert(AGENT);
     describe(&mut headers, job, ctx)?;
-
-    let key = idempotency::key(&ctx.run, job);
-    let key_value = value("idempotency key", &key)?;
+    let key_value = value("idempotency key", key)?;
     if !ready.options.secrets.is_empty() {
         let now = Utc::now().timestamp();
-        let signature = sign::signature(&ready.options.secrets, &key, now, &body);
+        let signature = sign::signature(&ready.options.secrets, key, now, &body);
         headers.insert(WEBHOOK_ID, key_value.clone());
         headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(now));
         headers.insert(WEBHOOK_SIGNATURE, value("signature", &signature)?);

@@ -146,7 +146,7 @@ pub(super) async fn progress(call: Call) -> Result<Response, Problem> {
     let json = progress_value(&text);
     let (written, beat) = tokio::join!(
         callback.queue.store.progress(&callback.id, &callback.token, &json),
-        callback.queue.store.checkpoint(&callback.id, &callback.token, None, true),
+        callback.queue.store.moved(&callback.id, &callback.token),
     );
     callback.accept(written?).await?;
     callback.accept(beat?).await?;
