@@ -37,5 +37,6 @@ for _, key in ipairs({ 'events', 'stalled', 'stalled-check', 'id', 'pc', 'marker
   'metrics:completed:data', 'metrics:failed', 'metrics:failed:data' }) do
   redis.call('DEL', P .. key)
 end
-redis.call('DEL', X .. 'leases', X .. 'leases:stalled', X .. 'fence', X .. 'rest', X .. 'version', X .. 'cancel')
+redis.call('DEL', X .. 'leases', X .. 'leases:stalled', X .. 'suspects', X .. 'fence', X .. 'rest', X .. 'version',
+  X .. 'cancel')
 return 0
