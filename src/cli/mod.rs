@@ -3,12 +3,14 @@
 //! Owns: arguments, what is printed, exit codes. Must never know: Redis commands (`store`), key names (`wire`). One
 //! file for each command; [`session`] is where those that speak to Redis begin, [`error`] how all of them end.
 
+pub mod actor;
 pub mod bench;
 pub mod check;
 pub mod completions;
 pub mod config;
 pub mod demo;
 pub mod dev;
+pub mod doctor;
 pub mod error;
 pub mod job;
 pub mod moving;
@@ -18,6 +20,7 @@ pub mod redis_url;
 pub mod run;
 pub mod session;
 pub mod time;
+pub mod zombies;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -66,6 +69,11 @@ enum Command {
     /// Add, list, watch, retry and remove jobs
     #[command(subcommand)]
     Job(job::Job),
+    /// List and mend jobs that look alive and are not
+    #[command(subcommand)]
+    Zombies(zombies::Zombies),
+    /// Look over queues that anyone filled, and mend what is wrong
+    Doctor(doctor::Doctor),
     /// Move a Bull 4 queue to BullMQ while both are in use
     Move(moving::Move),
     /// Measure this worker on a queue that anyone filled
@@ -101,6 +109,10 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
             queue::run(&Session::new(&shared)?, command).await.map(|()| ExitCode::SUCCESS)
         }),
         Command::Job(command) => on_runtime(async { job::run(&Session::new(&shared)?, command).await }),
+        Command::Zombies(command) => {
+            on_runtime(async { zombies::run(&Session::new(&shared)?, command).await })
+        }
+        Command::Doctor(args) => on_runtime(async { doctor::run(&Session::new(&shared)?, &args).await }),
         Command::Move(args) => on_runtime(async {
             moving::run(&Session::new(&shared)?, &args).await.map(|()| ExitCode::SUCCESS)
         }),

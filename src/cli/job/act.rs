@@ -252,7 +252,7 @@ fn jobs(n: u64) -> String {
 }
 
 /// Asks on a terminal; elsewhere only `--yes` will do.
-fn confirm(yes: bool, what: &str) -> Result<(), CliError> {
+pub(in crate::cli) fn confirm(yes: bool, what: &str) -> Result<(), CliError> {
     if yes {
         return Ok(());
     }

@@ -2,6 +2,7 @@
 
 mod act;
 mod add;
+mod force_done;
 mod list;
 mod logs;
 mod opts;
@@ -12,6 +13,8 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+
+pub(super) use act::confirm;
 
 use super::error::{CliError, Exit};
 use super::session::Session;
@@ -36,6 +39,8 @@ pub enum Job {
     Retry(act::Retry),
     /// Run delayed jobs now
     Promote(act::Many),
+    /// Complete a job by force, whatever it is doing
+    ForceDone(force_done::ForceDone),
     /// Remove jobs that do not run
     Rm(act::Many),
 }
@@ -59,6 +64,7 @@ pub async fn run(session: &Session, command: Job) -> Result<ExitCode, CliError> 
         Job::Logs(args) => logs::run(session, &args).await.map(|()| ExitCode::SUCCESS),
         Job::Retry(args) => act::retry(session, &args).await,
         Job::Promote(args) => act::promote(session, &args).await,
+        Job::ForceDone(args) => force_done::run(session, &args).await,
         Job::Rm(args) => act::remove(session, &args).await,
     }
 }
