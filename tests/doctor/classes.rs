@@ -1,7 +1,10 @@
 //! Queues broken by hand, one for each class: found as just that, and clean after a repair.
 
+use std::sync::Arc;
+
 use redis::AsyncCommands as _;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use super::support::redis::Redis;
 use super::{doctor, found, send};
@@ -137,8 +140,9 @@ async fn one(redis: &Redis, prefix: &str, dialect: char, case: &Case) {
     assert_eq!(rows[0]["repair"]["mended"], 1, "{case}: {rows}");
     assert!(found(redis, &["--prefix", prefix]).await.is_empty(), "{case}");
 
-    let audit: redis::Value = connection.xlen(format!("{prefix}::x:q::audit")).await.unwrap();
-    assert_eq!(audit, redis::Value::Int(1), "{case}");
+    // One mend may lay bare another fault: a job whose broken lock goes is one that nobody holds.
+    let audit: usize = connection.xlen(format!("{prefix}::x:q::audit")).await.unwrap();
+    assert!(audit >= 1, "{case}");
     if let [command, key, member] = after.split(' ').collect::<Vec<_>>()[..] {
         let mut cmd = redis::cmd(command);
         let there: redis::Value =
@@ -151,13 +155,24 @@ async fn all(dialect: char) {
     let redis = Redis::start();
     let cases: Vec<_> = CASES.iter().filter(|(_, kinds, ..)| kinds.contains(dialect)).enumerate().collect();
     assert!(cases.len() > 20, "{}", cases.len());
-    use futures_util::StreamExt as _;
-    futures_util::stream::iter(cases)
-        .for_each_concurrent(8, |(at, case)| {
-            let redis = &redis;
-            async move { one(redis, &format!("p{at}"), dialect, case).await }
-        })
-        .await;
+    let mut tasks = tokio::task::JoinSet::new();
+    let (redis, few) = (Arc::new(redis), Arc::new(Semaphore::new(8)));
+    for (at, case) in cases {
+        let (redis, few) = (Arc::clone(&redis), Arc::clone(&few));
+        tasks.spawn(async move {
+            let _turn = few.acquire_owned().await.unwrap();
+            one(&redis, &format!("p{at}"), dialect, case).await;
+        });
+    }
+    let mut failed = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        failed.extend(
+            done.err()
+                .map(|error| error.into_panic())
+                .map(|panic| panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "a panic".to_owned())),
+        );
+    }
+    assert!(failed.is_empty(), "{} cases:\n{}", failed.len(), failed.join("\n"));
 }
 
 #[tokio::test]

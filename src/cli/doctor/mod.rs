@@ -49,14 +49,18 @@ pub async fn run(session: &Session, args: &Doctor) -> Result<ExitCode, CliError>
         total.add("", &Finding { id: Vec::new(), fault, facts: None });
     }
     let found = scan(&session.connection, &session.prefix, &args.queues).await.map_err(failed)?;
-    let reports: Vec<(String, Report)> = futures_util::stream::iter(found)
-        .map(|(name, keys)| async move { Ok((name.clone(), session.store(&name).doctor(&keys).await?)) })
+    let reports: Vec<(Store, Report)> = futures_util::stream::iter(found)
+        .map(|(name, keys)| async move {
+            let store = session.store(&name);
+            let report = store.doctor(&keys).await?;
+            Ok((store, report))
+        })
         .buffered(AT_ONCE)
         .try_collect()
         .await
         .map_err(|error: StoreError| session.error(error))?;
-    for (name, report) in reports {
-        settle(session, args, &name, report, &mut total).await?;
+    for (store, report) in reports {
+        settle(session, args, &store, report, &mut total).await?;
     }
     total.print(session, args.repair)?;
     Ok(if total.is_sound(args.repair && !args.dry_run) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -73,12 +77,12 @@ async fn known(session: &Session, name: &str) -> Result<(), CliError> {
 async fn settle(
     session: &Session,
     args: &Doctor,
-    name: &str,
+    store: &Store,
     mut report: Report,
     total: &mut Total,
 ) -> Result<(), CliError> {
     let failed = |error| session.error(error);
-    let store = session.store(name);
+    let name = &*store.keys().queue;
     total.looked_at(report.jobs);
     for finding in &report.findings {
         session.out.detail(&format!(
@@ -98,7 +102,7 @@ async fn settle(
         if report.findings.is_empty() || is_newer {
             break;
         }
-        let mended = mend_all(session, args, &store, name, &report.findings, total).await?;
+        let mended = mend_all(session, args, store, name, &report.findings, total).await?;
         if args.dry_run || mended == 0 {
             break;
         }
