@@ -54,11 +54,20 @@ function RULES.priority_left(id)
   redis.call('ZREM', P .. RANKED, id)
   return '', ''
 end
+local PRIORITY_MAX = 2097151
 function RULES.priority_differs(id)
   local score = redis.call('ZSCORE', P .. RANKED, id)
   if not score or kind_of(id) ~= 'hash' then return nil end
-  local ranked = string.format('%.0f', math.floor(tonumber(score) / 4294967296))
-  if redis.call('HGET', P .. id, 'priority') == ranked then return nil end
-  redis.call('HSET', P .. id, 'priority', ranked)
+  local ranked, said = math.floor(tonumber(score) / 4294967296), redis.call('HGET', P .. id, 'priority')
+  if ranked >= 0 and ranked <= PRIORITY_MAX then
+    ranked = string.format('%.0f', ranked)
+    if said == ranked then return nil end
+    redis.call('HSET', P .. id, 'priority', ranked)
+  else -- the score is no rank: the job's own word counts
+    local priority = math.floor(number_of(said))
+    priority = priority >= 0 and priority <= PRIORITY_MAX and priority or 0
+    redis.call('ZADD', P .. RANKED, string.format('%.0f', priority * 4294967296), id)
+    redis.call('HSET', P .. id, 'priority', priority)
+  end
   return RANKED, RANKED
 end

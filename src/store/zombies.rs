@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::Value;
 
 use super::actor::Actor;
-use super::doctor::{Finding, Found};
+use super::doctor::{Finding, Found, SETTLE};
 use super::force_done::Forced;
 use super::{BATCH_MAX, Store, StoreError, array, bytes, integer, text};
 use crate::wire::doctor::{Class, JobFacts, Kind, Place};
@@ -144,7 +144,7 @@ impl Store {
     /// # Errors
     /// Those of reading.
     pub async fn zombies(&self, found: &Found, limits: &Limits) -> Result<Vec<Zombie>, StoreError> {
-        let report = self.doctor(found).await?;
+        let report = self.doctor(found, SETTLE).await?;
         let mut zombies: Vec<Zombie> = report.findings.into_iter().filter_map(of_finding).collect();
         let now_ms = self.time_ms().await?;
         let least = |limit: Duration| now_ms - i64::try_from(limit.as_millis()).unwrap_or(i64::MAX / 2);

@@ -6,6 +6,8 @@
 mod support;
 
 mod classes;
+mod dumps;
+mod vectors;
 
 use std::collections::BTreeMap;
 

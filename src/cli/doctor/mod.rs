@@ -12,7 +12,7 @@ use super::actor::Reason;
 use super::error::CliError;
 use super::session::Session;
 use crate::store::doctor::queue::fault_of_server;
-use crate::store::doctor::{Finding, Report, Sort, scan};
+use crate::store::doctor::{Finding, Report, SETTLE, Sort, scan};
 use crate::store::{Store, StoreError};
 use crate::wire::doctor::Class;
 use report::{Tally, Total};
@@ -52,7 +52,7 @@ pub async fn run(session: &Session, args: &Doctor) -> Result<ExitCode, CliError>
     let reports: Vec<(Store, Report)> = futures_util::stream::iter(found)
         .map(|(name, keys)| async move {
             let store = session.store(&name);
-            let report = store.doctor(&keys).await?;
+            let report = store.doctor(&keys, SETTLE).await?;
             Ok((store, report))
         })
         .buffered(AT_ONCE)
@@ -107,7 +107,8 @@ async fn settle(
             break;
         }
         let again = scan(&session.connection, &session.prefix, &[name.to_owned()]).await.map_err(failed)?;
-        report = store.doctor(&again.into_values().next().unwrap_or_default()).await.map_err(failed)?;
+        report =
+            store.doctor(&again.into_values().next().unwrap_or_default(), SETTLE).await.map_err(failed)?;
     }
     if !args.dry_run {
         total.left(name, &report.findings);

@@ -70,11 +70,12 @@ pub struct Report {
 }
 
 impl Store {
-    /// Looks over this queue. `found` is what [`scan`] found of it.
+    /// Looks over this queue. `found` is what [`scan`] found of it; `settle` is how long a fault that may pass must last,
+    /// [`SETTLE`] unless nobody works the queue.
     ///
     /// # Errors
     /// Those of reading; a key of a wrong type is a finding and no error.
-    pub async fn doctor(&self, found: &Found) -> Result<Report, StoreError> {
+    pub async fn doctor(&self, found: &Found, settle: Duration) -> Result<Report, StoreError> {
         let layout = match self.look().await? {
             Opened::Ready(_, layout) | Opened::Otherwise(_, layout) => layout,
             Opened::Undecided | Opened::NewerLayout(_) => return Ok(Report::default()),
@@ -96,7 +97,7 @@ impl Store {
         }
         let around = self.around(found).await?;
         if !passing.is_empty() || around.iter().any(|finding| finding.fault.class.may_pass()) {
-            tokio::time::sleep(SETTLE).await;
+            tokio::time::sleep(settle).await;
             let ids = passing.iter().map(|finding| finding.id.clone()).collect();
             let (again, _) = self.confirm(ids).await?;
             let again_around = self.around(found).await?;

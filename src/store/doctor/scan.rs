@@ -111,27 +111,20 @@ async fn real(
     prefix: &str,
     names: Vec<String>,
 ) -> Result<HashSet<String>, StoreError> {
-    const SIGNS: [(&str, &str); 8] = [
-        ("id", "string"),
-        ("meta", "hash"),
-        ("wait", "list"),
-        ("completed", "zset"),
-        ("failed", "zset"),
-        ("delayed", "zset"),
-        ("prioritized", "zset"),
-        ("waiting-children", "zset"),
-    ];
+    const SIGNS: [&str; 8] =
+        ["failed", "id", "meta", "wait", "completed", "delayed", "prioritized", "waiting-children"];
     let mut real = HashSet::new();
     for name in names {
         let mut pipe = redis::pipe();
-        for (key, _) in SIGNS {
+        for key in SIGNS {
             pipe.cmd("TYPE").arg(format!("{prefix}:{name}:{key}"));
         }
         let types = connection.pipeline(&pipe, SIGNS.len()).await?;
-        let is = |(reply, (_, kind)): (redis::Value, &(&str, &str))| {
-            crate::store::text(reply).is_ok_and(|found| found == *kind)
-        };
-        if types.into_iter().zip(&SIGNS).any(is) {
+        let types: Vec<String> =
+            types.into_iter().filter_map(|reply| crate::store::text(reply).ok()).collect();
+        let of_a_flow = types.first().is_some_and(|kind| kind == "hash");
+        let others = types.iter().skip(1).any(|kind| kind != "none");
+        if others || !of_a_flow {
             real.insert(name);
         }
     }
