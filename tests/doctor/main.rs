@@ -7,6 +7,7 @@ mod support;
 
 mod classes;
 mod dumps;
+mod live;
 mod vectors;
 
 use std::collections::BTreeMap;

@@ -26,7 +26,7 @@ impl Store {
         for id in found.ids(self.dialect()).into_iter().map(<[u8]>::to_vec).chain(listed) {
             places.entry(id).or_default();
         }
-        let (mut jobs, mut suspects) = (0, Vec::new());
+        let (mut jobs, mut suspects, now_ms) = (0, Vec::new(), self.time_ms().await?);
         let all: Vec<(Id, Places)> = places.into_iter().collect();
         for chunk in all.chunks(AT_ONCE) {
             let ids: Vec<&Id> = chunk.iter().map(|(id, _)| id).collect();
@@ -39,7 +39,7 @@ impl Store {
             }
             let unreadable = self.unreadable(read.iter().map(|(id, job)| (id.as_slice(), job))).await?;
             for (id, job) in read {
-                if unreadable.contains_key(id) || !judge(self.dialect(), &job).is_empty() {
+                if unreadable.contains_key(id) || !judge(self.dialect(), &job, now_ms).is_empty() {
                     suspects.push(id.clone());
                 }
             }
@@ -54,7 +54,7 @@ impl Store {
         ids.dedup();
         let mut counts: HashMap<Class, usize> = HashMap::new();
         let (mut findings, mut more) = (Vec::new(), Vec::new());
-        let mut at = 0;
+        let (mut at, now_ms) = (0, self.time_ms().await?);
         while at < ids.len() {
             let chunk: Vec<&Id> = ids[at..].iter().take(self.walkable().await?).collect();
             at += chunk.len();
@@ -62,7 +62,7 @@ impl Store {
             let pairs = chunk.iter().zip(&facts).map(|(id, job)| (id.as_slice(), job));
             let mut unreadable = self.unreadable(pairs).await?;
             for (id, job) in chunk.into_iter().zip(facts) {
-                let mut faults = judge(self.dialect(), &job);
+                let mut faults = judge(self.dialect(), &job, now_ms);
                 // What has no body, or is in no state, is not read.
                 let readable =
                     job.places.is_unfinished() && faults.iter().all(|fault| fault.class != Class::GhostId);

@@ -85,7 +85,6 @@ impl Store {
         let mut pipe = redis::pipe();
         pipe.atomic();
         pipe.cmd("EXISTS").arg(key("wait")).arg(key("prioritized"));
-        pipe.cmd("EXISTS").arg(key("delayed"));
         pipe.cmd("EXISTS").arg(key("active")).arg(key("limiter"));
         pipe.cmd("HEXISTS").arg(key("meta")).arg("paused");
         pipe.cmd("EXISTS").arg(key("marker"));
@@ -94,17 +93,14 @@ impl Store {
         // A key of a wrong type is found as such elsewhere.
         let Ok(replies) = replies else { return Ok(None) };
         let yes = |at: usize| matches!(replies.get(at), Some(Value::Int(n)) if *n > 0);
-        let (waits, delayed, busy, paused, marked) = (yes(0), yes(1), yes(2), yes(3), yes(4));
-        if marked || busy || paused || !(waits || delayed) {
+        // A worker that knows when the next delayed job is due has taken that token with it: those need none.
+        let (waits, busy, paused, marked) = (yes(0), yes(1), yes(2), yes(3));
+        if marked || busy || paused || !waits {
             return Ok(None);
         }
-        let head = replies.into_iter().nth(5).and_then(bytes).unwrap_or_default();
-        let detail = match waits {
-            true => {
-                format!("jobs wait (next {}), none is active, and there is no marker", head.escape_ascii())
-            }
-            false => "jobs are delayed, none is active, and there is no marker".to_owned(),
-        };
+        let head = replies.into_iter().nth(4).and_then(bytes).unwrap_or_default();
+        let detail =
+            format!("jobs wait (next {}), none is active, and there is no marker", head.escape_ascii());
         Ok(Some(Finding::about("marker", Fault::new(Class::MarkerMissing, "marker_missing", "", detail))))
     }
 }

@@ -41,8 +41,11 @@ const COUNTER_DIGITS_MAX: usize = 15;
 /// A score of `prioritized` is the priority times this, and a counter.
 const RANK_SHIFT: f64 = 4_294_967_296.0;
 
-/// All that is wrong with a job.
-pub fn judge(dialect: Dialect, job: &JobFacts) -> Vec<Fault> {
+/// A record may outlive its job so long: where Node's workers remove jobs that ours failed before, some always do.
+pub const RECORD_KEPT_MS: i64 = 24 * 3_600_000;
+
+/// All that is wrong with a job; `now_ms` by Redis' clock.
+pub fn judge(dialect: Dialect, job: &JobFacts, now_ms: i64) -> Vec<Fault> {
     let mut faults = Vec::new();
     match (&job.kind, job.places.states()) {
         (Kind::Own, 0) | (Kind::Other(_), 0) => return faults,
@@ -55,7 +58,8 @@ pub fn judge(dialect: Dialect, job: &JobFacts) -> Vec<Fault> {
             return vec![Fault::plain(Class::WrongType, "wrong_type", detail)];
         }
         (Kind::None, 0) => {
-            if job.recorded {
+            let about = job.record_of.as_ref().and_then(|ms| ms.parse::<i64>().ok()).unwrap_or(0);
+            if job.recorded && about < now_ms - RECORD_KEPT_MS {
                 faults.push(Fault::plain(Class::StaleRecord, "stale_record", "there is no such job"));
             }
         }
