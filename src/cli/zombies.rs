@@ -52,6 +52,7 @@ pub struct List {
 
 /// Arguments of the acts.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "flags of the command line")]
 #[command(group = clap::ArgGroup::new("which").required(true).args(["ids", "all"]))]
 pub struct Mend {
     /// Name of the queue
@@ -173,11 +174,13 @@ async fn mend(session: &Session, act: Act, args: &Mend) -> Result<ExitCode, CliE
     let store = session.known_queue(&args.queue).await?;
     let failed = |error| session.error(error);
     let limits = limits(&args.since, args.force);
-    let name = [args.queue.clone()];
-    let found = scan(&session.connection, &session.prefix, &name).await.map_err(failed)?;
-    let all = match found.get(&args.queue) {
-        Some(keys) => store.zombies(keys, &limits).await.map_err(failed)?,
-        None => Vec::new(),
+    let all = if args.all {
+        let name = [args.queue.clone()];
+        let found = scan(&session.connection, &session.prefix, &name).await.map_err(failed)?;
+        let keys = found.into_values().next().unwrap_or_default();
+        store.zombies(&keys, &limits).await.map_err(failed)?
+    } else {
+        store.zombies_among(&args.ids, &limits).await.map_err(failed)?
     };
     let now = now_ms();
     let old_enough = |zombie: &Zombie| {
@@ -188,7 +191,6 @@ async fn mend(session: &Session, act: Act, args: &Mend) -> Result<ExitCode, CliE
     };
     let wanted: Vec<Zombie> = all
         .into_iter()
-        .filter(|zombie| args.all || args.ids.contains(&zombie.shown_id()))
         .filter(|zombie| args.class.is_none_or(|class| class == zombie.sort) && old_enough(zombie))
         .collect();
     let mut exit = ExitCode::SUCCESS;

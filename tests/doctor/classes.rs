@@ -27,7 +27,7 @@ const BULL: &str = r#"
     RPUSH {b}wait 6
     ZADD {b}priority 3 6
 "#;
-/// The same of BullMQ 6, with a parent and a scheduler.
+/// The same of `BullMQ` 6, with a parent and a scheduler.
 const BULLMQ: &str = r#"
     SET {b}id 6
     HSET {b}meta opts.maxLenEvents 10000 version bullmq:6.7.0

@@ -60,7 +60,7 @@ fn bullmq() -> Vec<Dump> {
 }
 
 impl Dump {
-    /// Writes it into an empty Redis. Every queue of BullMQ's gets the stream that its vectors leave out.
+    /// Writes it into an empty Redis. Every queue of `BullMQ`'s gets the stream that its vectors leave out.
     pub(crate) async fn load(&self, connection: &mut MultiplexedConnection) {
         let mut pipe = redis::pipe();
         pipe.cmd("FLUSHALL");

@@ -65,7 +65,7 @@ fn job(n: usize) -> Value {
         8 | 9 => json!({"attempts": 2, "delay": 1 + n % 1000}),
         _ => json!({"attempts": 2}),
     };
-    if n % 3 == 0 {
+    if n.is_multiple_of(3) {
         opts["removeOnComplete"] = json!(true);
     }
     json!({"name": "x", "data": {"n": n, "failsOnce": n % 20 == 3}, "opts": opts})

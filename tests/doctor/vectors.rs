@@ -170,7 +170,9 @@ async fn jobs(raw: &mut MultiplexedConnection, dump: &Dump) -> BTreeMap<String, 
                 .query_async(raw)
                 .await
                 .unwrap_or_default();
-            ids.into_iter().for_each(|id| *states.entry(id).or_default() += 1);
+            for id in ids {
+                *states.entry(id).or_default() += 1;
+            }
         }
         for set in ["completed", "failed", "delayed", "prioritized", "waiting-children"] {
             let ids: Vec<String> = redis::cmd("ZRANGE")
@@ -180,7 +182,9 @@ async fn jobs(raw: &mut MultiplexedConnection, dump: &Dump) -> BTreeMap<String, 
                 .query_async(raw)
                 .await
                 .unwrap_or_default();
-            ids.into_iter().for_each(|id| *states.entry(id).or_default() += 1);
+            for id in ids {
+                *states.entry(id).or_default() += 1;
+            }
         }
         for key in dump.keys.keys().filter_map(|key| key.strip_prefix(&base)) {
             let body: Result<(Option<String>, Option<String>), _> = redis::cmd("HMGET")

@@ -71,7 +71,7 @@ async fn failed_job(place: &mut Place) -> String {
         .concurrency(1)
         .handler("boom", |_: Job<Value>, _: Context| async { Err::<(), _>(JobError::permanent("no")) })
         .handler("x", |_: Job<Value>, _: Context| async {
-            Err::<(), _>(JobError::defer(Duration::from_secs(3600), "later"))
+            Err::<(), _>(JobError::defer(Duration::from_hours(1), "later"))
         })
         .start()
         .await

@@ -131,9 +131,9 @@ async fn mend_all(
         let tally = total.of(name, finding.fault.class);
         if args.dry_run {
             if finding.fault.rule.is_some() {
-                tally.would += 1
+                tally.would += 1;
             } else {
-                tally.no_rule += 1
+                tally.no_rule += 1;
             }
             continue;
         }

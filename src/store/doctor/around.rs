@@ -110,7 +110,7 @@ impl Store {
         planned: bool,
     ) -> Result<Option<Fault>, StoreError> {
         // Repeatable jobs of old have a key of their own form, and at times no record.
-        let legacy = id.iter().filter(|byte| **byte == b':').count() >= 2;
+        let legacy = id.split(|byte| *byte == b':').count() > 2;
         let class = Class::SchedulerBroken;
         match kind {
             "none" if planned || legacy => return Ok(None),

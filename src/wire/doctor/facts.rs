@@ -127,6 +127,7 @@ pub struct Lock {
 /// Everything that is known of one id.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)] // fields of the hash by their own names
+#[allow(clippy::struct_excessive_bools, reason = "each is an answer of Redis")]
 pub struct JobFacts {
     /// What stands at the key of the job; a hash is right.
     pub kind: Kind,

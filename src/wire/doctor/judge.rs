@@ -48,7 +48,7 @@ pub const RECORD_KEPT_MS: i64 = 24 * 3_600_000;
 pub fn judge(dialect: Dialect, job: &JobFacts, now_ms: i64) -> Vec<Fault> {
     let mut faults = Vec::new();
     match (&job.kind, job.places.states()) {
-        (Kind::Own, 0) | (Kind::Other(_), 0) => return faults,
+        (Kind::Own | Kind::Other(_), 0) => return faults,
         (Kind::Own, _) => {
             let detail = format!("{}: this is a key of the queue itself", job.places);
             return vec![Fault::plain(Class::GhostId, "ghost_id", detail)];
