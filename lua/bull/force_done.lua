@@ -2,8 +2,8 @@
 -- KEYS  P, X
 -- ARGV  by, from, why, id, returnvalue (JSON), payload of the event, keep count ('' = all, 0 = none), keep age s ('' = any),
 --       ''; only if it is a zombie of this class ('' = whatever it is), for so many ms at least, even if a run holds it 0|1
--- Reply 1 done, and the state it was in; 0 no such job; -1 it has completed by itself; -2 it was forced before; -3 it is no such zombie; -4 a run holds
---       it
+-- Reply 1 done, and the state it was in; 0 no such job; -1 it has completed by itself; -2 it was forced before; -3 it is no
+--       such zombie; -4 a run holds it
 -- Kept  a job is in one place; the lock goes first: the late writes of its run are refused; a completed job stays as it is
 -- Spec  docs/wire/bull-4.md 7
 --- @include "keys"

@@ -3,8 +3,8 @@
 -- ARGV  by, from, why, id, returnvalue (JSON), '', keep count ('' = all, 0 = none), keep age s ('' = any), most that are
 --       removed by age ('' = 1000); only if it is a zombie of this class ('' = whatever it is), for so many ms at least, even
 --       if a run holds it 0|1
--- Reply 1 done, and the state it was in; 0 no such job; -1 it has completed by itself; -2 it was forced before; -3 it is no such zombie; -4 a run holds
---       it
+-- Reply 1 done, and the state it was in; 0 no such job; -1 it has completed by itself; -2 it was forced before; -3 it is no
+--       such zombie; -4 a run holds it
 -- Kept  a job is in one place; the lock goes first: the late writes of its run are refused; a completed job stays as it is;
 --       its parent counts it as a child that completed
 -- Spec  docs/wire/bullmq.md 6.1, 9

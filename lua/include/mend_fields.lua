@@ -36,7 +36,8 @@ function RULES.delayed_score(id)
 end
 -- What a run that had lost its lease wrote into a job that was done. Kept beside it.
 function RULES.dirty_terminal_hash(id)
-  local state = redis.call('ZSCORE', P .. 'completed', id) and 'completed' or redis.call('ZSCORE', P .. 'failed', id) and 'failed'
+  local state = redis.call('ZSCORE', P .. 'completed', id) and 'completed'
+    or redis.call('ZSCORE', P .. 'failed', id) and 'failed'
   local fields = state == 'completed' and { 'failedReason', 'stacktrace' } or { 'returnvalue' }
   if not state or kind_of(id) ~= 'hash' or redis.call('HEXISTS', P .. id, fields[1]) == 0 then return nil end
   local record = own_record(id)

@@ -9,7 +9,7 @@
 local MENDING = { P .. 'active', 'list', P .. 'wait', 'list', P .. 'paused', 'list', P .. 'delayed', 'zset',
   P .. 'completed', 'zset', P .. 'failed', 'zset', P .. 'priority', 'zset', P .. 'stalled', 'set', X .. 'leases', 'set',
   X .. 'leases:stalled', 'hash', X .. 'audit', 'stream', X .. 'cancel', 'stream' }
-local function mending_misfit(id) return expect_types(MENDING) end
+local function mending_misfit() return expect_types(MENDING) end
 -- Takes an id out of every state, or of all but one.
 local function leave_all(id, but)
   for _, set in ipairs(SETS) do
@@ -21,7 +21,7 @@ local function leave_all(id, but)
   if but ~= 'wait' and but ~= 'paused' and but ~= 'delayed' then redis.call('ZREM', P .. 'priority', id) end
 end
 -- To the consumers' end, as after a crash; answers the list.
-local function put_in_line(id, was)
+local function put_in_line(id)
   local list = target_list()
   redis.call('RPUSH', list, id)
   redis.call('PUBLISH', P .. 'waiting@bullock', id)
