@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bullock::store::connection::RESPONSE_TIMEOUT;
-use bullock::store::doctor::scan;
+use bullock::store::doctor::{SETTLE, scan};
 use bullock::store::{Connection, Store};
 use bullock::wire::Keys;
 use bullock::{Context, Job, JobError, Worker};
@@ -89,7 +89,7 @@ async fn twenty_looks(major: u8) {
     for _ in 0..20 {
         let keys = scan(&connection, "bull", &[]).await.unwrap().remove("q").unwrap();
         let store = Store::of(connection.clone(), Keys::new("bull", "q"), None);
-        let report = store.doctor(&keys, Duration::from_secs(1)).await.unwrap();
+        let report = store.doctor(&keys, SETTLE).await.unwrap();
         assert_eq!(report.findings, [], "major {major}");
         looked_at = looked_at.max(report.jobs);
     }

@@ -12,7 +12,7 @@ use crate::wire::doctor::facts::VALUES;
 use crate::wire::doctor::{Class, JobFacts, PLACES, Place, Places, judge};
 
 /// Ids in one call of the script.
-const AT_ONCE: usize = 200;
+const AT_ONCE: usize = 50;
 /// Elements of lists that one call of the script may walk over: it must not hold Redis up for longer than some ms.
 const WALKED_MAX: usize = 400_000;
 
