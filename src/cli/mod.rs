@@ -11,6 +11,7 @@ pub mod config;
 pub mod dead;
 pub mod demo;
 pub mod dev;
+pub mod doctor;
 pub mod error;
 pub mod job;
 pub mod moving;
@@ -20,6 +21,7 @@ pub mod redis_url;
 pub mod run;
 pub mod session;
 pub mod time;
+pub mod zombies;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -71,6 +73,11 @@ enum Command {
     /// List, show, replay and purge jobs that failed for good
     #[command(subcommand)]
     Dead(dead::Dead),
+    /// List and mend jobs that look alive and are not
+    #[command(subcommand)]
+    Zombies(zombies::Zombies),
+    /// Look over queues that anyone filled, and mend what is wrong
+    Doctor(doctor::Doctor),
     /// Move a Bull 4 queue to BullMQ while both are in use
     Move(moving::Move),
     /// Measure this worker on a queue that anyone filled
@@ -107,6 +114,10 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         }),
         Command::Job(command) => on_runtime(async { job::run(&Session::new(&shared)?, command).await }),
         Command::Dead(command) => on_runtime(async { dead::run(&Session::new(&shared)?, command).await }),
+        Command::Zombies(command) => {
+            on_runtime(async { zombies::run(&Session::new(&shared)?, command).await })
+        }
+        Command::Doctor(args) => on_runtime(async { doctor::run(&Session::new(&shared)?, &args).await }),
         Command::Move(args) => on_runtime(async {
             moving::run(&Session::new(&shared)?, &args).await.map(|()| ExitCode::SUCCESS)
         }),

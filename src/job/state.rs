@@ -162,6 +162,8 @@ pub const TRANSITIONS: &[(Option<State>, Event, Option<State>)] = &[
     (Some(Active), Cancel, Some(Failed)), (Some(Active), Cancel, None),
     (Some(Active), ForceDone, Some(Completed)), (Some(Waiting), ForceDone, Some(Completed)),
     (Some(Delayed), ForceDone, Some(Completed)), (Some(Failed), ForceDone, Some(Completed)),
+    (Some(Prioritized), ForceDone, Some(Completed)), (Some(Paused), ForceDone, Some(Completed)),
+    (Some(WaitingChildren), ForceDone, Some(Completed)),
     (Some(Waiting), Remove, None), (Some(Prioritized), Remove, None), (Some(Delayed), Remove, None),
     (Some(WaitingChildren), Remove, None), (Some(Completed), Remove, None), (Some(Failed), Remove, None),
     (Some(Paused), Remove, None),

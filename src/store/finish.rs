@@ -274,7 +274,7 @@ fn push_keep(call: &mut Cmd, keep: Keep) -> &mut Cmd {
 }
 
 /// The same, and how many may go by their age at a time ('' = 1000).
-fn push_keep_with_limit(call: &mut Cmd, keep: Keep) -> &mut Cmd {
+pub(super) fn push_keep_with_limit(call: &mut Cmd, keep: Keep) -> &mut Cmd {
     let limit = match keep {
         Keep::Some { limit, .. } => limit,
         Keep::All | Keep::None => None,

@@ -15,11 +15,13 @@ pub mod control;
 pub mod dead;
 pub mod dead_letter;
 pub mod depth;
+pub mod doctor;
 pub mod enqueue;
 pub mod error;
 pub mod events;
 pub mod finish;
 pub mod flow;
+pub mod force_done;
 pub mod inspect;
 pub mod layout;
 pub mod look;
@@ -36,6 +38,7 @@ pub mod scheduler;
 pub mod script;
 pub mod server;
 pub mod wakeup;
+pub mod zombies;
 
 use std::sync::Arc;
 

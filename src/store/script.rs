@@ -74,6 +74,20 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("bullmq/target", include_str!("../../lua/include/bullmq/target.lua")),
     ("bullmq/tree", include_str!("../../lua/include/bullmq/tree.lua")),
     ("bullmq/waiting", include_str!("../../lua/include/bullmq/waiting.lua")),
+    ("places", include_str!("../../lua/include/places.lua")),
+    ("take_from_run", include_str!("../../lua/include/take_from_run.lua")),
+    ("examine", include_str!("../../lua/include/examine.lua")),
+    ("fail_whole", include_str!("../../lua/include/fail_whole.lua")),
+    ("mend_places", include_str!("../../lua/include/mend_places.lua")),
+    ("mend_fields", include_str!("../../lua/include/mend_fields.lua")),
+    ("mend_beside", include_str!("../../lua/include/mend_beside.lua")),
+    ("zombies", include_str!("../../lua/include/zombies.lua")),
+    ("zombie_of", include_str!("../../lua/include/zombie_of.lua")),
+    ("bull/states", include_str!("../../lua/include/bull/states.lua")),
+    ("bull/mending", include_str!("../../lua/include/bull/mending.lua")),
+    ("bullmq/states", include_str!("../../lua/include/bullmq/states.lua")),
+    ("bullmq/mending", include_str!("../../lua/include/bullmq/mending.lua")),
+    ("bullmq/mend_flows", include_str!("../../lua/include/bullmq/mend_flows.lua")),
 ];
 
 /// One script, ready to send.
@@ -210,9 +224,12 @@ scripts!(
         complete,
         empty,
         enqueue,
+        examine,
         fail,
+        force_done,
         hand_back,
         log,
+        mend,
         obliterate,
         open,
         operation,
@@ -230,7 +247,8 @@ scripts!(
         retry,
         retry_all,
         stalled,
-        update_data;
+        update_data,
+        zombies;
     bullmq:
         change_delay,
         change_priority,

@@ -6,6 +6,7 @@
 pub mod bull;
 pub mod bullmq;
 pub mod dialect;
+pub mod doctor;
 pub mod event;
 pub mod hash;
 pub mod keys;

@@ -17,7 +17,14 @@ const COMMANDS: &[&[&str]] = &[
     &["job", "logs"],
     &["job", "retry"],
     &["job", "promote"],
+    &["job", "force-done"],
     &["job", "rm"],
+    &["zombies"],
+    &["zombies", "ls"],
+    &["zombies", "requeue"],
+    &["zombies", "fail"],
+    &["zombies", "force-done"],
+    &["doctor"],
     &["move"],
     &["bench"],
     &["completions"],
@@ -48,12 +55,15 @@ async fn the_command_tree_is_the_documented_one() {
     let help = cli(&["--help"], &[]).await.stdout;
     let names = |help: &str| entries(help, "Commands:").into_iter().map(|(name, _)| name).collect::<Vec<_>>();
     let top = names(&help);
-    for name in ["queue", "job", "move", "bench", "completions"] {
+    for name in ["queue", "job", "zombies", "doctor", "move", "bench", "completions"] {
         assert!(top.iter().any(|known| known == name), "{help}");
     }
     assert_eq!(names(&cli(&["queue", "--help"], &[]).await.stdout), ["ls", "show", "pause", "resume"]);
     let job = names(&cli(&["job", "--help"], &[]).await.stdout);
-    assert_eq!(job, ["add", "ls", "show", "watch", "logs", "retry", "cancel", "kill", "promote", "rm"]);
+    assert_eq!(
+        job,
+        ["add", "ls", "show", "watch", "logs", "retry", "cancel", "kill", "promote", "force-done", "rm"]
+    );
 }
 
 #[tokio::test]

@@ -80,6 +80,16 @@ async fn the_commands_of_the_page_on_dead_letters_work() {
 }
 
 #[tokio::test]
+async fn the_commands_of_the_page_on_zombies_work() {
+    follow("docs/zombies.md").await;
+}
+
+#[tokio::test]
+async fn the_commands_of_the_page_on_the_doctor_work() {
+    follow("docs/doctor.md").await;
+}
+
+#[tokio::test]
 async fn the_commands_of_the_page_on_keys_work() {
     follow("docs/redis-keys.md").await;
 }

@@ -95,7 +95,7 @@ impl Reader {
         let mut script =
             "exec 3<&0 </dev/null\n{ cat <&3 >/dev/null; kill -9 0; } >/dev/null 2>&1 &\n".to_owned();
         // People see tables.
-        script += "bullock() { case $1 in queue|job|dead|check|move) command bullock -o table \"$@\" ;; *) command bullock \"$@\" ;; esac; }\n";
+        script += "bullock() { case $1 in queue|job|dead|check|move|zombies|doctor) command bullock -o table \"$@\" ;; *) command bullock \"$@\" ;; esac; }\n";
         let [_, (_, backend), (_, admin)] = self.ports;
         for (number, (command, _)) in commands.iter().enumerate() {
             let command = self.own(command);

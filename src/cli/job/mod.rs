@@ -3,6 +3,7 @@
 pub(in crate::cli) mod act;
 mod add;
 mod cancel;
+mod force_done;
 mod list;
 mod logs;
 mod opts;
@@ -13,6 +14,8 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+
+pub(super) use act::confirm;
 
 use super::error::{CliError, Exit};
 use super::session::Session;
@@ -41,6 +44,8 @@ pub enum Job {
     Kill(cancel::Cancel),
     /// Run delayed jobs now
     Promote(act::Many),
+    /// Complete a job by force, whatever it is doing
+    ForceDone(force_done::ForceDone),
     /// Remove jobs that do not run
     Rm(act::Many),
 }
@@ -66,6 +71,7 @@ pub async fn run(session: &Session, command: Job) -> Result<ExitCode, CliError> 
         Job::Cancel(args) => cancel::run(session, &args, false).await,
         Job::Kill(args) => cancel::run(session, &args, true).await,
         Job::Promote(args) => act::promote(session, &args).await,
+        Job::ForceDone(args) => force_done::run(session, &args).await,
         Job::Rm(args) => act::remove(session, &args).await,
     }
 }

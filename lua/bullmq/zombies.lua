@@ -1,0 +1,11 @@
+--- Puts a zombie back in line, or fails it for good: a person's act.
+-- KEYS  P, X
+-- ARGV  by, from, why, act (requeue|fail), class, silent or overdue for so many ms at least, take it from a live run 0|1, id
+-- Reply 1 done, states before and after; 0 it is no such zombie (any more); -1 a run holds it; -3 it has no body to run
+-- Kept  looked at again before the first write; a live lock goes only when that was asked for
+-- Spec  docs/wire/bullmq.md 1
+--- @include "keys"
+--- @include "now"
+--- @include "bullmq/mending"
+--- @include "audit"
+--- @include "zombies"

@@ -1,0 +1,50 @@
+//! `bullock job force-done`: ends a job well by a person's word.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use super::{no_job, queue_of};
+use crate::cli::actor::Reason;
+use crate::cli::error::{CliError, Exit, shown};
+use crate::cli::session::Session;
+use crate::store::force_done::Forced;
+
+/// Arguments of `bullock job force-done`.
+#[derive(Debug, Args)]
+pub struct ForceDone {
+    /// Name of the queue
+    queue: String,
+    /// Id of the job
+    id: String,
+    #[command(flatten)]
+    reason: Reason,
+}
+
+/// Runs the command.
+pub(super) async fn run(session: &Session, args: &ForceDone) -> Result<ExitCode, CliError> {
+    let ForceDone { queue, id, reason } = args;
+    if reason.reason.as_deref().is_none_or(|why| why.trim().is_empty()) {
+        return Err(CliError::usage("a job is not forced to be done without a reason")
+            .at("--reason")
+            .hint("it becomes the job's result: --reason \"done by hand in the shop\""));
+    }
+    let store = queue_of(session, queue, id).await?;
+    let actor = reason.actor();
+    let answer = store.force_done(&actor, id).await.map_err(|error| session.error(error))?;
+    let (words, was) = match answer {
+        Forced::Done(was) => (format!("job {} is completed by force; it was {was}", shown(id)), was),
+        Forced::Already => (format!("job {} was forced to be done before", shown(id)), "completed".into()),
+        Forced::Completed => {
+            return Err(CliError::new(Exit::Conflict, "cannot force it to be done")
+                .at(queue)
+                .found(format!("job {} has completed", shown(id)))
+                .hint(format!("bullock job show {queue} {} shows its result", shown(id))));
+        }
+        Forced::NotFound | Forced::NoZombie | Forced::Held => return Err(no_job(queue, id)),
+    };
+    let json = json!({"queue": queue, "id": id, "state": "completed", "was": was, "by": actor.by, "reason": actor.why});
+    session.out.answer(&words, id, &json)?;
+    Ok(ExitCode::SUCCESS)
+}
