@@ -151,7 +151,7 @@ impl Store {
                 push_keep_with_limit(&mut call, run.keep);
             }
         }
-        verdicts(script.run(&self.connection, &call).await?)
+        verdicts(self.end_runs(script, &call, runs.len()).await?)
     }
 
     /// Fails runs: back to waiting, into `delayed`, or for good.
@@ -188,7 +188,7 @@ impl Store {
             }
             call.arg(run.class).arg(&run.record);
         }
-        verdicts(script.run(&self.connection, &call).await?)
+        verdicts(self.end_runs(script, &call, runs.len()).await?)
     }
 
     /// Moves a running job among the parents that wait for their children; `child` = only if this one (its full key) is
@@ -237,7 +237,7 @@ impl Store {
                 None => call.arg(""),
             };
         }
-        verdicts(script.run(&self.connection, &call).await?)
+        verdicts(self.end_runs(script, &call, runs.len()).await?)
     }
 }
 

@@ -8,6 +8,7 @@ mod adder;
 pub mod callback;
 pub mod change;
 pub mod claim;
+mod confirm;
 pub mod connection;
 pub mod control;
 pub mod depth;
@@ -76,18 +77,22 @@ pub struct Store {
     keys: Keys,
     connection: Connection,
     scripts: opened::Choice,
+    /// Where adds and ends wait for replicas.
+    confirming: Option<Arc<confirm::Confirming>>,
 }
 
 impl Store {
     /// A queue on a connection, of the dialect of these scripts.
     pub fn new(connection: Connection, keys: Keys, scripts: Arc<Scripts>) -> Self {
-        Self { keys, connection, scripts: opened::Choice::named(scripts) }
+        let connection = connection.to_queue(&keys);
+        Self { keys, connection, scripts: opened::Choice::named(scripts), confirming: None }
     }
 
     /// A queue on a connection, of the dialect that was named; without a name, of the one that its keys say, which
     /// [`Store::open`] and [`Store::look`] ask.
     pub fn of(connection: Connection, keys: Keys, dialect: Option<Dialect>) -> Self {
-        Self { keys, connection, scripts: opened::Choice::of(dialect) }
+        let connection = connection.to_queue(&keys);
+        Self { keys, connection, scripts: opened::Choice::of(dialect), confirming: None }
     }
 
     /// The names of this queue's keys.
@@ -102,8 +107,9 @@ impl Store {
 
     /// The same queue on another connection.
     #[must_use]
+    #[allow(clippy::needless_pass_by_value, reason = "callers hand over a connection made for it")]
     pub fn on(&self, connection: Connection) -> Self {
-        Self { connection, ..self.clone() }
+        Self { connection: connection.to_queue(&self.keys), ..self.clone() }
     }
 }
 

@@ -261,7 +261,7 @@ fn start_queue(
         runs_done: CancellationToken::new(),
         ready,
     });
-    let (wakeup, due) = queue.store.wakeups(spec.blocking, &spec.redis_url)?;
+    let (wakeup, due) = queue.store.wakeups(&spec.blocking);
     tasks.spawn(finisher::run(Arc::clone(&queue), outcomes));
     tasks.spawn(fetcher::run(Arc::clone(&queue), wakeup));
     tasks.spawn(promoter::run(Arc::clone(&queue), due));
