@@ -11,6 +11,7 @@ use super::limits::QUEUES_MAX;
 use super::names::{PREFIX, QUEUE_NAME, prefix_fault, queue_name_fault};
 use super::problem::{Problem, Problems};
 use super::read::Section;
+use super::{Redis, RedisUrl};
 
 /// A validated `[queues.<name>]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,7 +78,7 @@ pub struct Keep {
 
 pub(super) fn read_all(
     section: &Section<'_>,
-    prefix: &str,
+    redis: &Redis,
     base: &Base<'_>,
     problems: &mut Problems,
 ) -> BTreeMap<String, Queue> {
@@ -87,13 +88,10 @@ pub(super) fn read_all(
         let hint = "start a second process with the others; each queue has a connection of its own";
         problems.push(Problem::new("too many queues", &section.place, expected, hint));
     }
-    named
-        .iter()
-        .map(|(name, queue)| ((*name).to_owned(), read(name, queue, prefix, base, problems)))
-        .collect()
+    named.iter().map(|(name, queue)| ((*name).to_owned(), read(name, queue, redis, base, problems))).collect()
 }
 
-fn read(name: &str, section: &Section<'_>, prefix: &str, base: &Base<'_>, problems: &mut Problems) -> Queue {
+fn read(name: &str, section: &Section<'_>, redis: &Redis, base: &Base<'_>, problems: &mut Problems) -> Queue {
     if let Some((fault, hint)) = queue_name_fault(name) {
         problems.push(
             Problem::new(format!("queue {fault}"), &section.place, QUEUE_NAME, hint)
@@ -103,6 +101,15 @@ fn read(name: &str, section: &Section<'_>, prefix: &str, base: &Base<'_>, proble
     let own_prefix = section.maybe_text("prefix");
     if let Some(fault) = own_prefix.as_deref().and_then(prefix_fault) {
         problems.push(section.problem("prefix", fault, PREFIX, "left out, it is redis.prefix"));
+    }
+    let prefix = own_prefix.unwrap_or_else(|| redis.prefix.clone());
+    if redis.url.as_ref().is_some_and(RedisUrl::is_cluster) && !has_tag(&format!("{prefix}:{name}")) {
+        let expected = "one in its prefix or its name, the same as its Node programs use";
+        let hint = format!(
+            "redis.prefix = \"{{{prefix}}}\" keeps all queues on one node, queues named \"{{{name}}}\" spread"
+        );
+        let what = format!("queue \"{name}\" has no hash tag, and redis.url is a cluster's");
+        problems.push(Problem::new(what, &section.place, expected, hint));
     }
     let concurrency = section.int("concurrency");
     let handlers = if section.exists() {
@@ -119,7 +126,7 @@ fn read(name: &str, section: &Section<'_>, prefix: &str, base: &Base<'_>, proble
             "bullmq" => Dialect::BullMq,
             _ => Dialect::Auto,
         },
-        prefix: own_prefix.unwrap_or_else(|| prefix.to_owned()),
+        prefix,
         concurrency: concurrency as usize,
         rate: rate(&section.section("rate"), problems),
         retention: retention(&section.section("retention"), problems),
@@ -127,6 +134,11 @@ fn read(name: &str, section: &Section<'_>, prefix: &str, base: &Base<'_>, proble
         payload_bytes_max: section.bytes("payload_max"),
         handlers,
     }
+}
+
+/// Do its keys have a part in `{ }` that a cluster places them by?
+fn has_tag(keys: &str) -> bool {
+    keys.split_once('{').and_then(|(_, rest)| rest.split_once('}')).is_some_and(|(tag, _)| !tag.is_empty())
 }
 
 fn rate(section: &Section<'_>, problems: &mut Problems) -> Option<Rate> {

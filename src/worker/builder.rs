@@ -48,6 +48,7 @@ pub struct Builder {
     keep_completed: Keep,
     keep_failed: Keep,
     payload_max: usize,
+    wait_replicas: u32,
     handlers: HashMap<String, HandlerSpec>,
     observer: Arc<dyn Observer>,
 }
@@ -86,6 +87,7 @@ impl Builder {
             keep_completed: Keep::All,
             keep_failed: Keep::All,
             payload_max: super::PAYLOAD_BYTES_MAX,
+            wait_replicas: 0,
             handlers: HashMap::new(),
             observer: Arc::new(NoObserver),
         }
@@ -185,6 +187,14 @@ impl Builder {
         self
     }
 
+    /// Waits at the end of each run until so many replicas have it; ends that they do not confirm are told to the
+    /// observer. They do not wait unless set.
+    #[must_use]
+    pub fn wait_replicas(mut self, replicas: u32) -> Self {
+        self.wait_replicas = replicas;
+        self
+    }
+
     /// Handles jobs of this name (`*` = any other) with an async function. The job's data is read into `T`; what does
     /// not fit is a dead letter.
     #[must_use]
@@ -236,7 +246,8 @@ impl Builder {
         let keys = Keys::new(&self.prefix, &self.queue);
         let name = keys.client_name(&self.options.name);
         let url = &self.redis_url;
-        let store = Store::of(Connection::new(url, None, RESPONSE_TIMEOUT)?, keys, self.dialect);
+        let connection = Connection::new(url, None, RESPONSE_TIMEOUT)?;
+        let store = Store::of(connection.clone(), keys, self.dialect).with_replicas(self.wait_replicas);
         let opened = store.open().await?;
         match (opened.refusal(), opened) {
             (None, _) => {}
@@ -245,8 +256,8 @@ impl Builder {
         }
         let spec = QueueSpec {
             store,
-            blocking: Connection::new(url, Some(name), BLOCK_DEADLINE)?,
-            lease_connection: Connection::new(url, None, RESPONSE_TIMEOUT)?,
+            blocking: connection.sibling(Some(name), BLOCK_DEADLINE),
+            lease_connection: connection.again(),
             redis_url: self.redis_url,
             concurrency: self.concurrency,
             limiter: self.limiter,

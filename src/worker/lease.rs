@@ -16,6 +16,9 @@ use crate::store::{Store, StoreError};
 /// How often the thread looks at its own clock. A process that was stopped and goes on notices within this time.
 const TICK: Duration = Duration::from_millis(200);
 
+/// Pause before a renewal that failed is sent again.
+const AGAIN: Duration = Duration::from_millis(500);
+
 /// All leases that this process holds on one queue.
 pub(super) struct Leases {
     store: Store,
@@ -77,7 +80,8 @@ impl Leases {
         expired.iter().filter(|lost| !lost.is_cancelled()).map(CancellationToken::cancel).count()
     }
 
-    async fn renew(&self, lease: Duration, observer: &dyn Observer) {
+    /// False = Redis did not take it.
+    async fn renew(&self, lease: Duration, observer: &dyn Observer) -> bool {
         let runs: Vec<(u64, JobId, Arc<str>)> = {
             let held = self.lock();
             held.iter()
@@ -86,7 +90,7 @@ impl Leases {
                 .collect()
         };
         if runs.is_empty() {
-            return;
+            return true;
         }
         let sent = Instant::now();
         let pairs: Vec<(&str, &str)> = runs.iter().map(|(_, id, token)| (id.as_str(), &**token)).collect();
@@ -105,9 +109,13 @@ impl Leases {
                     }
                 }
                 observer.renewed(queue, runs.len() - lost.len(), lost.len());
+                true
             }
             // Said once per change of state by the fetcher; the deadline decides what becomes of the runs.
-            Err(error) => tracing::debug!(queue = &**queue, %error, "leases not renewed"),
+            Err(error) => {
+                tracing::debug!(queue = &**queue, %error, "leases not renewed");
+                false
+            }
         }
     }
 }
@@ -241,7 +249,17 @@ async fn beat(
                 continue;
             }
             let observer = Arc::clone(&observer);
-            under_way.insert(index, tokio::spawn(async move { leases.renew(lease, &*observer).await }));
+            // A server that comes back is met at once: the next beat might be too late for some.
+            let again = AGAIN.min(renew / 2);
+            let renewing = async move {
+                while !leases.renew(lease, &*observer).await {
+                    tokio::select! {
+                        () = tokio::time::sleep(again) => {}
+                        () = leases.store.connection().mended() => {}
+                    }
+                }
+            };
+            under_way.insert(index, tokio::spawn(renewing));
         }
     }
 }

@@ -24,6 +24,7 @@ mod run_writer;
 mod scheduler;
 mod shutdown;
 mod token;
+mod trouble;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -153,6 +154,8 @@ struct Queue {
     finished: mpsc::Sender<finisher::Finished>,
     stop: Stop,
     observer: Arc<dyn Observer>,
+    /// What its duties are in trouble with.
+    troubles: trouble::Troubles,
     /// Fires when no run is left after a stop: nothing will be finished any more.
     runs_done: CancellationToken,
     /// True once the queue is really being claimed from.
@@ -258,6 +261,7 @@ fn start_queue(
         finished,
         stop: stop.clone(),
         observer: Arc::clone(observer),
+        troubles: trouble::Troubles::default(),
         runs_done: CancellationToken::new(),
         ready,
     });
