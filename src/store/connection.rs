@@ -30,15 +30,18 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// reply that comes too late is a request sent twice.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A command that has no reply for so long makes us ask the server on a new connection whether it is there.
-const PATIENCE: Duration = Duration::from_millis(700);
+const PATIENCE: Duration = Duration::from_millis(400);
+/// So long before its time-out a connection for blocking commands does the same.
+const PATIENCE_BLOCKING: Duration = Duration::from_millis(700);
 /// The same where another socket to the server was just found dead.
 const PATIENCE_SUSPECT: Duration = Duration::from_millis(200);
 /// Longest wait for that other connection and its answer.
 const SECOND_OPINION: Duration = Duration::from_secs(1);
 /// What a late reply is still given after the server has answered elsewhere.
-const GRACE: Duration = Duration::from_millis(250);
-/// So long after the last dead socket the patience is the usual one again.
-const FORGIVEN: Duration = Duration::from_mins(1);
+const GRACE: Duration = Duration::from_millis(200);
+/// So long after the last dead socket the patience is the usual one again; more than the time-out, so that a reply that
+/// is only slow gets through meanwhile.
+const FORGIVEN: Duration = Duration::from_secs(10);
 /// Longest wait for a TCP connection to a server that is one of several: another may take its place meanwhile.
 const CONNECT_TIMEOUT_OF_MANY: Duration = Duration::from_secs(2);
 /// How often a command follows a slot that moves before it fails.
@@ -106,7 +109,7 @@ impl Connection {
             response_timeout,
             patience: match response_timeout {
                 RESPONSE_TIMEOUT => PATIENCE,
-                blocking => blocking.saturating_sub(PATIENCE),
+                blocking => blocking.saturating_sub(PATIENCE_BLOCKING),
             },
             name,
             live: Mutex::new((0, None)),
@@ -304,10 +307,8 @@ impl Connection {
         if let Ok(replies) = tokio::time::timeout(GRACE, &mut work).await {
             return replies;
         }
-        if !shared.health.is_suspect_since(now_ms().saturating_sub(FORGIVEN.as_millis() as u64)) {
-            shared.silences.store(0, Ordering::Relaxed);
-        }
-        shared.silences.fetch_add(1, Ordering::Relaxed);
+        let in_a_row = self.silences() + 1;
+        shared.silences.store(in_a_row, Ordering::Relaxed);
         shared.health.suspect();
         Err(RedisError::from((ErrorKind::Io, "no answer", "on a connection that fell silent".to_owned())))
     }
@@ -318,17 +319,20 @@ impl Connection {
         let suspect = shared.health.is_suspect_since(heard) && shared.patience == PATIENCE;
         let base = if suspect { PATIENCE_SUSPECT } else { shared.patience };
         let block = if let Request::Many(_, _, block) = request { *block } else { Duration::ZERO };
-        let doubled = shared.silences.load(Ordering::Relaxed).saturating_sub(1).min(6);
+        let doubled = self.silences().saturating_sub(1).min(6);
         block + (base * 2u32.saturating_pow(doubled)).min(shared.response_timeout)
+    }
+
+    /// Sockets that were found dead in a row.
+    fn silences(&self) -> u32 {
+        let forgiven = now_ms().saturating_sub(FORGIVEN.as_millis() as u64);
+        let Shared { health, silences, .. } = &*self.shared;
+        if health.is_suspect_since(forgiven) { silences.load(Ordering::Relaxed) } else { 0 }
     }
 
     /// Does the server answer on a new connection?
     async fn answers_elsewhere(&self) -> bool {
-        let asking = async {
-            let mut fresh = self.connect().await?;
-            fresh.send_packed_command(&redis::cmd("PING")).await.and_then(Value::extract_error)
-        };
-        tokio::time::timeout(SECOND_OPINION, asking).await.is_ok_and(|answer| answer.is_ok())
+        tokio::time::timeout(SECOND_OPINION, self.connect()).await.is_ok_and(|opened| opened.is_ok())
     }
 
     async fn live(&self) -> Result<(u64, MultiplexedConnection), RedisError> {
@@ -362,20 +366,21 @@ impl Connection {
 
     /// Looks whether the server is back, and keeps the connection if it is. One that refuses us is there.
     async fn look(&self) -> bool {
-        let looked = async {
-            let mut fresh = self.connect().await?;
-            fresh.send_packed_command(&redis::cmd("PING")).await.and_then(Value::extract_error)?;
-            Ok::<_, RedisError>(fresh)
-        };
-        match looked.await {
+        match self.connect().await {
             Ok(fresh) => {
                 let mut live = self.shared.live.lock().await;
                 if live.1.is_none() {
                     *live = (live.0 + 1, Some(fresh));
                 }
             }
-            Err(error) if is_broken(&error) || is_away(&error) => return false,
-            Err(_) => {}
+            Err(error) => {
+                let is_there = !is_broken(&error) && !is_away(&error);
+                *self.shared.failed.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some((Instant::now(), error));
+                if !is_there {
+                    return false;
+                }
+            }
         }
         self.shared.health.is_up();
         true
@@ -389,6 +394,13 @@ impl Connection {
                 client.get_multiplexed_async_connection_with_config(config).await.map_err(plainer)?;
             if matches!(**target, Target::Sentinel(_)) {
                 check_role(&mut fresh).await?;
+            }
+            // One that was let in and is answered: the crate's own handshake overhears refusals.
+            match fresh.send_packed_command(&redis::cmd("PING")).await.and_then(Value::extract_error) {
+                Err(error) if is_broken(&error) => return Err(refusal(&client).await.unwrap_or(error)),
+                // Before we are known the server takes no long commands, and calls them a breach of the protocol.
+                Err(error) if is_away(&error) || error.code() == Some("NOAUTH") => return Err(error),
+                _ => {}
             }
             if let Some(name) = name {
                 let named = fresh.send_packed_command(redis::cmd("CLIENT").arg("SETNAME").arg(name)).await;
@@ -460,6 +472,19 @@ fn plainer(error: RedisError) -> RedisError {
         return RedisError::from((ErrorKind::InvalidClientConfig, "TLS handshake failed", what));
     }
     error
+}
+
+/// What a server says to somebody whom it does not let in, before it closes: that its clients are too many.
+async fn refusal(client: &redis::Client) -> Option<RedisError> {
+    let redis::ConnectionAddr::Tcp(host, port) = client.get_connection_info().addr() else { return None };
+    let listening = async {
+        let mut stream = tokio::net::TcpStream::connect((host.as_str(), *port)).await.ok()?;
+        let mut said = [0; 100];
+        let length = tokio::io::AsyncReadExt::read(&mut stream, &mut said).await.ok()?;
+        let said = String::from_utf8_lossy(&said[..length]).trim().trim_start_matches("-ERR ").to_owned();
+        said.contains("max number of clients").then(|| RedisError::from((ErrorKind::Io, "redis", said)))
+    };
+    tokio::time::timeout(GRACE, listening).await.ok().flatten()
 }
 
 /// Is the server there, and answers nobody for a while? Then one of us looks until it does.

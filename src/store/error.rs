@@ -93,7 +93,7 @@ const REASONS: &[(&str, &str)] = &[
     ("WRONGPASS", "password"),
     ("NOPERM", "rights"),
     ("permission", "rights"),
-    ("uthentication", "password"),
+    ("uthenticat", "password"),
     ("fell silent", "silent"),
     ("timed out", "silent"),
     ("no connection", "silent"),
@@ -118,6 +118,8 @@ impl From<RedisError> for StoreError {
             )),
             (ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm), _)
             | (_, Some("NOAUTH" | "WRONGPASS" | "NOPERM")) => Self::Refused(text),
+            // A command that is too long for somebody who is not known yet.
+            (_, _) if text.contains("Protocol error: unauthenticated") => Self::Refused(text),
             (ErrorKind::UnexpectedReturnType | ErrorKind::Parse, _) => Self::Protocol(text),
             // Redis 6.2 wraps the error of a script's command into one of its own.
             (ErrorKind::Server(ServerErrorKind::ResponseError), _) if text.contains(": -OOM") => {
