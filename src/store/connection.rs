@@ -240,7 +240,7 @@ impl Connection {
             self.reset().await;
         }
         if is_away(error) {
-            self.shared.health.is_down(Arc::downgrade(&self.shared));
+            self.shared.health.is_down(Arc::downgrade(&self.shared), error.clone());
         }
     }
 
@@ -266,7 +266,7 @@ impl Connection {
                 self.discard(number).await;
             }
             if is_away(&error) {
-                self.shared.health.is_down(Arc::downgrade(&self.shared));
+                self.shared.health.is_down(Arc::downgrade(&self.shared), error.clone());
             }
             if let Target::Cluster(cluster) = &*self.shared.target
                 && error.kind() == ErrorKind::Server(ServerErrorKind::Moved)
@@ -343,9 +343,12 @@ impl Connection {
         }
         let failed = || self.shared.failed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, error)) = &*failed()
-            && (*at >= asked || self.shared.health.is_looked_for())
+            && *at >= asked
         {
             return Err(error.clone());
+        }
+        if let Some(error) = self.shared.health.is_looked_for() {
+            return Err(error);
         }
         let opened = self.connect().await;
         match opened {
@@ -357,7 +360,7 @@ impl Connection {
             Err(error) => {
                 *failed() = Some((Instant::now(), error.clone()));
                 if is_broken(&error) || is_away(&error) {
-                    self.shared.health.is_down(Arc::downgrade(&self.shared));
+                    self.shared.health.is_down(Arc::downgrade(&self.shared), error.clone());
                 }
                 Err(error)
             }
@@ -390,8 +393,13 @@ impl Connection {
         let Shared { target, place, config, name, .. } = &*self.shared;
         let opening = async {
             let client = target.client(place).await?;
-            let mut fresh =
-                client.get_multiplexed_async_connection_with_config(config).await.map_err(plainer)?;
+            let opened = client.get_multiplexed_async_connection_with_config(config).await;
+            let mut fresh = match opened {
+                Err(error) if error.is_connection_dropped() && !error.is_connection_refusal() => {
+                    return Err(refusal(&client).await.unwrap_or(error));
+                }
+                opened => opened.map_err(plainer)?,
+            };
             if matches!(**target, Target::Sentinel(_)) {
                 check_role(&mut fresh).await?;
             }

@@ -10,6 +10,8 @@ use crate::store::finish::HandedBack;
 use crate::store::wakeup::Wakeup;
 use crate::store::{BATCH_MAX, Lane, StoreError};
 
+/// Longest pause between two claims while nobody can wake us.
+const ASK_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// Longest pause between two tries to give jobs back while the worker stops.
 const GIVE_BACK_PAUSE_MAX: Duration = Duration::from_millis(500);
 /// Longest rest of a queue before it is looked at again: whoever asked for it may have thought better of it.
@@ -211,7 +213,7 @@ impl Fetcher {
                     let queue = &*self.queue.store.keys().queue;
                     tracing::warn!(queue, %error, "waiting for work falls back to asking now and then");
                 }
-                pause(&self.queue, jittered(self.wake_trouble)).await;
+                pause(&self.queue, jittered(self.wake_trouble).min(ASK_PAUSE_MAX)).await;
             }
         }
     }

@@ -11,11 +11,13 @@ const RENEW: Duration = Duration::from_millis(500);
 /// A short run ends in the middle of the trouble, a long one only after it.
 async fn through(rig: &Rig, reason: &str, begin: impl AsyncFn(&Db), end: impl AsyncFn(&Db)) {
     let db = rig.db().await;
-    let worker = rig.plan().lease(LEASE, RENEW).start().await.unwrap();
-    let mut ids = vec![rig.add(1_500).await, rig.add(5_000).await];
+    let worker = rig.plan().lease(LEASE, RENEW).concurrency(2).start().await.unwrap();
+    let mut ids = vec![rig.add(1_000).await, rig.add(5_000).await];
     for id in &ids {
         rig.record.start_of(id).await;
     }
+    // One in line: a claim that finds nothing writes nothing, and would not be refused.
+    ids.push(rig.add(0).await);
     begin(&db).await;
     rig.record.tells(reason).await;
     tokio::time::sleep(Duration::from_secs(3)).await;

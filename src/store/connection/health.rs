@@ -2,9 +2,10 @@
 //! others need not, and all hear at once when it is back.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{LazyLock, Weak};
+use std::sync::{LazyLock, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use redis::RedisError;
 use tokio::sync::watch;
 
 use super::{Connection, Shared};
@@ -21,6 +22,8 @@ const SPREAD_MS: u64 = 100;
 pub(super) struct Health {
     /// It could not be connected to.
     down: watch::Sender<bool>,
+    /// Why, as it was seen last.
+    failure: Mutex<Option<RedisError>>,
     /// Somebody looks for it.
     looking: AtomicBool,
     /// When a socket to it was last found dead, ms of [`now_ms`]; the others may be so, too.
@@ -28,9 +31,15 @@ pub(super) struct Health {
 }
 
 impl Health {
-    /// Is it away, and looked for by somebody else?
-    pub(super) fn is_looked_for(&self) -> bool {
-        *self.down.borrow() && self.looking.load(Ordering::SeqCst)
+    /// Why it is away, while somebody else looks for it.
+    pub(super) fn is_looked_for(&self) -> Option<RedisError> {
+        let away = *self.down.borrow() && self.looking.load(Ordering::SeqCst);
+        if away { self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone() } else { None }
+    }
+
+    /// Notes why.
+    pub(super) fn failed(&self, error: RedisError) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
 
     /// It was connected to.
@@ -39,7 +48,8 @@ impl Health {
     }
 
     /// It could not be connected to: somebody looks for it from now on.
-    pub(super) fn is_down(&self, shared: Weak<Shared>) {
+    pub(super) fn is_down(&self, shared: Weak<Shared>, error: RedisError) {
+        self.failed(error);
         self.down.send_if_modified(|down| !std::mem::replace(down, true));
         if !self.looking.swap(true, Ordering::SeqCst) {
             tokio::spawn(look(Looking(shared)));
