@@ -54,7 +54,8 @@ impl Watched {
 
     /// `redis+sentinel://…`
     pub fn url(&self) -> String {
-        let hosts: Vec<String> = self.sentinels.iter().map(|(_, port, _)| format!("127.0.0.1:{port}")).collect();
+        let hosts: Vec<String> =
+            self.sentinels.iter().map(|(_, port, _)| format!("127.0.0.1:{port}")).collect();
         format!("redis+sentinel://{}/{}", hosts.join(","), Watched::MASTER)
     }
 
@@ -95,7 +96,11 @@ impl Watched {
             for (_, sentinel, _) in &self.sentinels {
                 let facts = ask(*sentinel, &["SENTINEL", "MASTER", Watched::MASTER]).await;
                 let value = |name: &str| {
-                    facts.windows(2).find(|pair| pair[0] == name).map(|pair| pair[1].clone()).unwrap_or_default()
+                    facts
+                        .windows(2)
+                        .find(|pair| pair[0] == name)
+                        .map(|pair| pair[1].clone())
+                        .unwrap_or_default()
                 };
                 if value("port") != port || value("flags") != "master" {
                     return None;
@@ -180,7 +185,8 @@ pub struct Cluster {
 impl Cluster {
     /// Starts and joins six nodes.
     pub async fn start() -> Cluster {
-        let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0"];
+        let options =
+            ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0"];
         let nodes: Vec<Redis> = (0..6)
             .map(|_| {
                 // A node's bus listens on a port of its own; the usual one, 10,000 above, may not exist.

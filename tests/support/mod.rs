@@ -8,6 +8,7 @@
 
 pub mod bullock;
 pub mod http;
+pub mod load;
 pub mod many;
 pub mod node;
 pub mod process;
