@@ -18,6 +18,7 @@ use cluster::Place;
 use health::{Health, now_ms};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
+use sentinel::Sentinels;
 use target::Target;
 use tokio::sync::Mutex;
 
@@ -63,8 +64,9 @@ struct Shared {
     patience: Duration,
     /// Set on every new connection, so that Node's `getWorkers()` sees us again after a reconnect.
     name: Option<String>,
-    /// The live connection and its number. Locked only to clone, replace or open it.
-    live: Mutex<(u64, Option<MultiplexedConnection>)>,
+    /// The live connection, its number, and how often the target had changed when it was opened. Locked only to clone,
+    /// replace or open it.
+    live: Mutex<(u64, Option<MultiplexedConnection>, u64)>,
     /// The last failure to connect, and when: all who waited for it share it. One after the other they would each wait
     /// out a silent server.
     failed: std::sync::Mutex<Option<(Instant, RedisError)>>,
@@ -112,7 +114,7 @@ impl Connection {
                 blocking => blocking.saturating_sub(PATIENCE_BLOCKING),
             },
             name,
-            live: Mutex::new((0, None)),
+            live: Mutex::new((0, None, 0)),
             failed: std::sync::Mutex::default(),
             heard_ms: AtomicU64::new(0),
             silences: AtomicU32::new(0),
@@ -338,9 +340,13 @@ impl Connection {
     async fn live(&self) -> Result<(u64, MultiplexedConnection), RedisError> {
         let asked = Instant::now();
         let mut live = self.shared.live.lock().await;
-        if let Some(connection) = &live.1 {
+        let changes = self.shared.target.changes();
+        if let Some(connection) = &live.1
+            && live.2 == changes
+        {
             return Ok((live.0, connection.clone()));
         }
+        live.1 = None;
         let failed = || self.shared.failed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, error)) = &*failed()
             && *at >= asked
@@ -354,7 +360,8 @@ impl Connection {
         match opened {
             Ok(fresh) => {
                 self.shared.health.is_up();
-                *live = (live.0 + 1, Some(fresh.clone()));
+                *live = (live.0 + 1, Some(fresh.clone()), self.shared.target.changes());
+                Sentinels::watch(&self.shared.target);
                 Ok((live.0, fresh))
             }
             Err(error) => {
@@ -373,7 +380,7 @@ impl Connection {
             Ok(fresh) => {
                 let mut live = self.shared.live.lock().await;
                 if live.1.is_none() {
-                    *live = (live.0 + 1, Some(fresh));
+                    *live = (live.0 + 1, Some(fresh), self.shared.target.changes());
                 }
             }
             Err(error) => {

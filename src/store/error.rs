@@ -88,7 +88,7 @@ const REASONS: &[(&str, &str)] = &[
     ("UNKILLABLE", "busy_script"),
     ("max number of clients", "max_clients"),
     ("peer is not TLS", "not_tls"),
-    ("sentinels", "sentinels"),
+    ("sentinel", "sentinels"),
     ("NOAUTH", "password"),
     ("WRONGPASS", "password"),
     ("NOPERM", "rights"),

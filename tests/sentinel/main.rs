@@ -5,7 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bullock::wire::Dialect;
 use support::bullock::{Bullock, cli};
@@ -55,7 +55,7 @@ async fn masters_that_are_killed_under_load_take_no_confirmed_job_with_them() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_master_that_hands_over_is_left_at_once() {
     let watched = Watched::start(1).await;
-    let load = Load::start(&watched.url(), Dialect::Bull, "q", 0).await;
+    let load = Load::start(&watched.url(), Dialect::Bull, "q", 1).await;
     load.goes_on(100).await;
     let old = watched.master().await;
     let sentinel: u16 = watched.url().split(':').nth(2).unwrap().split(',').next().unwrap().parse().unwrap();
@@ -63,14 +63,14 @@ async fn a_master_that_hands_over_is_left_at_once() {
     ask(sentinel, &["SENTINEL", "FAILOVER", Watched::MASTER]).await;
     watched.other_than(old).await;
     println!("handed over in {:?}", began.elapsed());
-    let promoted = Instant::now();
-    load.goes_on(50).await;
-    println!("50 adds {:?} after the promotion", promoted.elapsed());
+    // The old master becomes the new one's replica some seconds later; what it takes until then nobody confirms.
     watched.is_replicated(1 - old, 1).await;
+    let replicated = Instant::now();
+    load.goes_on(50).await;
+    println!("50 adds {:?} after it has a replica", replicated.elapsed());
     let verdict = load.end(&[began]).await;
     println!("{verdict:?}");
-    // What the old master took in its last moment is not confirmed by anybody, and may be gone; not more.
-    assert!(verdict.lost.len() < 50, "{verdict:?}");
+    assert_eq!(verdict.lost, [""; 0], "{verdict:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -81,7 +81,7 @@ async fn the_binary_and_the_commands_take_the_url_of_sentinels() {
         "[redis]\nurl = \"{url}\"\nwait_replicas = 1\n[queues.q.handlers.\"*\"]\nexec = [\"true\"]\n"
     );
     let worker = Bullock::run(&config).await;
-    let added = cli(&["add", "q", "x", "--data", "{}", "--wait", "-r", &url], &[]).await;
+    let added = cli(&["job", "add", "q", "x", "--data", "{}", "--wait", "-r", &url], &[]).await;
     assert_eq!(added.code, 0, "{}", added.stderr);
     let listed = cli(&["queue", "ls", "--json"], &[("BULLOCK_REDIS_URL", url.as_str())]).await;
     assert!(listed.stdout.contains("\"q\""), "{}", listed.stdout);
@@ -89,7 +89,7 @@ async fn the_binary_and_the_commands_take_the_url_of_sentinels() {
     assert!(metrics.contains("bullock_jobs_unconfirmed_total{queue=\"q\"} 0"), "{metrics}");
     let master = watched.master().await;
     watched.servers[1 - master].freeze();
-    let added = cli(&["add", "q", "x", "--wait", "-r", &url], &[]).await;
+    let added = cli(&["job", "add", "q", "x", "--wait", "-r", &url], &[]).await;
     assert_eq!(added.code, 0, "{}", added.stderr);
     wait::until("the unconfirmed end to be counted", async || {
         let (_, metrics) = worker.get("/metrics").await.unwrap();
@@ -106,10 +106,9 @@ async fn sentinels_that_are_not_there_or_know_no_such_master_are_named() {
     let unknown = watched.url().replace("/main", "/other");
     let said = cli(&["queue", "ls", "-r", &unknown], &[]).await;
     assert_eq!(said.code, 6, "{}", said.stderr);
-    assert!(said.stderr.contains("none knows a master named \"other\""), "{}", said.stderr);
+    assert!(said.stderr.contains("no sentinel knows a master named \"other\""), "{}", said.stderr);
     let nobody = format!("redis+sentinel://127.0.0.1:{}/main", free_port());
     let said = cli(&["queue", "ls", "-r", &nobody], &[]).await;
     assert_eq!(said.code, 6, "{}", said.stderr);
-    assert!(said.stderr.contains("sentinels"), "{}", said.stderr);
-    let _ = Duration::ZERO;
+    assert!(said.stderr.contains("sentinels answers"), "{}", said.stderr);
 }

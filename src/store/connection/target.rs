@@ -72,6 +72,11 @@ impl Target {
         Ok(target)
     }
 
+    /// How often it has turned out to lead elsewhere, as far as that is noticed by itself.
+    pub(super) fn changes(&self) -> u64 {
+        if let Self::Sentinel(sentinels) = self { sentinels.changes() } else { 0 }
+    }
+
     fn is_tls(&self, scheme: &str) -> bool {
         match self {
             Self::One(_) => scheme == "rediss",
