@@ -7,18 +7,22 @@
 
 mod cluster;
 mod health;
+mod sending;
 mod sentinel;
+mod signs;
 mod target;
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use cluster::Place;
-use health::{Health, now_ms};
+use health::Health;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
+use redis::{AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisError, Value};
+use sending::Request;
 use sentinel::Sentinels;
+use signs::{check_role, is_away, is_broken, plainer, refusal};
 use target::Target;
 use tokio::sync::Mutex;
 
@@ -34,19 +38,10 @@ pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_millis(400);
 /// So long before its time-out a connection for blocking commands does the same.
 const PATIENCE_BLOCKING: Duration = Duration::from_millis(700);
-/// The same where another socket to the server was just found dead.
-const PATIENCE_SUSPECT: Duration = Duration::from_millis(200);
-/// Longest wait for that other connection and its answer.
-const SECOND_OPINION: Duration = Duration::from_secs(1);
 /// What a late reply is still given after the server has answered elsewhere.
 const GRACE: Duration = Duration::from_millis(200);
-/// So long after the last dead socket the patience is the usual one again; more than the time-out, so that a reply that
-/// is only slow gets through meanwhile.
-const FORGIVEN: Duration = Duration::from_secs(10);
 /// Longest wait for a TCP connection to a server that is one of several: another may take its place meanwhile.
 const CONNECT_TIMEOUT_OF_MANY: Duration = Duration::from_secs(2);
-/// How often a command follows a slot that moves before it fails.
-const REDIRECTS_MAX: u32 = 3;
 
 /// A cheap handle: clones share the connection, and their commands are pipelined on it.
 #[derive(Clone)]
@@ -74,14 +69,6 @@ struct Shared {
     heard_ms: AtomicU64,
     /// Sockets that were found dead in a row. If replies are only slow, the patience grows with it.
     silences: AtomicU32,
-}
-
-/// What is sent, and what is known of the time that it takes.
-enum Request<'a> {
-    One(&'a Cmd),
-    /// So many replies; blocks for so long.
-    Many(&'a Pipeline, usize, Duration),
-    Atomic(&'a Pipeline),
 }
 
 impl Connection {
@@ -236,105 +223,9 @@ impl Connection {
         self.shared.live.lock().await.1 = None;
     }
 
-    /// Notes the error of a reply inside a pipeline: it may mean that the connection must be replaced.
-    pub(super) async fn met(&self, error: &RedisError) {
-        if is_broken(error) {
-            self.reset().await;
-        }
-        if is_away(error) {
-            self.shared.health.is_down(Arc::downgrade(&self.shared), error.clone());
-        }
-    }
-
     /// Resolves when a server that could not be connected to is there again. Never, if it can be.
     pub async fn mended(&self) {
         self.shared.health.mended().await;
-    }
-
-    /// Sends, and follows a slot that has moved: a command that was refused for it was not executed.
-    async fn request(&self, request: &Request<'_>) -> Result<Vec<Value>, RedisError> {
-        let mut redirects = 0;
-        loop {
-            let (number, live) = self.live().await?;
-            let replies = self.patiently(request, live).await;
-            let error = match &replies {
-                Err(error) => error.clone(),
-                Ok(values) => match redirection(values) {
-                    Some(error) => error,
-                    None => return replies,
-                },
-            };
-            if is_broken(&error) {
-                self.discard(number).await;
-            }
-            if is_away(&error) {
-                self.shared.health.is_down(Arc::downgrade(&self.shared), error.clone());
-            }
-            if let Target::Cluster(cluster) = &*self.shared.target
-                && error.kind() == ErrorKind::Server(ServerErrorKind::Moved)
-                && let Some((address, slot)) = error.redirect_node()
-            {
-                cluster.moved(slot, address).await;
-                redirects += 1;
-                if redirects <= REDIRECTS_MAX {
-                    continue;
-                }
-            }
-            return Err(error);
-        }
-    }
-
-    /// Awaits the replies. When they are late, another connection is asked whether the server is: if it answers there,
-    /// this socket is dead, and waiting for the whole of the time-out would hold up every job.
-    async fn patiently(
-        &self,
-        request: &Request<'_>,
-        mut live: MultiplexedConnection,
-    ) -> Result<Vec<Value>, RedisError> {
-        let shared = &*self.shared;
-        let mut work = std::pin::pin!(exchange(request, &mut live));
-        if let Ok(replies) = tokio::time::timeout(self.patience(request), &mut work).await {
-            if replies.is_ok() {
-                shared.heard_ms.store(now_ms(), Ordering::Relaxed);
-            }
-            return replies;
-        }
-        let server_answers = tokio::select! {
-            replies = &mut work => return replies,
-            answers = self.answers_elsewhere() => answers,
-        };
-        if !server_answers {
-            return work.await;
-        }
-        if let Ok(replies) = tokio::time::timeout(GRACE, &mut work).await {
-            return replies;
-        }
-        let in_a_row = self.silences() + 1;
-        shared.silences.store(in_a_row, Ordering::Relaxed);
-        shared.health.suspect();
-        Err(RedisError::from((ErrorKind::Io, "no answer", "on a connection that fell silent".to_owned())))
-    }
-
-    fn patience(&self, request: &Request<'_>) -> Duration {
-        let shared = &*self.shared;
-        let heard = shared.heard_ms.load(Ordering::Relaxed);
-        let suspect = shared.health.is_suspect_since(heard) && shared.patience == PATIENCE;
-        let base = if suspect { PATIENCE_SUSPECT } else { shared.patience };
-        let block = if let Request::Many(_, _, block) = request { *block } else { Duration::ZERO };
-        let doubled = self.silences().saturating_sub(1).min(6);
-        block + (base * 2u32.saturating_pow(doubled)).min(shared.response_timeout)
-    }
-
-    /// Sockets that were found dead in a row.
-    fn silences(&self) -> u32 {
-        let forgiven = now_ms().saturating_sub(FORGIVEN.as_millis() as u64);
-        let Shared { health, silences, .. } = &*self.shared;
-        if health.is_suspect_since(forgiven) { silences.load(Ordering::Relaxed) } else { 0 }
-    }
-
-    /// Does the server answer on a new connection?
-    async fn answers_elsewhere(&self) -> bool {
-        tokio::time::timeout(SECOND_OPINION, self.connect()).await.is_ok_and(|opened| opened.is_ok())
     }
 
     async fn live(&self) -> Result<(u64, MultiplexedConnection), RedisError> {
@@ -439,78 +330,4 @@ impl Connection {
             live.1 = None;
         }
     }
-}
-
-async fn exchange(request: &Request<'_>, live: &mut MultiplexedConnection) -> Result<Vec<Value>, RedisError> {
-    match request {
-        // Errors inside replies come as values from the raw call.
-        Request::One(cmd) => {
-            live.send_packed_command(cmd).await.and_then(Value::extract_error).map(|value| vec![value])
-        }
-        Request::Many(pipe, commands, _) => live.send_packed_commands(pipe, 0, *commands).await,
-        Request::Atomic(pipe) => pipe.query_async(live).await.map(|value| vec![value]),
-    }
-}
-
-/// The error of a reply that says that none of this belongs here.
-fn redirection(replies: &[Value]) -> Option<RedisError> {
-    replies.iter().find_map(|reply| {
-        let Value::ServerError(_) = reply else { return None };
-        let error = reply.clone().extract_error().err()?;
-        error.is_cluster_error().then_some(error)
-    })
-}
-
-/// A server that sentinels name may not know yet, or not any more, that it is the master.
-async fn check_role(fresh: &mut MultiplexedConnection) -> Result<(), RedisError> {
-    let reply = fresh.send_packed_command(&redis::cmd("ROLE")).await.and_then(Value::extract_error);
-    match reply {
-        Ok(Value::Array(parts)) => match parts.into_iter().next() {
-            Some(Value::BulkString(role)) if role == b"slave" => Err(RedisError::from((
-                ErrorKind::Io,
-                "sentinels",
-                "READONLY the server that they name is a replica still".to_owned(),
-            ))),
-            _ => Ok(()),
-        },
-        Err(error) if is_broken(&error) => Err(error),
-        // Not allowed to ask.
-        _ => Ok(()),
-    }
-}
-
-/// Says what a failed handshake means.
-fn plainer(error: RedisError) -> RedisError {
-    let text = error.to_string();
-    if text.contains("corrupt message") || text.contains("InvalidContentType") {
-        let what = "peer is not TLS".to_owned();
-        return RedisError::from((ErrorKind::InvalidClientConfig, "TLS handshake failed", what));
-    }
-    error
-}
-
-/// What a server says to somebody whom it does not let in, before it closes: that its clients are too many.
-async fn refusal(client: &redis::Client) -> Option<RedisError> {
-    let redis::ConnectionAddr::Tcp(host, port) = client.get_connection_info().addr() else { return None };
-    let listening = async {
-        let mut stream = tokio::net::TcpStream::connect((host.as_str(), *port)).await.ok()?;
-        let mut said = [0; 100];
-        let length = tokio::io::AsyncReadExt::read(&mut stream, &mut said).await.ok()?;
-        let said = String::from_utf8_lossy(&said[..length]).trim().trim_start_matches("-ERR ").to_owned();
-        said.contains("max number of clients").then(|| RedisError::from((ErrorKind::Io, "redis", said)))
-    };
-    tokio::time::timeout(GRACE, listening).await.ok().flatten()
-}
-
-/// Is the server there, and answers nobody for a while? Then one of us looks until it does.
-fn is_away(error: &RedisError) -> bool {
-    matches!(error.code(), Some("LOADING" | "BUSY")) || error.to_string().contains("max number of clients")
-}
-
-/// Must the connection be replaced? A time-out counts: a silent peer never answers again, and a late reply to a
-/// request that was given up must not meet a later one. So does a server that has become a replica: it keeps its
-/// connections open, and the primary is elsewhere.
-fn is_broken(error: &RedisError) -> bool {
-    let elsewhere = matches!(error.code(), Some("READONLY" | "MASTERDOWN" | "MOVED" | "CLUSTERDOWN"));
-    elsewhere || error.is_io_error() || error.is_timeout() || error.is_unrecoverable_error()
 }

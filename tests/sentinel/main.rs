@@ -33,9 +33,7 @@ async fn masters_that_are_killed_under_load_take_no_confirmed_job_with_them() {
             let new = watched.other_than(old).await;
             let promoted = faults.last().unwrap().elapsed();
             // It comes back as a replica, without which no add is confirmed.
-            watched.servers[old].restart();
-            let port = watched.servers[new].port().to_string();
-            ask(watched.servers[old].port(), &["REPLICAOF", "127.0.0.1", &port]).await;
+            watched.comes_back(old, new);
             watched.is_replicated(new, 1).await;
             let replicated = Instant::now();
             load.goes_on(50).await;

@@ -11,6 +11,8 @@ use super::wait;
 
 /// How soon a server counts as down, ms. Real ones take longer; tests have no time.
 const DOWN_AFTER_MS: u64 = 700;
+/// Replicas are in step soon.
+const REPLICATION: [&str; 4] = ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"];
 /// Commands that redis-cli sends while a cluster is made may take so long together.
 const CREATE_LIMIT: Duration = Duration::from_secs(40);
 
@@ -27,12 +29,12 @@ impl Watched {
 
     /// Starts a master with so many replicas, and three sentinels that know of all.
     pub async fn start(replicas: usize) -> Watched {
-        let options = ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"];
-        let master = Redis::start_with(&options);
+        let master = Redis::start_with(&REPLICATION);
         let port = master.port().to_string();
         let mut servers = vec![master];
         for _ in 0..replicas {
-            servers.push(Redis::start_with(&[&options[..], &["--replicaof", "127.0.0.1", &port]].concat()));
+            servers
+                .push(Redis::start_with(&[&REPLICATION[..], &["--replicaof", "127.0.0.1", &port]].concat()));
         }
         let sentinels = (0..3).map(|_| sentinel(&port)).collect();
         let watched = Watched { servers, sentinels };
@@ -59,11 +61,28 @@ impl Watched {
         format!("redis+sentinel://{}/{}", hosts.join(","), Watched::MASTER)
     }
 
-    /// Which of the servers the first sentinel calls the master.
+    /// Which of the servers two sentinels at least call the master.
     pub async fn master(&self) -> usize {
-        let told = ask(self.sentinels[0].1, &["SENTINEL", "GET-MASTER-ADDR-BY-NAME", Watched::MASTER]).await;
-        let port: u16 = told[1].parse().unwrap();
-        self.servers.iter().position(|server| server.port() == port).expect("one of ours")
+        wait::value_within(Duration::from_secs(40), "two sentinels of one mind", || async {
+            let mut told = Vec::new();
+            for (_, sentinel, _) in &self.sentinels {
+                told.push(
+                    ask(*sentinel, &["SENTINEL", "GET-MASTER-ADDR-BY-NAME", Watched::MASTER]).await.pop(),
+                );
+            }
+            let port = told
+                .iter()
+                .flatten()
+                .find(|port| told.iter().flatten().filter(|other| other == port).count() > 1)?;
+            self.servers.iter().position(|server| server.port().to_string() == *port)
+        })
+        .await
+    }
+
+    /// Brings a killed server back as a replica of this master.
+    pub fn comes_back(&mut self, server: usize, master: usize) {
+        let port = self.servers[master].port().to_string();
+        self.servers[server].restart_with(&[&REPLICATION[..], &["--replicaof", "127.0.0.1", &port]].concat());
     }
 
     /// Waits until another server than this one is called the master, and takes writes.
@@ -89,10 +108,11 @@ impl Watched {
         .await;
     }
 
-    /// Waits until all sentinels call this server the master and know so many replicas of it that are well.
+    /// Waits until two sentinels call this server the master and know so many replicas of it that are well.
     pub async fn is_settled(&self, master: usize, replicas: usize) {
         let port = self.servers[master].port().to_string();
         wait::value_within(Duration::from_secs(40), "the sentinels to be settled", || async {
+            let mut settled = 0;
             for (_, sentinel, _) in &self.sentinels {
                 let facts = ask(*sentinel, &["SENTINEL", "MASTER", Watched::MASTER]).await;
                 let value = |name: &str| {
@@ -102,16 +122,12 @@ impl Watched {
                         .map(|pair| pair[1].clone())
                         .unwrap_or_default()
                 };
-                if value("port") != port || value("flags") != "master" {
-                    return None;
-                }
                 let all = ask(*sentinel, &["SENTINEL", "REPLICAS", Watched::MASTER]).await;
                 let well = all.iter().filter(|text| *text == "slave").count();
-                if well < replicas {
-                    return None;
-                }
+                settled +=
+                    usize::from(value("port") == port && value("flags") == "master" && well >= replicas);
             }
-            Some(())
+            (settled >= 2).then_some(())
         })
         .await;
     }
