@@ -22,7 +22,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisError, Value};
 use sending::Request;
 use sentinel::Sentinels;
-use signs::{check_role, is_away, is_broken, plainer, refusal};
+use signs::{check_role, is_away, is_broken, plainer, refusal, speaks_plainly};
 use target::Target;
 use tokio::sync::Mutex;
 
@@ -291,7 +291,11 @@ impl Connection {
         let Shared { target, place, config, name, .. } = &*self.shared;
         let opening = async {
             let client = target.client(place).await?;
-            let opened = client.get_multiplexed_async_connection_with_config(config).await;
+            let opened = tokio::select! {
+                opened = client.get_multiplexed_async_connection_with_config(config) => opened,
+                // A server without TLS waits for the end of what it takes for a command.
+                error = speaks_plainly(&client) => return Err(error),
+            };
             let mut fresh = match opened {
                 Err(error) if error.is_connection_dropped() && !error.is_connection_refusal() => {
                     return Err(refusal(&client).await.unwrap_or(error));

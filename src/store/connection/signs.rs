@@ -1,9 +1,14 @@
 //! What the errors of a server, and of the way to it, are signs of.
 
+use std::time::Duration;
+
 use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, RedisError, Value};
 
 use super::GRACE;
+
+/// A TLS handshake that takes longer may be with a server that speaks none.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_millis(500);
 
 /// The error of a reply that says that none of this belongs here.
 pub(super) fn redirection(replies: &[Value]) -> Option<RedisError> {
@@ -36,8 +41,7 @@ pub(super) async fn check_role(fresh: &mut MultiplexedConnection) -> Result<(), 
 pub(super) fn plainer(error: RedisError) -> RedisError {
     let text = error.to_string();
     if text.contains("corrupt message") || text.contains("InvalidContentType") {
-        let what = "peer is not TLS".to_owned();
-        return RedisError::from((ErrorKind::InvalidClientConfig, "TLS handshake failed", what));
+        return not_tls();
     }
     error
 }
@@ -58,6 +62,31 @@ pub(super) async fn refusal(client: &redis::Client) -> Option<RedisError> {
 /// Is the server there, and answers nobody for a while? Then one of us looks until it does.
 pub(super) fn is_away(error: &RedisError) -> bool {
     matches!(error.code(), Some("LOADING" | "BUSY")) || error.to_string().contains("max number of clients")
+}
+
+fn not_tls() -> RedisError {
+    let what = "peer is not TLS".to_owned();
+    RedisError::from((ErrorKind::InvalidClientConfig, "TLS handshake failed", what))
+}
+
+/// Resolves when a server that should speak TLS answers without, which is looked at after a while. Never, if it does not.
+pub(super) async fn speaks_plainly(client: &redis::Client) -> RedisError {
+    let redis::ConnectionAddr::TcpTls { host, port, .. } = client.get_connection_info().addr() else {
+        return std::future::pending().await;
+    };
+    tokio::time::sleep(HANDSHAKE_PATIENCE).await;
+    let asking = async {
+        let mut stream = tokio::net::TcpStream::connect((host.as_str(), *port)).await.ok()?;
+        tokio::io::AsyncWriteExt::write_all(&mut stream, b"PING\r\n").await.ok()?;
+        let mut said = [0; 1];
+        tokio::io::AsyncReadExt::read_exact(&mut stream, &mut said).await.ok()?;
+        // What TLS servers answer to this begins with another byte.
+        matches!(said[0], b'+' | b'-').then_some(())
+    };
+    match asking.await {
+        Some(()) => not_tls(),
+        None => std::future::pending().await,
+    }
 }
 
 /// Must the connection be replaced? A time-out counts: a silent peer never answers again, and a late reply to a
