@@ -21,7 +21,7 @@ fn failovers() -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn masters_that_are_killed_under_load_take_no_confirmed_job_with_them() {
-    for dialect in [Dialect::Bull, Dialect::BullMq] {
+    for dialect in [Dialect::BullMq, Dialect::Bull] {
         let mut watched = Watched::start(1).await;
         let load = Load::start(&watched.url(), dialect, "q", 1).await;
         load.goes_on(100).await;
