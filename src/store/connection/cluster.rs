@@ -160,16 +160,16 @@ type Slots = (Vec<(u16, u16, Address)>, Vec<Address>);
 
 /// Reads `[[first, last, [host, port, …], replica …], …]`. A node without a host is the one that was asked.
 fn read_slots(reply: Value, asked: &Address) -> Slots {
-    let list = |value| if let Value::Array(items) = value { items } else { Vec::new() };
+    let elements = |value| if let Value::Array(items) = value { items } else { Vec::new() };
     let (mut ranges, mut nodes) = (Vec::new(), Vec::new());
-    for range in list(reply) {
-        let mut parts = list(range).into_iter();
+    for range in elements(reply) {
+        let mut parts = elements(range).into_iter();
         let (Some(Value::Int(first)), Some(Value::Int(last))) = (parts.next(), parts.next()) else {
             continue;
         };
         let addresses: Vec<Address> = parts
             .filter_map(|node| {
-                let mut node = list(node).into_iter();
+                let mut node = elements(node).into_iter();
                 let host: Option<String> = redis::from_redis_value(node.next()?).ok()?;
                 let port: u16 = redis::from_redis_value(node.next()?).ok()?;
                 let host =
