@@ -17,7 +17,6 @@ use crate::http::sign::Secret;
 use crate::job::cron::Zone;
 use crate::job::options::Keep;
 use crate::store::claim::Limiter;
-use crate::store::connection::RESPONSE_TIMEOUT;
 use crate::store::wakeup::BLOCK_DEADLINE;
 use crate::store::{Connection, Opened, Store};
 use crate::wire::{Dialect, Keys};
@@ -65,14 +64,15 @@ pub(super) async fn queues(
         return Err(Failure::new(EXIT_CONFIG, line));
     }
     // One for all queues: the lease thread sends one call per queue and beat.
-    let lease_connection = Connection::new(url, None, RESPONSE_TIMEOUT).map_err(Failure::redis)?;
+    let lease_connection = connection.again();
     let chosen = config.queues.iter().filter(|(name, _)| only.is_empty() || only.contains(name));
     let stores: Vec<(&config::Queue, Store)> = chosen
         .map(|(name, queue)| {
             let keys = Keys::new(&queue.prefix, name);
             let dead_letters = queue.dead_letter.as_deref().map(|name| Keys::new(&queue.prefix, name));
             let store = Store::of(connection.clone(), keys, dialect(queue.dialect));
-            (queue, store.with_dead_letters(dead_letters))
+            let store = store.with_dead_letters(dead_letters);
+            (queue, store.with_replicas(config.redis.wait_replicas))
         })
         .collect();
     // All at once, or the start would take longer with every queue; the first refusal of the config's order is told.
@@ -82,7 +82,7 @@ pub(super) async fn queues(
         let connection_name = store.keys().client_name(&config.worker.name);
         specs.push(QueueSpec {
             store,
-            blocking: Connection::new(url, Some(connection_name), BLOCK_DEADLINE).map_err(Failure::redis)?,
+            blocking: connection.sibling(Some(connection_name), BLOCK_DEADLINE),
             lease_connection: lease_connection.clone(),
             redis_url: url.to_owned(),
             concurrency: queue.concurrency,

@@ -44,7 +44,10 @@ impl Failure {
             StoreError::Refused(_) => EXIT_REFUSED,
             StoreError::Unavailable(_) => EXIT_UNREACHABLE,
             StoreError::Invalid(_) | StoreError::NotInDialect(_) => EXIT_CONFIG,
-            StoreError::OutOfMemory(_) | StoreError::WrongKey(_) | StoreError::Protocol(_) => 1,
+            StoreError::OutOfMemory(_)
+            | StoreError::Unconfirmed { .. }
+            | StoreError::WrongKey(_)
+            | StoreError::Protocol(_) => 1,
         };
         Self { exit, line: error.to_string(), store: Some(error) }
     }

@@ -43,6 +43,10 @@ impl Observer for Counts {
         self.0.handler_healthy(handler, healthy);
     }
 
+    fn unconfirmed(&self, queue: &str, runs: u64) {
+        self.0.unconfirmed(queue, runs);
+    }
+
     fn redis(&self, queue: &str, problem: Option<&str>) {
         self.0.redis(queue, problem.is_none());
         self.1.queue(queue, problem);

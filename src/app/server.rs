@@ -23,7 +23,8 @@ pub(super) async fn wait_until_fit(
             Err(StoreError::Unavailable(text)) if text.contains("DB index") => {
                 return Err(Failure { exit: EXIT_CONFIG, ..Failure::redis(StoreError::Unavailable(text)) });
             }
-            Err(error @ StoreError::Unavailable(_)) if !fail_fast => {
+            // Nor will TLS on a port without.
+            Err(error @ StoreError::Unavailable(_)) if !fail_fast && error.reason() != "not_tls" => {
                 tracing::warn!(%error, "waiting for redis, next try in {} s", RETRY.as_secs());
                 tokio::time::sleep(RETRY).await;
             }

@@ -53,9 +53,9 @@ mod tests {
     fn a_reason_names_the_key_but_neither_address_nor_user() {
         let troubles = Troubles::default();
         troubles.queue("a", Some("bull:a:wait is a string, expected a list"));
-        troubles.queue("b", Some("redis refused: NOPERM User bob has no permissions"));
+        troubles.queue("b", Some("redis refused (rights): NOPERM User bob has no permissions"));
         let (queues, _) = troubles.read();
         assert_eq!(queues["a"], "bull:a:wait is a string, expected a list");
-        assert_eq!(queues["b"], "redis refused");
+        assert_eq!(queues["b"], "redis refused (rights)");
     }
 }

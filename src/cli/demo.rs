@@ -161,7 +161,7 @@ fn demo_id(n: usize) -> String {
 async fn show(started: &Started, out: &super::output::Output, once: bool) -> Result<(), CliError> {
     let failed = |error: StoreError| CliError::new(Exit::Failed, error.to_string());
     let queue = Queue::open(&started.redis_url, "bull", QUEUE).map_err(failed)?;
-    let mut events = Events::subscribe(&started.redis_url, queue.store()).await.map_err(failed)?;
+    let mut events = Events::subscribe(queue.store()).await.map_err(failed)?;
     let jobs = jobs();
     let mut open: BTreeMap<String, String> =
         jobs.iter().enumerate().map(|(n, (name, ..))| (demo_id(n), name.clone())).collect();

@@ -119,6 +119,9 @@ impl CliError {
         match error {
             StoreError::Invalid(problem) => Self::usage(problem),
             StoreError::NotInDialect(_) => Self::usage(error.to_string()),
+            StoreError::Unconfirmed { .. } => Self::new(Exit::Failed, error.to_string()).at(place).hint(
+                "add it again under this id (--id): that asks the replicas again, and adds no second one",
+            ),
             StoreError::Unavailable(text) if text.starts_with("READONLY") => {
                 Self::new(Exit::Unreachable, "connected to a read-only replica")
                     .at(place)

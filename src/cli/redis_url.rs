@@ -4,8 +4,8 @@ use super::error::{CliError, shown};
 
 /// Used when neither flag nor environment names one.
 const DEFAULT: &str = "redis://127.0.0.1:6379";
-const EXPECTED: &str =
-    "redis://[user:password@]host[:port][/db], rediss://… for TLS, or unix:///path/to.sock";
+const EXPECTED: &str = "redis://[user:password@]host[:port][/db], rediss://… for TLS, unix:///path/to.sock, redis+sentinel://…host,host/master \
+     or redis+cluster://…host,host";
 
 /// A checked URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl RedisUrl {
 
     /// Is it reached over TLS?
     pub fn is_tls(&self) -> bool {
-        self.url.starts_with("rediss:")
+        self.url.starts_with("rediss") || self.url.contains("tls=true")
     }
 
     /// The user, `default` if none is named.
@@ -70,15 +70,13 @@ impl RedisUrl {
             source,
         };
         match scheme {
-            "redis" | "rediss" => {}
+            "redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" | "redis+cluster"
+            | "rediss+cluster" => {}
             "unix" | "redis+unix" if rest.starts_with('/') => {
                 let path = rest.split('?').next().unwrap_or(rest);
                 return Ok(named("", format!("{scheme}://{}", self::shown(path))));
             }
             "unix" | "redis+unix" => return Err(wrong("the Redis URL has no absolute path").found(scheme)),
-            "redis+sentinel" | "redis+cluster" => {
-                return Err(wrong("Sentinel and Cluster are not supported yet").found(scheme));
-            }
             _ => return Err(wrong("the Redis URL has an unknown scheme").found(format!("{scheme}://"))),
         }
         let (userinfo, server) = match rest.rfind('@') {
@@ -93,15 +91,29 @@ impl RedisUrl {
             return Err(wrong(&format!("the Redis URL has a raw # at character {position}"))
                 .hint("in a user name or password, write it as %23"));
         }
-        check_server(authority, &wrong)?;
-        let db = tail.strip_prefix('/').unwrap_or("").split('?').next().unwrap_or("");
+        let is_many = scheme.contains('+');
+        for server in authority.split(',').take(if is_many { usize::MAX } else { 1 }) {
+            check_server(if is_many { server } else { authority }, &wrong)?;
+        }
+        let path = tail.strip_prefix('/').unwrap_or("").split('?').next().unwrap_or("");
+        let (master, db) = match path.split_once('/') {
+            Some((master, db)) if scheme.ends_with("sentinel") => (master, db),
+            None if scheme.ends_with("sentinel") => (path, ""),
+            _ => ("", path),
+        };
+        if scheme.ends_with("sentinel") && master.is_empty() {
+            return Err(wrong("the Redis URL names no master, as the sentinels know it"));
+        }
+        if scheme.ends_with("cluster") && !matches!(db, "" | "0") {
+            return Err(wrong("the Redis URL names a database, and a cluster has one only").found(db));
+        }
         if !db.bytes().all(|b| b.is_ascii_digit()) {
             return Err(wrong("the Redis URL has a database that is no number").found(db));
         }
         let user = userinfo.split(':').next().unwrap_or("");
         let secret = if userinfo.contains(':') { ":***" } else { "" };
         let at = if userinfo.is_empty() { "" } else { "@" };
-        let db = if db.is_empty() { String::new() } else { format!("/{db}") };
+        let db = if path.is_empty() { String::new() } else { format!("/{path}") };
         Ok(named(user, self::shown(&format!("{scheme}://{user}{secret}{at}{authority}{db}"))))
     }
 }
@@ -187,7 +199,12 @@ mod tests {
         assert!(refused("redis://db:99999").contains("port (1 to 65535)"));
         assert!(refused("redis://db:s3cret").contains("port (1 to 65535)"));
         assert!(refused("redis://db/first").contains("no number"));
-        assert!(refused("redis+sentinel://db").contains("not supported yet"));
+        assert!(refused("redis+sentinel://db").contains("names no master"));
+        assert!(refused("redis+sentinel://a,:1/m").contains("no host"));
+        assert!(refused("redis+cluster://a,b/1").contains("one only"));
+        let many = "redis+sentinel://ada:s3cret@s1,s2:7/main/2?sentinel_password=s3cret";
+        let many = RedisUrl::check(many, "x").expect("valid");
+        assert_eq!(many.shown(), "redis+sentinel://ada:***@s1,s2:7/main/2");
         assert!(refused("unix://relative").contains("absolute path"));
         assert!(RedisUrl::check("redis://[::1]:6379/0", "x").is_ok());
         assert!(

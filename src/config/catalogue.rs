@@ -17,11 +17,11 @@ const fn later(path: &'static str, what: &'static str) -> Opt {
 #[rustfmt::skip]
 pub(super) static OPTIONS: &[Opt] = &[
     option("redis", K::Table, D::None, "The Redis that the queues live in."),
-    option("redis.url", K::Url, D::None, "redis://, rediss://, redis+unix:// or unix://. Absent: a private redis-server child."),
+    option("redis.url", K::Url, D::None, "redis://, rediss://, redis+unix://, unix://, redis+sentinel:// or redis+cluster://. Absent: a private redis-server child."),
     option("redis.prefix", K::Text, D::Text(at::PREFIX_DEFAULT), "Prefix of all keys, as in Bull."),
     option("redis.eviction_check", K::Bool, D::Bool(true), "Refuse a Redis whose maxmemory-policy may throw jobs away."),
+    option("redis.wait_replicas", K::Int(0, at::WAIT_REPLICAS_MAX), D::Int(0), "Adds and ends of jobs wait until so many replicas have them; 0 = they do not wait."),
     later("redis.tls", "own certificates for Redis"),
-    later("redis.wait_replicas", "waiting for replicas"),
     later("servers", "further Redis servers"),
 
     option("admin", K::Table, D::None, "The admin server: health, metrics, callbacks of handlers."),

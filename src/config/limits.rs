@@ -10,6 +10,8 @@ const DAY_MS: u64 = 24 * HOUR_MS;
 const KIB: u64 = 1_024;
 const MIB: u64 = 1_024 * KIB;
 
+/// Nobody has more replicas of one server.
+pub const WAIT_REPLICAS_MAX: u64 = 10;
 /// A lease runs this long without renewal. Short enough that a killed worker's job is taken up again within 17 s.
 pub const LEASE_MS_DEFAULT: u64 = 15 * SECOND_MS;
 /// Below this a stall of the machine or of Redis would cost leases of healthy runs.

@@ -183,7 +183,7 @@ fn build(
     let worker = worker::read(&root.section("worker"), &mut problems);
     let backoff = worker::read_backoff(&root.section("backoff"), &mut problems);
     let log = worker::read_log(&root.section("log"), &mut problems);
-    let queues = queue::read_all(&root.section("queues"), &redis.prefix, &base, &mut problems);
+    let queues = queue::read_all(&root.section("queues"), &redis, &base, &mut problems);
     if queues.is_empty() && sources.need == Need::Queues && !root.is_bad("queues") {
         problems.push(nothing_to_work(name));
     }

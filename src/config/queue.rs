@@ -11,6 +11,7 @@ use super::limits::QUEUES_MAX;
 use super::names::{PREFIX, QUEUE_NAME, prefix_fault, queue_name_fault};
 use super::problem::{Problem, Problems};
 use super::read::Section;
+use super::{Redis, RedisUrl};
 
 /// A validated `[queues.<name>]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,7 +80,7 @@ pub struct Keep {
 
 pub(super) fn read_all(
     section: &Section<'_>,
-    prefix: &str,
+    redis: &Redis,
     base: &Base<'_>,
     problems: &mut Problems,
 ) -> BTreeMap<String, Queue> {
@@ -91,7 +92,7 @@ pub(super) fn read_all(
     }
     let queues = named
         .iter()
-        .map(|(name, queue)| ((*name).to_owned(), read(name, queue, prefix, base, problems)))
+        .map(|(name, queue)| ((*name).to_owned(), read(name, queue, redis, base, problems)))
         .collect();
     for (name, section) in named {
         if let Some(circle) = circle_of(&queues, name) {
@@ -124,7 +125,7 @@ fn circle_of(queues: &BTreeMap<String, Queue>, first: &str) -> Option<String> {
     None
 }
 
-fn read(name: &str, section: &Section<'_>, prefix: &str, base: &Base<'_>, problems: &mut Problems) -> Queue {
+fn read(name: &str, section: &Section<'_>, redis: &Redis, base: &Base<'_>, problems: &mut Problems) -> Queue {
     if let Some((fault, hint)) = queue_name_fault(name) {
         problems.push(
             Problem::new(format!("queue {fault}"), &section.place, QUEUE_NAME, hint)
@@ -144,6 +145,15 @@ fn read(name: &str, section: &Section<'_>, prefix: &str, base: &Base<'_>, proble
             problems.push(section.problem("dead_letter", fault, QUEUE_NAME, hint));
         }
     }
+    let prefix = own_prefix.unwrap_or_else(|| redis.prefix.clone());
+    if redis.url.as_ref().is_some_and(RedisUrl::is_cluster) && !has_tag(&format!("{prefix}:{name}")) {
+        let expected = "one in its prefix or its name, the same as its Node programs use";
+        let hint = format!(
+            "redis.prefix = \"{{{prefix}}}\" keeps all queues on one node, queues named \"{{{name}}}\" spread"
+        );
+        let what = format!("queue \"{name}\" has no hash tag, and redis.url is a cluster's");
+        problems.push(Problem::new(what, &section.place, expected, hint));
+    }
     let concurrency = section.int("concurrency");
     let handlers = if section.exists() {
         // A concurrency that was refused says nothing about the handlers' share of it.
@@ -159,7 +169,7 @@ fn read(name: &str, section: &Section<'_>, prefix: &str, base: &Base<'_>, proble
             "bullmq" => Dialect::BullMq,
             _ => Dialect::Auto,
         },
-        prefix: own_prefix.unwrap_or_else(|| prefix.to_owned()),
+        prefix,
         concurrency: concurrency as usize,
         rate: rate(&section.section("rate"), problems),
         retention: retention(&section.section("retention"), problems),
@@ -168,6 +178,11 @@ fn read(name: &str, section: &Section<'_>, prefix: &str, base: &Base<'_>, proble
         dead_letter,
         handlers,
     }
+}
+
+/// Do its keys have a part in `{ }` that a cluster places them by?
+fn has_tag(keys: &str) -> bool {
+    keys.split_once('{').and_then(|(_, rest)| rest.split_once('}')).is_some_and(|(tag, _)| !tag.is_empty())
 }
 
 fn rate(section: &Section<'_>, problems: &mut Problems) -> Option<Rate> {

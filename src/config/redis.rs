@@ -10,10 +10,8 @@ use super::read::Section;
 use super::secret::Secret;
 use super::shown_url;
 
-const EXPECTED: &str =
-    "redis://[user:password@]host[:port][/db], rediss://…, redis+unix:///path or unix:///path";
-/// Schemes of what later versions reach.
-const SCHEMES_LATER: &[&str] = &["redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"];
+const EXPECTED: &str = "redis://[user:password@]host[:port][/db], rediss://…, redis+unix:///path, unix:///path, \
+     redis+sentinel://…host,host/master[/db] or redis+cluster://…host,host";
 
 /// The validated `[redis]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,11 +22,13 @@ pub struct Redis {
     pub prefix: String,
     /// Refuse a Redis that may evict jobs.
     pub eviction_check: bool,
+    /// Adds and ends of runs wait until so many replicas have them; 0 = they do not wait.
+    pub wait_replicas: u32,
 }
 
 impl Default for Redis {
     fn default() -> Self {
-        Self { url: None, prefix: PREFIX_DEFAULT.to_owned(), eviction_check: true }
+        Self { url: None, prefix: PREFIX_DEFAULT.to_owned(), eviction_check: true, wait_replicas: 0 }
     }
 }
 
@@ -40,6 +40,11 @@ impl RedisUrl {
     /// The URL as it was given, for the code that connects.
     pub fn expose(&self) -> &str {
         self.0.expose()
+    }
+
+    /// Is it that of a cluster?
+    pub fn is_cluster(&self) -> bool {
+        self.expose().split("://").next().is_some_and(|scheme| scheme.ends_with("+cluster"))
     }
 
     /// Wraps a URL that is known to be good, such as that of our own child.
@@ -66,10 +71,6 @@ pub(super) fn read(section: &Section<'_>, problems: &mut Problems) -> Redis {
         problems.push(section.problem("prefix", fault, PREFIX, "left out, it is \"bull\", as in Bull"));
     }
     let url = match section.node("url").map(|node| &node.value) {
-        Some(Value::Text(url)) if later_scheme(url).is_some() => {
-            problems.push(section.not_yet("url", later_scheme(url).unwrap_or_default()));
-            None
-        }
         Some(Value::Text(url)) => match url_fault(url) {
             None => Some(RedisUrl(Secret::new(url.clone()))),
             Some((fault, hint)) => {
@@ -79,12 +80,8 @@ pub(super) fn read(section: &Section<'_>, problems: &mut Problems) -> Redis {
         },
         _ => None,
     };
-    Redis { url, prefix, eviction_check: section.truth("eviction_check") }
-}
-
-fn later_scheme(url: &str) -> Option<&'static str> {
-    let scheme = url.split_once("://")?.0;
-    SCHEMES_LATER.iter().find(|later| **later == scheme).copied()
+    let wait_replicas = section.int("wait_replicas") as u32;
+    Redis { url, prefix, eviction_check: section.truth("eviction_check"), wait_replicas }
 }
 
 type Fault = (String, String);
@@ -103,7 +100,9 @@ fn url_fault(url: &str) -> Option<Fault> {
         return fault("has no scheme", "begin it with redis://");
     };
     match scheme {
-        "redis" | "rediss" => network_fault(url, rest),
+        "redis" | "rediss" => network_fault(url, rest, single_fault),
+        "redis+sentinel" | "rediss+sentinel" => network_fault(url, rest, sentinel_fault),
+        "redis+cluster" | "rediss+cluster" => network_fault(url, rest, cluster_fault),
         "redis+unix" | "unix" => socket_fault(rest),
         _ => fault(
             format!("has the scheme {}://", super::problem::shown(scheme)),
@@ -112,7 +111,8 @@ fn url_fault(url: &str) -> Option<Fault> {
     }
 }
 
-fn network_fault(url: &str, rest: &str) -> Option<Fault> {
+/// What may follow user and password; `place` judges hosts, path and query.
+fn network_fault(url: &str, rest: &str, place_fault: fn(&str, &str, &str) -> Option<Fault>) -> Option<Fault> {
     let start = url.chars().count() - rest.chars().count();
     let position = |byte: usize| start + rest[..byte].chars().count() + 1;
     let at = rest.rfind('@');
@@ -142,8 +142,37 @@ fn network_fault(url: &str, rest: &str) -> Option<Fault> {
         );
     }
     let (place, query) = place.split_once('?').unwrap_or((place, ""));
-    let (authority, db) = place.split_once('/').unwrap_or((place, ""));
+    let (authority, path) = place.split_once('/').unwrap_or((place, ""));
+    place_fault(authority, path, query)
+}
+
+fn single_fault(authority: &str, db: &str, query: &str) -> Option<Fault> {
     host_fault(authority).or_else(|| db_fault(db)).or_else(|| query_fault(query, &["protocol"]))
+}
+
+fn sentinel_fault(hosts: &str, path: &str, query: &str) -> Option<Fault> {
+    let (master, db) = path.split_once('/').unwrap_or((path, ""));
+    if let Some(found) = hosts.split(',').find_map(host_fault) {
+        return Some(found);
+    }
+    if master.is_empty() {
+        return fault(
+            "names no master",
+            "write its name after the sentinels, as in redis+sentinel://s1:26379,s2:26379/mymaster",
+        );
+    }
+    let known = ["protocol", "tls", "sentinel_user", "sentinel_password"];
+    db_fault(db).or_else(|| query_fault(query, &known))
+}
+
+fn cluster_fault(hosts: &str, db: &str, query: &str) -> Option<Fault> {
+    if let Some(found) = hosts.split(',').find_map(host_fault) {
+        return Some(found);
+    }
+    if !matches!(db, "" | "0") {
+        return fault("names a database", "a cluster has one only, 0: leave it out");
+    }
+    query_fault(query, &["protocol", "tls"])
 }
 
 fn host_fault(authority: &str) -> Option<Fault> {
@@ -198,7 +227,9 @@ fn socket_fault(rest: &str) -> Option<Fault> {
 fn query_fault(query: &str, known: &[&str]) -> Option<Fault> {
     let unknown = query.split('&').filter(|pair| !pair.is_empty()).any(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        !known.contains(&key) || (key == "protocol" && !matches!(value, "resp2" | "resp3"))
+        !known.contains(&key)
+            || (key == "protocol" && !matches!(value, "resp2" | "resp3"))
+            || (key == "tls" && !matches!(value, "true" | "false"))
     });
     if unknown {
         return fault("has an unknown parameter", format!("after ? only {} may stand", known.join(", ")));

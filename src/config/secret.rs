@@ -68,8 +68,11 @@ pub fn shown_url(url: &str) -> String {
     let (place, tail) = rest.split_at(cut);
     let authority = place.split('/').next().unwrap_or_default();
     // `redis://:password` with the host forgotten: what looks like a port is no number.
-    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
-    let suspicious = !hidden && !authority.ends_with(']') && port.chars().any(|c| !c.is_ascii_digit());
+    let is_odd = |host: &str| {
+        let port = host.rsplit_once(':').map_or("", |(_, port)| port);
+        !host.ends_with(']') && port.chars().any(|c| !c.is_ascii_digit())
+    };
+    let suspicious = !hidden && authority.split(',').any(is_odd);
     let place = if suspicious { HIDDEN } else { place };
     let user = if hidden { "***@" } else { "" };
     let tail = tail.chars().next().map_or(String::new(), |mark| format!("{mark}{HIDDEN}"));

@@ -15,6 +15,17 @@ pub struct Enqueued {
     pub existed: bool,
     /// It has a parent that cannot be its own: nothing was written.
     pub refused: Option<Refusal>,
+    /// It was written, and too few replicas had it in time ([`Store::with_replicas`]).
+    pub unconfirmed: Option<Unconfirmed>,
+}
+
+/// How many replicas have a write, of those that were wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unconfirmed {
+    /// So many answered in time.
+    pub replicas: u32,
+    /// So many were wanted.
+    pub wanted: u32,
 }
 
 /// Why a child was not added.
@@ -36,14 +47,17 @@ impl Enqueued {
             -7 => Some(Refusal::OtherParent),
             _ => None,
         };
-        Self { id: id.into(), existed: code == 1, refused }
+        Self { id: id.into(), existed: code == 1, refused, unconfirmed: None }
     }
 
-    /// The same, where a refusal is an error.
+    /// The same, where a refusal and a lack of replicas are errors.
     pub(super) fn accepted(self) -> Result<Self, StoreError> {
-        match self.refused {
-            Some(refusal) => Err(StoreError::Invalid(format!("job {}: {refusal}", self.id))),
-            None => Ok(self),
+        match (self.refused, self.unconfirmed) {
+            (Some(refusal), _) => Err(StoreError::Invalid(format!("job {}: {refusal}", self.id))),
+            (None, Some(Unconfirmed { replicas, wanted })) => {
+                Err(StoreError::Unconfirmed { id: self.id, replicas, wanted })
+            }
+            (None, None) => Ok(self),
         }
     }
 }
@@ -64,9 +78,12 @@ impl Store {
             for job in chunk {
                 push_job(&mut call, job, scripts.dialect());
             }
-            let mut reply = array(script.run(&self.connection, &call).await?)?.into_iter().skip(1);
+            let confirmed = self.confirmed(script, &call).await?;
+            let unconfirmed = (!confirmed.is_enough())
+                .then_some(Unconfirmed { replicas: confirmed.replicas, wanted: confirmed.wanted });
+            let mut reply = array(confirmed.reply)?.into_iter().skip(1);
             while let (Some(id), Some(code)) = (reply.next(), reply.next()) {
-                all.push(Enqueued::read(text(id)?, integer(&code)?));
+                all.push(Enqueued { unconfirmed, ..Enqueued::read(text(id)?, integer(&code)?) });
             }
         }
         Ok(all)

@@ -6,14 +6,27 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// Redis cannot be reached, is loading, is a replica, or failed half-way: back off and send the same again.
-    #[error("redis is unavailable: {0}")]
+    #[error("redis is unavailable ({}): {_0}", reason(_0))]
     Unavailable(String),
     /// Memory is out (`maxmemory`, noeviction): claims stop, leases and ends still work; back off.
-    #[error("redis is out of memory: {0}")]
+    #[error("redis is out of memory (oom): {0}")]
     OutOfMemory(String),
     /// The credentials or their rights are wrong: a person must act; retry slowly.
-    #[error("redis refused: {0}")]
+    #[error("redis refused ({}): {_0}", reason(_0))]
     Refused(String),
+    /// The job was added, and too few replicas had it in time: a failover may lose it. Adding it again under this id asks
+    /// again, and adds none twice.
+    #[error(
+        "job {id} is written, and {replicas} of {wanted} replicas have confirmed it: a failover may lose it"
+    )]
+    Unconfirmed {
+        /// The job.
+        id: crate::job::JobId,
+        /// So many replicas have it.
+        replicas: u32,
+        /// So many were to.
+        wanted: u32,
+    },
     /// The caller's own input was refused before anything was sent.
     #[error("{0}")]
     Invalid(String),
@@ -33,6 +46,62 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::OutOfMemory(_))
     }
+
+    /// The same, or after a person has mended it: what is held in memory is worth keeping.
+    pub fn may_pass(&self) -> bool {
+        self.is_transient() || matches!(self, Self::Refused(_))
+    }
+
+    /// What is wrong, in one word for probes and metrics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bullock::store::StoreError;
+    /// assert_eq!(StoreError::Unavailable("LOADING Redis is loading".into()).reason(), "loading");
+    /// assert_eq!(StoreError::Unavailable("Connection refused".into()).reason(), "unreachable");
+    /// ```
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Unavailable(text) | Self::Refused(text) => reason(text),
+            Self::OutOfMemory(_) => "oom",
+            Self::Unconfirmed { .. } => "unconfirmed",
+            Self::Invalid(_) | Self::NotInDialect(_) => "invalid",
+            Self::WrongKey(_) => "wrong_key",
+            Self::Protocol(_) => "protocol",
+        }
+    }
+}
+
+/// Parts of what a server or a system says, and the word for it. The first that fits.
+const REASONS: &[(&str, &str)] = &[
+    ("LOADING", "loading"),
+    ("READONLY", "read_only"),
+    ("MASTERDOWN", "master_down"),
+    ("MISCONF", "disk"),
+    ("NOREPLICAS", "no_replicas"),
+    ("CLUSTERDOWN", "cluster_down"),
+    ("TRYAGAIN", "slot_moving"),
+    ("ASK ", "slot_moving"),
+    ("MOVED", "slot_moving"),
+    ("BUSY", "busy_script"),
+    ("UNKILLABLE", "busy_script"),
+    ("max number of clients", "max_clients"),
+    ("peer is not TLS", "not_tls"),
+    ("sentinel", "sentinels"),
+    ("NOAUTH", "password"),
+    ("WRONGPASS", "password"),
+    ("NOPERM", "rights"),
+    ("permission", "rights"),
+    ("uthenticat", "password"),
+    ("fell silent", "silent"),
+    ("timed out", "silent"),
+    ("no connection", "silent"),
+    ("no answer", "silent"),
+];
+
+fn reason(text: &str) -> &'static str {
+    REASONS.iter().find(|(part, _)| text.contains(part)).map_or("unreachable", |(_, word)| word)
 }
 
 impl From<RedisError> for StoreError {
@@ -43,15 +112,23 @@ impl From<RedisError> for StoreError {
             // A command of ours outside of scripts, or a key that no script expects to be anything else.
             (_, Some("WRONGTYPE")) => Self::WrongKey(text),
             (_, Some("OOM")) => Self::OutOfMemory(text),
+            (ErrorKind::Server(ServerErrorKind::CrossSlot), _) => Self::Invalid(format!(
+                "the keys of this call are in different slots of the cluster ({text}); expected one hash tag in all of them. \
+                 hint: a prefix such as \"{{bull}}\" keeps all its queues in one slot"
+            )),
             (ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm), _)
             | (_, Some("NOAUTH" | "WRONGPASS" | "NOPERM")) => Self::Refused(text),
+            // A command that is too long for somebody who is not known yet.
+            (_, _) if text.contains("Protocol error: unauthenticated") => Self::Refused(text),
             (ErrorKind::UnexpectedReturnType | ErrorKind::Parse, _) => Self::Protocol(text),
             // Redis 6.2 wraps the error of a script's command into one of its own.
             (ErrorKind::Server(ServerErrorKind::ResponseError), _) if text.contains(": -OOM") => {
                 Self::OutOfMemory(text)
             }
             (ErrorKind::Server(ServerErrorKind::ResponseError), code)
-                if !is_passing(code) && !WRAPPED_PASSING.iter().any(|wrapped| text.contains(wrapped)) =>
+                if !is_passing(code)
+                    && !text.contains("max number of clients")
+                    && !WRAPPED_PASSING.iter().any(|wrapped| text.contains(wrapped)) =>
             {
                 Self::Protocol(text)
             }

@@ -16,7 +16,7 @@ use crate::wire::Dialect;
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 /// The server-side block of a read from a stream, and how much later the client gives up.
 const STREAM_BLOCK: Duration = Duration::from_secs(2);
-const STREAM_GRACE: Duration = Duration::from_secs(3);
+const STREAM_GRACE: Duration = Duration::from_secs(2);
 /// Most entries of one read.
 const STREAM_PAGE: usize = 1000;
 
@@ -58,7 +58,8 @@ impl JobEvent {
 /// The progress and the ends of a queue's jobs as they are told. Reconnects by itself. What Bull publishes meanwhile is
 /// lost, so poll besides; `BullMQ`'s stream is read on from where it was left.
 pub struct Events {
-    client: redis::Client,
+    /// Leads to the queue.
+    connection: Connection,
     source: Source,
 }
 
@@ -70,18 +71,18 @@ enum Source {
 }
 
 impl Events {
-    /// Begins to listen, on a connection of its own to `url`. From when this returns on, nothing is missed while the
+    /// Begins to listen, on a connection of its own. From when this returns on, nothing is missed while the
     /// connection lasts.
-    pub async fn subscribe(url: &str, store: &Store) -> Result<Self, StoreError> {
-        let client = redis::Client::open(url)?;
+    pub async fn subscribe(store: &Store) -> Result<Self, StoreError> {
+        let connection = store.connection().clone();
         let source = match store.dialect() {
             Dialect::Bull => {
                 let names = ["progress", "completed", "failed"].map(|event| store.keys().of(event));
-                let messages = open(&client, &names).await?;
+                let messages = open(&connection, &names).await?;
                 Source::Channels { names, messages }
             }
             Dialect::BullMq => {
-                let reader = Connection::new(url, None, STREAM_BLOCK + STREAM_GRACE)?;
+                let reader = connection.sibling(None, STREAM_BLOCK + STREAM_GRACE);
                 let key = store.keys().of("events");
                 // The id itself and not `$`: what comes between two reads is read by the second.
                 let newest: StreamRangeReply = reader
@@ -91,7 +92,7 @@ impl Events {
                 Source::Stream { reader, key, last, read: VecDeque::new() }
             }
         };
-        Ok(Self { client, source })
+        Ok(Self { connection, source })
     }
 
     /// The next event. Dropping the future loses nothing.
@@ -104,7 +105,7 @@ impl Events {
                     }
                 }
                 tokio::time::sleep(RECONNECT_PAUSE).await;
-                *messages = open(&self.client, names)
+                *messages = open(&self.connection, names)
                     .await
                     .unwrap_or_else(|_| Box::pin(futures_util::stream::empty()));
             },
@@ -164,15 +165,15 @@ fn recorded(entry: &StreamId) -> Option<JobEvent> {
 }
 
 async fn open(
-    client: &redis::Client,
+    connection: &Connection,
     channels: &[String; 3],
 ) -> Result<Pin<Box<dyn Stream<Item = redis::Msg> + Send>>, StoreError> {
     let opening = async {
-        let mut connection = client.get_async_pubsub().await?;
+        let mut heard = connection.pubsub().await?;
         for channel in channels {
-            connection.subscribe(channel).await?;
+            heard.subscribe(channel).await?;
         }
-        Ok::<_, redis::RedisError>(connection.into_on_message())
+        Ok::<_, StoreError>(heard.into_on_message())
     };
     match tokio::time::timeout(CONNECT_TIMEOUT, opening).await {
         Ok(messages) => Ok(Box::pin(messages?)),

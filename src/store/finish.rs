@@ -156,7 +156,7 @@ impl Store {
                 push_keep_with_limit(&mut call, run.keep);
             }
         }
-        verdicts(script.run(&self.connection, &call).await?)
+        verdicts(self.end_runs(script, &call, runs.len()).await?)
     }
 
     /// Fails runs: back to waiting, into `delayed`, or for good.
@@ -200,7 +200,7 @@ impl Store {
                 if copy { dead_letter::copy_of(&self.keys.queue, run) } else { Default::default() };
             call.arg(run.class).arg(&run.record).arg(opts).arg(from);
         }
-        verdicts(script.run(&self.connection, &call).await?)
+        verdicts(self.end_runs(script, &call, runs.len()).await?)
     }
 
     /// Moves a running job among the parents that wait for their children; `child` = only if this one (its full key) is
@@ -249,7 +249,7 @@ impl Store {
                 None => call.arg(""),
             };
         }
-        verdicts(script.run(&self.connection, &call).await?)
+        verdicts(self.end_runs(script, &call, runs.len()).await?)
     }
 }
 

@@ -225,13 +225,16 @@ impl Store {
 
     /// Names of the connections of this queue's workers, Node's and ours.
     pub async fn worker_names(&self) -> Result<Vec<String>, StoreError> {
-        let list: String = self.connection.query(redis::cmd("CLIENT").arg("LIST")).await?;
-        Ok(list
-            .lines()
-            .filter_map(|line| line.split(' ').find_map(|part| part.strip_prefix("name=")))
-            .filter(|name| self.keys.worker_of(name).is_some())
-            .map(str::to_owned)
-            .collect())
+        let mut names = Vec::new();
+        for master in self.connection.to_each_master().await? {
+            let list: String = master.query(redis::cmd("CLIENT").arg("LIST")).await?;
+            let found = list
+                .lines()
+                .filter_map(|line| line.split(' ').find_map(|part| part.strip_prefix("name=")))
+                .filter(|name| self.keys.worker_of(name).is_some());
+            names.extend(found.map(str::to_owned));
+        }
+        Ok(names)
     }
 }
 
@@ -241,7 +244,20 @@ const QUEUE_SUFFIXES: &[&str] =
 
 /// Names of the queues under a prefix, found by their counters and `meta` keys, sorted.
 pub async fn queues(connection: &Connection, prefix: &str) -> Result<Vec<String>, StoreError> {
-    let (mut cursor, mut names) = ("0".to_owned(), std::collections::BTreeSet::new());
+    let mut names = std::collections::BTreeSet::new();
+    for master in connection.to_each_master().await? {
+        scan(&master, prefix, &mut names).await?;
+    }
+    Ok(names.into_iter().collect())
+}
+
+/// The names that one server has.
+async fn scan(
+    connection: &Connection,
+    prefix: &str,
+    names: &mut std::collections::BTreeSet<String>,
+) -> Result<(), StoreError> {
+    let mut cursor = "0".to_owned();
     let pattern = format!("{}:*", escape_glob(prefix));
     loop {
         let mut cmd = redis::cmd("SCAN");
@@ -264,7 +280,7 @@ pub async fn queues(connection: &Connection, prefix: &str) -> Result<Vec<String>
             }
         }
         if next == "0" {
-            return Ok(names.into_iter().collect());
+            return Ok(());
         }
         cursor = next;
     }

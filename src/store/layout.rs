@@ -131,6 +131,7 @@ impl Layout {
 impl Store {
     /// What the keys say. Two round trips, whatever the size of the queue.
     pub async fn layout(&self) -> Result<Layout, StoreError> {
+        self.connection.check_slot(&self.keys)?;
         let typed = || KEYS_OF_BULLMQ.iter().chain([&KEY_OF_BULL, &HINT_OF_BULL]);
         let mut pipe = redis::pipe();
         for (key, _) in typed() {

@@ -93,17 +93,21 @@ fn read_mark(replies: &[Value]) -> Mark {
     }
 }
 
-/// Names of all connections of a server, as `CLIENT LIST` gives them; `None` = this user may not ask.
+/// Names of all connections of a server, or of all masters of a cluster, as `CLIENT LIST` gives them; `None` = this user
+/// may not ask.
 pub async fn client_names(connection: &Connection) -> Result<Option<Vec<String>>, StoreError> {
-    match connection.query::<String>(redis::cmd("CLIENT").arg("LIST")).await {
-        Ok(list) => Ok(Some(
-            list.lines()
-                .filter_map(|line| line.split(' ').find_map(|part| part.strip_prefix("name=")))
-                .filter(|name| !name.is_empty())
-                .map(str::to_owned)
-                .collect(),
-        )),
-        Err(StoreError::Refused(_)) => Ok(None),
-        Err(error) => Err(error),
+    let mut names = Vec::new();
+    for master in connection.to_each_master().await? {
+        match master.query::<String>(redis::cmd("CLIENT").arg("LIST")).await {
+            Ok(list) => names.extend(
+                list.lines()
+                    .filter_map(|line| line.split(' ').find_map(|part| part.strip_prefix("name=")))
+                    .filter(|name| !name.is_empty())
+                    .map(str::to_owned),
+            ),
+            Err(StoreError::Refused(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        }
     }
+    Ok(Some(names))
 }

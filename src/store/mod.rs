@@ -9,6 +9,7 @@ pub mod callback;
 pub mod cancel;
 pub mod change;
 pub mod claim;
+mod confirm;
 pub mod connection;
 pub mod control;
 
@@ -86,18 +87,22 @@ pub struct Store {
     scripts: opened::Choice,
     /// The queue that gets copies of dead letters.
     dead_letter: Option<Keys>,
+    /// Where adds and ends wait for replicas.
+    confirming: Option<Arc<confirm::Confirming>>,
 }
 
 impl Store {
     /// A queue on a connection, of the dialect of these scripts.
     pub fn new(connection: Connection, keys: Keys, scripts: Arc<Scripts>) -> Self {
-        Self { keys, connection, scripts: opened::Choice::named(scripts), dead_letter: None }
+        let connection = connection.to_queue(&keys);
+        Self { keys, connection, scripts: opened::Choice::named(scripts), dead_letter: None, confirming: None }
     }
 
     /// A queue on a connection, of the dialect that was named; without a name, of the one that its keys say, which
     /// [`Store::open`] and [`Store::look`] ask.
     pub fn of(connection: Connection, keys: Keys, dialect: Option<Dialect>) -> Self {
-        Self { keys, connection, scripts: opened::Choice::of(dialect), dead_letter: None }
+        let connection = connection.to_queue(&keys);
+        Self { keys, connection, scripts: opened::Choice::of(dialect), dead_letter: None, confirming: None }
     }
 
     /// Final failures also go to this queue, as copies. It is of the same dialect.
@@ -118,8 +123,9 @@ impl Store {
 
     /// The same queue on another connection.
     #[must_use]
+    #[allow(clippy::needless_pass_by_value, reason = "callers hand over a connection made for it")]
     pub fn on(&self, connection: Connection) -> Self {
-        Self { connection, ..self.clone() }
+        Self { connection: connection.to_queue(&self.keys), ..self.clone() }
     }
 }
 

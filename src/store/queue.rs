@@ -58,6 +58,16 @@ impl Queue {
         Self { store, token: uuid::Uuid::new_v4().to_string().into(), adder: Adder::default() }
     }
 
+    /// The same queue, whose adds wait until so many replicas have the job; 0 = they do not wait.
+    ///
+    /// An add that too few replicas confirm in time ends with [`StoreError::Unconfirmed`]: the job is written, and a
+    /// failover may still lose it. Adding it again under the id of the error asks the replicas again, and adds no second
+    /// one.
+    #[must_use]
+    pub fn wait_replicas(self, replicas: u32) -> Self {
+        Self { store: self.store.with_replicas(replicas), adder: Adder::default(), ..self }
+    }
+
     /// The store beneath.
     pub fn store(&self) -> &Store {
         &self.store

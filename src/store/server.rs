@@ -19,8 +19,26 @@ pub struct ServerFacts {
 }
 
 impl ServerFacts {
-    /// Asks a server.
+    /// Asks a server; in a cluster all masters, of which the least safe setting counts.
     pub async fn read(connection: &Connection) -> Result<Self, StoreError> {
+        let mut worst: Option<Self> = None;
+        for master in connection.to_each_master().await? {
+            let facts = Self::of_one(&master).await?;
+            let Some(worst) = &mut worst else {
+                worst = Some(facts);
+                continue;
+            };
+            if facts.eviction.as_deref().is_some_and(|policy| policy != "noeviction") {
+                worst.eviction = facts.eviction;
+            }
+            if facts.persistence == Some("none") || worst.persistence == Some("aof") {
+                worst.persistence = facts.persistence;
+            }
+        }
+        Ok(worst.unwrap_or_default())
+    }
+
+    async fn of_one(connection: &Connection) -> Result<Self, StoreError> {
         let info: Option<String> = permitted(connection.query(&redis::cmd("INFO")).await)?;
         let Some(info) = info else { return Ok(Self::default()) };
         let field = |name: &str| {

@@ -22,12 +22,13 @@ const DUE: &[u8] = b"1";
 impl Store {
     /// The two ways in which a worker hears of work: of what can be claimed now, and of what is due later. `blocking`
     /// must be a connection of its own: everything behind a blocked command waits with it. What is published is heard
-    /// on another one to `url`, which is replaced when it breaks.
-    pub fn wakeups(&self, blocking: Connection, url: &str) -> Result<(Wakeup, Delayed), StoreError> {
-        let (client, heard) = (redis::Client::open(url)?, Arc::<Heard>::default());
-        let listener = tokio::spawn(listen(client, self.clone(), Arc::clone(&heard)));
+    /// on one more, which is replaced when it breaks.
+    pub fn wakeups(&self, blocking: &Connection) -> (Wakeup, Delayed) {
+        let heard = Arc::<Heard>::default();
+        let listener = tokio::spawn(listen(self.clone(), Arc::clone(&heard)));
+        let blocking = blocking.to_queue(&self.keys);
         let wakeup = Wakeup { store: self.clone(), blocking, heard: Arc::clone(&heard) };
-        Ok((wakeup, Delayed { heard, listener }))
+        (wakeup, Delayed { heard, listener })
     }
 }
 
@@ -120,16 +121,14 @@ impl Heard {
     }
 }
 
-async fn listen(client: redis::Client, store: Store, heard: Arc<Heard>) {
+async fn listen(store: Store, heard: Arc<Heard>) {
     store.settled().await;
     if store.dialect() == Dialect::BullMq {
         return;
     }
     let channel = store.keys.of("delayed");
     loop {
-        let opened =
-            tokio::time::timeout(super::connection::CONNECT_TIMEOUT, client.get_async_pubsub()).await;
-        if let Ok(Ok(mut connection)) = opened
+        if let Ok(mut connection) = store.connection.pubsub().await
             && connection.subscribe(&channel).await.is_ok()
         {
             heard.note(f64::NEG_INFINITY);

@@ -48,6 +48,7 @@ pub struct Builder {
     keep_completed: Keep,
     keep_failed: Keep,
     payload_max: usize,
+    wait_replicas: u32,
     handlers: HashMap<String, HandlerSpec>,
     dead_letter: Option<String>,
     observer: Arc<dyn Observer>,
@@ -87,6 +88,7 @@ impl Builder {
             keep_completed: Keep::All,
             keep_failed: Keep::All,
             payload_max: super::PAYLOAD_BYTES_MAX,
+            wait_replicas: 0,
             handlers: HashMap::new(),
             dead_letter: None,
             observer: Arc::new(NoObserver),
@@ -210,6 +212,14 @@ impl Builder {
         self
     }
 
+    /// Waits at the end of each run until so many replicas have it; ends that they do not confirm are told to the
+    /// observer. They do not wait unless set.
+    #[must_use]
+    pub fn wait_replicas(mut self, replicas: u32) -> Self {
+        self.wait_replicas = replicas;
+        self
+    }
+
     /// Handles jobs of this name (`*` = any other) with an async function. The job's data is read into `T`; what does
     /// not fit is a dead letter.
     #[must_use]
@@ -264,8 +274,10 @@ impl Builder {
         let name = keys.client_name(&self.options.name);
         let url = &self.redis_url;
         let dead_letters = self.dead_letter.as_deref().map(|queue| Keys::new(&self.prefix, queue));
-        let store = Store::of(Connection::new(url, None, RESPONSE_TIMEOUT)?, keys, self.dialect)
-            .with_dead_letters(dead_letters);
+        let connection = Connection::new(url, None, RESPONSE_TIMEOUT)?;
+        let store = Store::of(connection.clone(), keys, self.dialect)
+            .with_dead_letters(dead_letters)
+            .with_replicas(self.wait_replicas);
         let opened = store.open().await?;
         match (opened.refusal(), opened) {
             (None, _) => {}
@@ -277,8 +289,8 @@ impl Builder {
         }
         let spec = QueueSpec {
             store,
-            blocking: Connection::new(url, Some(name), BLOCK_DEADLINE)?,
-            lease_connection: Connection::new(url, None, RESPONSE_TIMEOUT)?,
+            blocking: connection.sibling(Some(name), BLOCK_DEADLINE),
+            lease_connection: connection.again(),
             redis_url: self.redis_url,
             concurrency: self.concurrency,
             limiter: self.limiter,

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::fetcher::jittered;
+use super::trouble::jittered;
 use super::lease::{Beat, Leases};
 use crate::store::cancel::{CancelMark, WakeUps};
 use crate::store::wakeup::BLOCK_DEADLINE;

@@ -4,24 +4,25 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::suspects::Turn;
+use super::trouble::{Trouble, jittered, pause};
 use super::{Queue, executor, opener, token};
 use crate::store::claim::{ClaimRequest, Claimed};
+use crate::store::finish::HandedBack;
 use crate::store::wakeup::Wakeup;
 use crate::store::{BATCH_MAX, Lane, StoreError};
 
-/// First and longest pause after an error; jittered in between.
-const PAUSE_FIRST: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// Longest pause between two claims while nobody can wake us.
+const ASK_PAUSE_MAX: Duration = Duration::from_secs(2);
+/// Longest pause between two tries to give jobs back while the worker stops.
+const GIVE_BACK_PAUSE_MAX: Duration = Duration::from_millis(500);
 /// Longest rest of a queue before it is looked at again: whoever asked for it may have thought better of it.
 const REST_MAX: Duration = Duration::from_secs(30);
-/// Pause of a queue with a key of the wrong type, or without rights: a person must act.
-const PAUSE_HALTED: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(queue: Arc<Queue>, wakeup: Wakeup) {
     let worker = token::clean_name(&queue.options.name);
     let lane = Lane::new(format!("{}:claim", token::make(&worker, 1).remove(0)));
     let mut fetcher =
-        Fetcher { worker, lane, busy: false, trouble: Trouble::default(), wake_trouble: 0, queue, wakeup };
+        Fetcher { worker, lane, busy: false, trouble: Trouble::of("claim"), wake_trouble: 0, queue, wakeup };
     let mut runs = tokio::task::JoinSet::new();
     let stop = fetcher.queue.stop.clone();
     // Named connections are how Node sees workers: one that is busy from its start must be seen too. An error here is
@@ -77,7 +78,13 @@ impl Fetcher {
         let tokens = token::make(&self.worker, slots.num_permits());
         self.lane.next();
         let mut turn = Turn::take();
-        let Some((claimed, sent)) = self.claim(&tokens, turn.is_some()).await else { return };
+        let Some((mut claimed, mut sent, doubtful)) = self.claim(&tokens, turn.is_some()).await else { return };
+        if self.queue.stop.is_asked() {
+            return self.give_back(&claimed, &tokens).await;
+        }
+        if let Some(first_sent) = doubtful {
+            sent = self.held_since(&mut claimed, &tokens, first_sent).await;
+        }
         self.busy = (self.busy || !claimed.jobs.is_empty()) && !claimed.drained;
         let got = claimed.jobs.len();
         let (rest_ms, now_ms) = (claimed.rest_ms, claimed.now_ms);
@@ -106,8 +113,16 @@ impl Fetcher {
         }
     }
 
-    /// One claim, sent again with the same number until Redis has answered it. `None` = stop, or halted.
-    async fn claim(&mut self, tokens: &[String], may_take_suspect: bool) -> Option<(Claimed, Instant)> {
+    /// One claim, sent again with the same number until Redis has answered it: the jobs, when that was sent, and, if an
+    /// earlier answer may have been lost, when that was. `None` = stop, or halted.
+    ///
+    /// A stop does not end it while an answer may be lost: what was claimed must be given back.
+    async fn claim(
+        &mut self,
+        tokens: &[String],
+        may_take_suspect: bool,
+    ) -> Option<(Claimed, Instant, Option<Instant>)> {
+        let mut doubtful: Option<Instant> = None;
         loop {
             let sent = Instant::now();
             let request = ClaimRequest {
@@ -122,17 +137,76 @@ impl Fetcher {
                 Ok(claimed) => {
                     self.trouble.over(&self.queue);
                     self.queue.ready.send_if_modified(|ready| !std::mem::replace(ready, true));
-                    return Some((claimed, sent));
+                    return Some((claimed, sent, doubtful));
                 }
                 Err(error) => {
-                    let pause = self.trouble.met(&self.queue, &error);
+                    let wait = self.trouble.met(&self.queue, &error);
                     self.queue.ready.send_if_modified(|ready| std::mem::replace(ready, false));
-                    self.sleep(pause).await;
-                    if self.queue.stop.is_asked() {
+                    if matches!(error, StoreError::Unavailable(_)) {
+                        doubtful.get_or_insert(sent);
+                    }
+                    if !self.queue.stop.is_asked() {
+                        pause(&self.queue, wait).await;
+                    } else if doubtful.is_some_and(|first| first.elapsed() < self.queue.options.lease) {
+                        tokio::time::sleep(wait.min(GIVE_BACK_PAUSE_MAX)).await;
+                    }
+                    let holds_jobs = doubtful.is_some_and(|first| first.elapsed() < self.queue.options.lease);
+                    if self.queue.stop.is_asked() && !holds_jobs {
                         return None;
                     }
                 }
             }
+        }
+    }
+
+    /// Since when the leases last of jobs whose claim may have been answered before. Renewed where that is long ago; jobs
+    /// that were lost meanwhile are left out.
+    async fn held_since(&self, claimed: &mut Claimed, tokens: &[String], first_sent: Instant) -> Instant {
+        let lease = self.queue.options.lease;
+        if claimed.jobs.is_empty() || first_sent.elapsed() < lease / 4 {
+            return first_sent;
+        }
+        let sent = Instant::now();
+        let held: Vec<(&str, &str)> =
+            claimed.jobs.iter().map(|job| (job.id.as_str(), &*tokens[job.token_index])).collect();
+        let Ok(renewed) = self.queue.store.renew(lease.as_millis() as u64, &held).await else {
+            return first_sent;
+        };
+        let mut position = 0;
+        claimed.jobs.retain(|_| {
+            position += 1;
+            !renewed.lost.contains(&(position - 1))
+        });
+        sent
+    }
+
+    /// Gives back what was claimed while the worker stops: nothing of it was started.
+    async fn give_back(&self, claimed: &Claimed, tokens: &[String]) {
+        let lease = self.queue.options.lease;
+        let runs: Vec<HandedBack<'_>> = claimed
+            .jobs
+            .iter()
+            .map(|job| HandedBack {
+                id: job.id.as_str(),
+                token: &tokens[job.token_index],
+                delay_ms: None,
+                max_deferrals: None,
+            })
+            .collect();
+        if runs.is_empty() {
+            return;
+        }
+        let mut lane = Lane::new(format!("{}:back", token::make(&self.worker, 1).remove(0)));
+        lane.next();
+        let (began, mut times) = (Instant::now(), 0);
+        while let Err(error) = self.queue.store.hand_back(&lane, lease.as_millis() as u64, 0, &runs).await {
+            if !error.may_pass() || began.elapsed() >= lease {
+                let (queue, jobs) = (&*self.queue.store.keys().queue, runs.len());
+                tracing::warn!(queue, jobs, %error, "claimed jobs could not be given back: they wait for the end of their leases");
+                return;
+            }
+            times += 1;
+            tokio::time::sleep(jittered(times).min(GIVE_BACK_PAUSE_MAX)).await;
         }
     }
 
@@ -153,7 +227,7 @@ impl Fetcher {
                     let queue = &*self.queue.store.keys().queue;
                     tracing::warn!(queue, %error, "waiting for work falls back to asking now and then");
                 }
-                self.sleep(jittered(self.wake_trouble)).await;
+                pause(&self.queue, jittered(self.wake_trouble).min(ASK_PAUSE_MAX)).await;
             }
         }
     }
@@ -164,46 +238,4 @@ impl Fetcher {
             () = tokio::time::sleep(pause) => {}
         }
     }
-}
-
-/// One log line per change of state, and a growing, jittered pause.
-#[derive(Default)]
-pub(super) struct Trouble {
-    /// The kind of error that is known already, and how often it was met in a row.
-    known: Option<(std::mem::Discriminant<StoreError>, u32)>,
-}
-
-impl Trouble {
-    /// Notes an error; answers how long to pause.
-    pub(super) fn met(&mut self, queue: &Queue, error: &StoreError) -> Duration {
-        let kind = std::mem::discriminant(error);
-        let times = match self.known {
-            Some((known, times)) if known == kind => times + 1,
-            _ => {
-                let (name, text) = (&*queue.store.keys().queue, error.to_string());
-                tracing::error!(queue = name, error = %text, "no jobs are taken until this is over");
-                queue.observer.redis(name, Some(&text));
-                1
-            }
-        };
-        self.known = Some((kind, times));
-        if error.is_transient() { jittered(times) } else { PAUSE_HALTED }
-    }
-
-    /// Notes that all is well.
-    pub(super) fn over(&mut self, queue: &Queue) {
-        if self.known.take().is_some() {
-            tracing::info!(queue = &*queue.store.keys().queue, "jobs are taken again");
-            queue.observer.redis(&queue.store.keys().queue, None);
-        }
-    }
-}
-
-/// Full jitter over a doubling pause: workers that lost the same server must not come back together.
-pub(super) fn jittered(times: u32) -> Duration {
-    let ceiling = PAUSE_MAX.min(PAUSE_FIRST * 2u32.saturating_pow(times.min(10)));
-    let mut byte = [0u8; 2];
-    // Without a random source the pause is only not jittered.
-    let spread = getrandom::fill(&mut byte).map_or(1.0, |()| f64::from(u16::from_ne_bytes(byte)) / 65535.0);
-    PAUSE_FIRST / 4 + ceiling.mul_f64(spread)
 }

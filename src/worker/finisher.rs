@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use super::fetcher::jittered;
 use super::lease::Lease;
 use super::parents;
+use super::trouble::jittered;
 use super::{Ended, Queue, token};
 use crate::job::Job;
 use crate::job::backoff::Strategies;
@@ -165,16 +165,28 @@ async fn write_call(queue: &Queue, lane: &mut Lane, batch: Vec<Finished>, kind: 
     loop {
         match send(queue, lane, &batch, kind).await {
             Ok(verdicts) => {
+                let unconfirmed = queue.store.take_unconfirmed();
+                if unconfirmed > 0 {
+                    queue.observer.unconfirmed(&queue.store.keys().queue, unconfirmed);
+                    tracing::warn!(
+                        queue = &*queue.store.keys().queue,
+                        jobs = unconfirmed,
+                        "ends of jobs are written, and too few replicas have confirmed them: a failover may undo them"
+                    );
+                }
                 let settled = batch.into_iter().zip(verdicts);
                 return settled.filter_map(|(finished, verdict)| settle(queue, finished, verdict)).collect();
             }
-            Err(error) if error.is_transient() && batch.iter().any(|f| !f.lease.remaining().is_zero()) => {
+            Err(error) if error.may_pass() && batch.iter().any(|f| !f.lease.remaining().is_zero()) => {
                 times += 1;
                 if times == 1 {
                     tracing::warn!(queue = &*queue.store.keys().queue, %error, jobs = batch.len(),
                         "outcomes are kept and sent again until their leases end");
                 }
-                tokio::time::sleep(jittered(times).min(queue.options.renew)).await;
+                tokio::select! {
+                    () = tokio::time::sleep(jittered(times).min(queue.options.renew)) => {}
+                    () = queue.store.connection().mended() => {}
+                }
             }
             Err(error) => {
                 for finished in &batch {

@@ -19,6 +19,9 @@ use crate::store::{Store, StoreError};
 /// How often the thread looks at its own clock. A process that was stopped and goes on notices within this time.
 const TICK: Duration = Duration::from_millis(200);
 
+/// Pause before a renewal that failed is sent again.
+const AGAIN: Duration = Duration::from_millis(500);
+
 /// All leases that this process holds on one queue.
 pub(super) struct Leases {
     pub store: Store,
@@ -104,7 +107,8 @@ impl Leases {
         self.renew(beat, |held| ids.contains(held.id.as_str())).await;
     }
 
-    async fn renew(&self, beat: &Beat, which: impl Fn(&Held) -> bool) {
+    /// False = Redis did not take it.
+    async fn renew(&self, beat: &Beat, which: impl Fn(&Held) -> bool) -> bool {
         let runs: Vec<(u64, JobId, Arc<str>)> = {
             let held = self.lock();
             held.iter()
@@ -114,7 +118,7 @@ impl Leases {
                 .collect()
         };
         if runs.is_empty() {
-            return;
+            return true;
         }
         let sent = Instant::now();
         let pairs: Vec<(&str, &str)> = runs.iter().map(|(_, id, token)| (id.as_str(), &**token)).collect();
@@ -144,9 +148,13 @@ impl Leases {
                     entry.cancel.tell(mark);
                 }
                 beat.observer.renewed(queue, runs.len() - renewed.lost.len(), renewed.lost.len());
+                true
             }
             // Said once per change of state by the fetcher; the deadline decides what becomes of the runs.
-            Err(error) => tracing::debug!(queue = &**queue, %error, "leases not renewed"),
+            Err(error) => {
+                tracing::debug!(queue = &**queue, %error, "leases not renewed");
+                false
+            }
         }
     }
 }
@@ -323,7 +331,17 @@ async fn keep(beat: &Arc<Beat>, stop: &CancellationToken) {
                 continue;
             }
             let beat = Arc::clone(beat);
-            under_way.insert(index, tokio::spawn(async move { leases.renew(&beat, |_| true).await }));
+            // A server that comes back is met at once: the next beat might be too late for some.
+            let again = AGAIN.min(beat.renew / 2);
+            let renewing = async move {
+                while !leases.renew(&beat, |_| true).await {
+                    tokio::select! {
+                        () = tokio::time::sleep(again) => {}
+                        () = leases.store.connection().mended() => {}
+                    }
+                }
+            };
+            under_way.insert(index, tokio::spawn(renewing));
         }
     }
 }

@@ -30,6 +30,7 @@ mod scheduler;
 mod shutdown;
 mod suspects;
 mod token;
+mod trouble;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -167,6 +168,8 @@ struct Queue {
     observer: Arc<dyn Observer>,
     /// Leases that were lost while this process lived.
     survived: suspects::Survived,
+    /// What its duties are in trouble with.
+    troubles: trouble::Troubles,
     /// Fires when no run is left after a stop: nothing will be finished any more.
     runs_done: CancellationToken,
     /// True once the queue is really being claimed from.
@@ -273,10 +276,11 @@ fn start_queue(
         stop: stop.clone(),
         observer: Arc::clone(observer),
         survived: suspects::Survived::default(),
+        troubles: trouble::Troubles::default(),
         runs_done: CancellationToken::new(),
         ready,
     });
-    let (wakeup, due) = queue.store.wakeups(spec.blocking, &spec.redis_url)?;
+    let (wakeup, due) = queue.store.wakeups(&spec.blocking);
     tasks.spawn(finisher::run(Arc::clone(&queue), outcomes));
     tasks.spawn(fetcher::run(Arc::clone(&queue), wakeup));
     tasks.spawn(promoter::run(Arc::clone(&queue), due));

@@ -59,6 +59,10 @@ pub trait Observer: Send + Sync + 'static {
     fn handler_answered(&self, handler: &str, class: &str, healthy: bool, took: Duration) {
         let _ = (handler, class, healthy, took);
     }
+    /// So many ends of runs were written, and too few replicas confirmed them in time.
+    fn unconfirmed(&self, queue: &str, runs: u64) {
+        let _ = (queue, runs);
+    }
     /// Redis became reachable (true) or stopped being so (false), seen from one queue; the reason with it.
     fn redis(&self, queue: &str, problem: Option<&str>) {
         let _ = (queue, problem);

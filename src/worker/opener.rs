@@ -1,13 +1,13 @@
 //! Begins with a queue that has no keys yet and whose dialect nobody named: its first key tells.
 
 use super::Queue;
-use super::fetcher::Trouble;
+use super::trouble::{self, Trouble};
 use crate::store::wakeup::Wakeup;
 use crate::store::{Opened, StoreError};
 
 /// Waits until it is known whose queue this is, or a stop is asked for. An empty queue counts as being worked.
 pub(super) async fn run(queue: &Queue, wakeup: &Wakeup) {
-    let mut trouble = Trouble::default();
+    let mut trouble = Trouble::of("open");
     while !queue.store.is_settled() && !queue.stop.is_asked() {
         let (ready, pause) = match open(queue, wakeup).await {
             Ok(()) => {
@@ -18,10 +18,7 @@ pub(super) async fn run(queue: &Queue, wakeup: &Wakeup) {
         };
         queue.ready.send_if_modified(|is| std::mem::replace(is, ready) != ready);
         if let Some(pause) = pause {
-            tokio::select! {
-                () = queue.stop.asked() => {}
-                () = tokio::time::sleep(pause) => {}
-            }
+            trouble::pause(queue, pause).await;
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::fetcher::jittered;
 use super::finisher::{End, Finished, note};
+use super::trouble::jittered;
 use super::{Ended, Queue};
 use crate::job::Job;
 use crate::job::outcome::{Failure, ReasonClass};

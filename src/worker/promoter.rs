@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::fetcher::Trouble;
+use super::trouble::{self, Trouble};
 use super::{Queue, token};
 use crate::store::BATCH_MAX;
 use crate::store::wakeup::Delayed;
@@ -19,7 +19,7 @@ pub(super) async fn run(queue: Arc<Queue>, mut due: Delayed) {
         () = queue.stop.asked() => return,
         () = queue.store.settled() => {}
     }
-    let mut trouble = Trouble::default();
+    let mut trouble = Trouble::of("promote");
     while !queue.stop.is_asked() {
         let (pause, planned) = match queue.store.promote(&token).await {
             Ok(promoted) if promoted.moved >= BATCH_MAX as u64 => continue,
@@ -28,7 +28,11 @@ pub(super) async fn run(queue: Arc<Queue>, mut due: Delayed) {
                 (promoted.next_in_ms.map_or(GUARD, Duration::from_millis).min(GUARD), promoted.next_due_ms)
             }
             // Nothing that is heard now is worth hurrying for.
-            Err(error) => (trouble.met(&queue, &error), Some(f64::NEG_INFINITY)),
+            Err(error) => {
+                let pause = trouble.met(&queue, &error);
+                trouble::pause(&queue, pause).await;
+                continue;
+            }
         };
         tokio::select! {
             () = queue.stop.asked() => {}

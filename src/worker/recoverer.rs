@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Queue;
-use super::fetcher::Trouble;
+use super::trouble::{self, Trouble};
 use crate::store::recover::Recovered;
 use crate::store::{BATCH_MAX, StoreError};
 
@@ -16,7 +16,7 @@ pub(super) async fn run(queue: Arc<Queue>) {
         () = queue.stop.asked() => return,
         () = queue.store.settled() => {}
     }
-    let mut trouble = Trouble::default();
+    let mut trouble = Trouble::of("recover");
     let mut next_check = Instant::now();
     while !queue.stop.is_asked() {
         let pause = match sweep(&queue, &mut next_check).await {
@@ -24,7 +24,11 @@ pub(super) async fn run(queue: Arc<Queue>) {
                 trouble.over(&queue);
                 pause
             }
-            Err(error) => trouble.met(&queue, &error),
+            Err(error) => {
+                let pause = trouble.met(&queue, &error);
+                trouble::pause(&queue, pause).await;
+                continue;
+            }
         };
         tokio::select! {
             () = queue.stop.asked() => {}

@@ -1,8 +1,8 @@
 //! The next occurrence of a repeatable job, scheduled when one is claimed and before its handler runs.
 
 use super::Queue;
-use super::fetcher::jittered;
 use super::lease::Lease;
+use super::trouble::jittered;
 use crate::job::Job;
 use crate::store::StoreError;
 use crate::store::repeat::Successor;

@@ -5,7 +5,6 @@ use crate::{HANDLER, errors, refused};
 #[test]
 fn every_name_for_later_is_refused_as_not_yet() {
     let cases = [
-        ("redis.wait_replicas", "[redis]\nwait_replicas = 0".to_owned()),
         ("redis.tls", "[redis]\ntls = { ca = \"ca.pem\" }".to_owned()),
         ("servers", "[servers.second]\nurl = \"redis://u:hunter2@h\"".to_owned()),
         (
@@ -19,8 +18,6 @@ fn every_name_for_later_is_refused_as_not_yet() {
         ("queues.a.org", "[queues.a]\norg = \"data.org\"".to_owned()),
         ("queues.a.fair", "[queues.a]\nfair = false".to_owned()),
         ("queues.a.handlers.x.sync", "[queues.a.handlers.x]\nsync = { page = \"http://h\" }".to_owned()),
-        ("redis.url", "[redis]\nurl = \"redis+sentinel://u:hunter2@h\"".to_owned()),
-        ("redis.url", "[redis]\nurl = \"redis+cluster://h\"".to_owned()),
         ("admin.base_path", "[admin]\nbase_path = \"/jobs\"".to_owned()),
     ];
     for (path, text) in cases {

@@ -4,8 +4,7 @@ use bullock::config::shown_url;
 
 use crate::{HANDLER, accepted, errors, refused};
 
-const EXPECTED: &str =
-    "redis://[user:password@]host[:port][/db], rediss://…, redis+unix:///path or unix:///path";
+const EXPECTED: &str = "redis://[user:password@]host[:port][/db], rediss://…, redis+unix:///path, unix:///path, redis+sentinel://…host,host/master[/db] or redis+cluster://…host,host";
 
 #[test]
 fn each_fault_is_named_with_its_position() {
@@ -92,11 +91,35 @@ fn good_urls_are_kept_as_they_are() {
         "rediss://[::1]:6379/0?protocol=resp3",
         "redis+unix:///run/redis.sock?db=2&pass=x",
         "unix:///run/redis.sock",
+        "redis+sentinel://u:p@s1,s2:26380,[::1]:26381/main/3?sentinel_password=x&tls=true",
+        "rediss+sentinel://s1/main",
     ] {
         let config = accepted(&format!("[redis]\nurl = \"{url}\"\n{HANDLER}"));
         assert_eq!(config.redis.url.unwrap().expose(), url);
     }
     assert!(accepted(HANDLER).redis.url.is_none());
+}
+
+#[test]
+fn a_cluster_needs_hash_tags_and_has_one_database() {
+    let url = "redis+cluster://:pw@n1:7000,n2";
+    let config = accepted(&format!("[redis]\nurl = \"{url}\"\nprefix = \"{{bull}}\"\n{HANDLER}"));
+    assert!(config.redis.url.unwrap().is_cluster());
+    let tagged = format!("[redis]\nurl = \"{url}\"\n[queues.\"{{a}}\".handlers.x]\nhttp = \"http://h/x\"\n");
+    accepted(&tagged);
+    let said = errors(&tagged.replace("{a}", "a"));
+    assert!(said.contains("queue \"a\" has no hash tag, and redis.url is a cluster's"), "{said}");
+    assert!(said.contains("redis.prefix = \"{bull}\""), "{said}");
+    for (url, fault) in [
+        ("redis+cluster://n1/2", "names a database"),
+        ("redis+cluster://n1,", "has no host"),
+        ("redis+sentinel://s1:26379", "names no master"),
+        ("redis+sentinel://s1/main/x", "has a database that is no number"),
+        ("redis+sentinel://s1/main?password=hunter2", "has an unknown parameter"),
+    ] {
+        let said = errors(&format!("[redis]\nurl = \"{url}\"\n{HANDLER}"));
+        assert!(said.contains(fault) && !said.contains("hunter2"), "{url}: {said}");
+    }
 }
 
 #[test]

@@ -124,6 +124,11 @@ async fn a_replica_a_database_that_is_not_there_and_a_server_without_tls_are_nam
     assert!(said.contains("database") && said.contains("DB index is out of range"), "{said}");
     let said = refused(&format!("rediss://127.0.0.1:{}", primary.port()), 6).await;
     assert!(said.contains("TLS"), "{said}");
+    // That will not come by waiting, so nobody need say --fail-fast.
+    let tls = format!("rediss://127.0.0.1:{}", primary.port());
+    let ended = run(&config(&tls, "mail", NOBODY), &["run"], &[]).await;
+    assert_eq!(ended.code, Some(6), "{}", ended.output);
+    assert!(ended.output.contains("peer is not TLS"), "{}", ended.output);
 }
 
 #[tokio::test]

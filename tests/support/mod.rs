@@ -8,7 +8,11 @@
 
 pub mod bullock;
 pub mod http;
+pub mod load;
+pub mod many;
 pub mod node;
 pub mod process;
+pub mod proxy;
 pub mod redis;
+pub mod requests;
 pub mod wait;

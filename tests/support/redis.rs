@@ -126,6 +126,12 @@ impl Redis {
         }
     }
 
+    /// Starts the killed server again on its port, with other arguments than before.
+    pub fn restart_with(&mut self, arguments: &[&str]) {
+        self.arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        self.restart();
+    }
+
     /// Starts the killed server again on its port.
     pub fn restart(&mut self) {
         let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();

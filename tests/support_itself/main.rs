@@ -9,6 +9,7 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use serde_json::json;
 use support::node::{BullQueue, Node};
+use support::proxy::{Lose, Proxy};
 use support::redis::Redis;
 use support::{bullock, http, wait};
 
@@ -99,4 +100,52 @@ async fn the_bullock_binary_can_be_run_to_its_end() {
 async fn a_wait_that_ends_in_vain_names_what_it_waited_for() {
     let limit = std::time::Duration::from_millis(10);
     wait::value_within(limit, "the moon", async || None::<()>).await;
+}
+
+async fn through(proxy: &Proxy) -> redis::aio::MultiplexedConnection {
+    let config =
+        redis::AsyncConnectionConfig::new().set_response_timeout(Some(std::time::Duration::from_millis(300)));
+    let client = redis::Client::open(proxy.url()).unwrap();
+    client.get_multiplexed_async_connection_with_config(&config).await.unwrap()
+}
+
+async fn increment(connection: &mut redis::aio::MultiplexedConnection) -> redis::RedisResult<i64> {
+    redis::cmd("INCR").arg("n").query_async(connection).await
+}
+
+#[tokio::test]
+async fn a_proxy_loses_the_reply_or_the_request_that_it_was_told_to() {
+    let redis = Redis::start();
+    let proxy = Proxy::to(redis.port()).await;
+    let mut connection = through(&proxy).await;
+    assert_eq!(increment(&mut connection).await.unwrap(), 1);
+    proxy.lose(Lose::next("incr").after(1));
+    assert_eq!(increment(&mut connection).await.unwrap(), 2);
+    assert!(increment(&mut connection).await.unwrap_err().is_connection_dropped());
+    let mut connection = through(&proxy).await;
+    assert_eq!(increment(&mut connection).await.unwrap(), 4, "the request was executed");
+    proxy.lose(Lose::next("incr").request_too().silently());
+    assert!(increment(&mut connection).await.unwrap_err().is_timeout());
+    let mut connection = through(&proxy).await;
+    assert_eq!(increment(&mut connection).await.unwrap(), 5, "the request was not executed");
+    assert_eq!(proxy.lost(), 2);
+}
+
+#[tokio::test]
+async fn a_proxy_cuts_falls_silent_and_lets_everything_pass_again() {
+    let redis = Redis::start();
+    let proxy = Proxy::to(redis.port()).await;
+    let mut old = through(&proxy).await;
+    proxy.blackhole_existing();
+    assert!(increment(&mut old).await.unwrap_err().is_timeout());
+    let mut connection = through(&proxy).await;
+    assert_eq!(increment(&mut connection).await.unwrap(), 1, "what fell into the hole was not executed");
+    proxy.hold();
+    assert!(increment(&mut connection).await.unwrap_err().is_timeout());
+    proxy.pass();
+    assert_eq!(increment(&mut connection).await.unwrap(), 3, "what was held arrived");
+    proxy.cut();
+    assert!(increment(&mut connection).await.unwrap_err().is_connection_dropped());
+    let mut connection = through(&proxy).await;
+    assert_eq!(increment(&mut connection).await.unwrap(), 4);
 }

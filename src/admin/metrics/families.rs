@@ -69,6 +69,7 @@ pub(super) struct Families {
     renewed: Family<OfQueue, Counter>,
     lost: Family<OfQueue, Counter>,
     recovered: Family<OfQueue, Counter>,
+    unconfirmed: Family<OfQueue, Counter>,
     requests: Family<OfCode, Counter>,
     request_time: Times<OfCode>,
     healthy: Family<OfHandler, Gauge>,
@@ -82,6 +83,7 @@ pub(super) struct Queue {
     pub(super) renewed: Counter,
     pub(super) lost: Counter,
     pub(super) recovered: Counter,
+    pub(super) unconfirmed: Counter,
     /// What the worker last said of this queue's Redis.
     pub(super) redis_up: AtomicBool,
     pub(super) names: Slots<Name>,
@@ -121,6 +123,7 @@ impl Families {
             renewed: Family::default(),
             lost: Family::default(),
             recovered: Family::default(),
+            unconfirmed: Family::default(),
             requests: Family::default(),
             request_time: Family::new_with_constructor(times),
             healthy: Family::default(),
@@ -148,6 +151,8 @@ impl Families {
         to.register("bullock_locks_lost", "Leases that were lost in mid-run", self.lost.clone());
         let help = "Jobs that were taken back from dead workers";
         to.register("bullock_jobs_recovered", help, self.recovered.clone());
+        let help = "Ends of jobs that too few replicas confirmed in time";
+        to.register("bullock_jobs_unconfirmed", help, self.unconfirmed.clone());
         let help = "Answers of handlers, by class of their status; error = none";
         to.register("bullock_handler_requests", help, self.requests.clone());
         let help = "Time that handlers took to answer";
@@ -165,6 +170,7 @@ impl Families {
             renewed: self.renewed.get_or_create_owned(&label),
             lost: self.lost.get_or_create_owned(&label),
             recovered: self.recovered.get_or_create_owned(&label),
+            unconfirmed: self.unconfirmed.get_or_create_owned(&label),
             redis_up: AtomicBool::new(true),
             names: Slots::new(),
             label: label.queue,

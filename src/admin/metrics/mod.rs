@@ -141,6 +141,13 @@ impl Metrics {
         }
     }
 
+    /// So many ends of jobs are written, and too few replicas confirmed them in time.
+    pub fn unconfirmed(&self, queue: &str, jobs: u64) {
+        if let Some(queue) = self.0.queues.get(queue) {
+            queue.unconfirmed.inc_by(jobs);
+        }
+    }
+
     /// A handler answered, or failed to: `class` as in `2xx`, `error`.
     pub fn handler_answered(&self, handler: &str, class: &str, took: Duration) {
         let handler = self.handler(handler);

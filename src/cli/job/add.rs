@@ -103,7 +103,7 @@ pub(super) async fn run(session: &Session, args: Add) -> Result<ExitCode, CliErr
     open(session, &store).await?;
     // Subscribed before the job is there: its end cannot be missed, even if it is removed at once.
     let events = if args.wait {
-        Some(Events::subscribe(session.redis.as_str(), &store).await.map_err(|error| session.error(error))?)
+        Some(Events::subscribe(&store).await.map_err(|error| session.error(error))?)
     } else {
         None
     };

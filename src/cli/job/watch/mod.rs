@@ -90,7 +90,7 @@ impl End {
 pub(super) async fn run(session: &Session, args: &Watch) -> Result<ExitCode, CliError> {
     let store = queue_of(session, &args.queue, &args.id).await?;
     let failed = |error| session.error(error);
-    let mut events = Events::subscribe(session.redis.as_str(), &store).await.map_err(failed)?;
+    let mut events = Events::subscribe(&store).await.map_err(failed)?;
     if Record::read(&store, &args.id).await.map_err(failed)?.is_none() {
         return Err(no_job(&args.queue, &args.id));
     }
