@@ -95,7 +95,13 @@ impl Store {
     /// A queue on a connection, of the dialect of these scripts.
     pub fn new(connection: Connection, keys: Keys, scripts: Arc<Scripts>) -> Self {
         let connection = connection.to_queue(&keys);
-        Self { keys, connection, scripts: opened::Choice::named(scripts), dead_letter: None, confirming: None }
+        Self {
+            keys,
+            connection,
+            scripts: opened::Choice::named(scripts),
+            dead_letter: None,
+            confirming: None,
+        }
     }
 
     /// A queue on a connection, of the dialect that was named; without a name, of the one that its keys say, which

@@ -11,11 +11,11 @@ use std::sync::{Arc, OnceLock};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::trouble::jittered;
 use super::lease::{Beat, Leases};
+use super::trouble::jittered;
+use crate::store::StoreError;
 use crate::store::cancel::{CancelMark, WakeUps};
 use crate::store::wakeup::BLOCK_DEADLINE;
-use crate::store::{Connection, StoreError};
 use crate::wire::Keys;
 
 /// What one run has heard of a cancel.
@@ -62,23 +62,17 @@ pub(super) async fn run(beat: Arc<Beat>) {
         let added = beat.added();
         for leases in beat.queues() {
             if served.insert(Arc::clone(&leases.server)) {
-                readers.spawn(read(Arc::clone(&beat), Arc::clone(&leases.server)));
+                readers.spawn(read(Arc::clone(&beat), leases));
             }
         }
         added.await;
     }
 }
 
-/// Reads the wake-ups of one server for ever.
-async fn read(beat: Arc<Beat>, server: Arc<str>) {
-    let mut wake_ups = match Connection::new(&server, None, BLOCK_DEADLINE) {
-        Ok(connection) => WakeUps::on(connection),
-        Err(error) => {
-            // The queues' own connections were made of the same URL.
-            tracing::error!(%error, "cancels are heard of by the renewal of leases only");
-            return;
-        }
-    };
+/// Reads the wake-ups of one server for ever, on a connection like that of `first`, a queue of its.
+async fn read(beat: Arc<Beat>, first: Arc<Leases>) {
+    let server = Arc::clone(&first.server);
+    let mut wake_ups = WakeUps::on(first.store.connection().sibling(None, BLOCK_DEADLINE));
     let mut times = 0;
     loop {
         let mut queues = beat.queues();

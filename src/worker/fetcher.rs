@@ -78,7 +78,9 @@ impl Fetcher {
         let tokens = token::make(&self.worker, slots.num_permits());
         self.lane.next();
         let mut turn = Turn::take();
-        let Some((mut claimed, mut sent, doubtful)) = self.claim(&tokens, turn.is_some()).await else { return };
+        let Some((mut claimed, mut sent, doubtful)) = self.claim(&tokens, turn.is_some()).await else {
+            return;
+        };
         if self.queue.stop.is_asked() {
             return self.give_back(&claimed, &tokens).await;
         }

@@ -25,7 +25,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// All leases that this process holds on one queue.
 pub(super) struct Leases {
     pub store: Store,
-    /// URL of its server: one reader hears of the cancels of all its queues.
+    /// Names its server: one reader hears of the cancels of all its queues.
     pub server: Arc<str>,
     held: Mutex<HashMap<u64, Held>>,
     next_key: std::sync::atomic::AtomicU64,
@@ -264,8 +264,13 @@ impl Thread {
 
     /// From now on the leases of this queue are kept; `server` is the URL of its Redis.
     pub(super) fn add_queue(&self, store: Store, server: &str) -> Arc<Leases> {
-        let leases =
-            Arc::new(Leases { store, server: server.into(), held: Mutex::default(), next_key: 0.into() });
+        // In a Cluster each queue has a node of its own.
+        let server = if store.connection().is_cluster() {
+            format!("{server} {}", store.keys().base).into()
+        } else {
+            server.into()
+        };
+        let leases = Arc::new(Leases { store, server, held: Mutex::default(), next_key: 0.into() });
         self.beat.queues.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&leases));
         self.beat.added.notify_one();
         leases
