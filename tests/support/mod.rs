@@ -10,5 +10,7 @@ pub mod bullock;
 pub mod http;
 pub mod node;
 pub mod process;
+pub mod proxy;
 pub mod redis;
+pub mod requests;
 pub mod wait;
