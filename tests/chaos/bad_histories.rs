@@ -236,6 +236,16 @@ fn what_a_node_worker_does_is_counted_and_not_held_against_us() {
     history.seen.push(write(3200, "progress", "r1"));
     let judgement = judge(&history);
     assert!(judgement.is_clean() && judgement.by_peers() == 1, "{:#?}", judgement.findings);
+    // What npm bull writes into a completed job when the reply to its finish was lost.
+    history
+        .standing
+        .jobs
+        .get_mut("a")
+        .unwrap()
+        .fields
+        .insert("failedReason".into(), "Missing lock for job a".into());
+    let judgement = judge(&history);
+    assert!(judgement.is_clean() && judgement.by_peers() == 2, "{:#?}", judgement.findings);
 }
 
 #[test]

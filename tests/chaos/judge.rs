@@ -184,12 +184,11 @@ impl Case<'_> {
         &self.added.design.id
     }
 
-    /// Did a Node worker run it on a lease that expired? Then what it wrote afterwards is not ours to answer for.
-    pub(super) fn has_stale_peer(&self) -> bool {
-        self.runs.iter().filter(|run| run.by == "node").any(|run| {
-            let grant = self.tale.grant_of(run.token.as_deref(), run.start);
-            grant.is_none_or(|grant| self.tale.grants[grant].released.is_none())
-        })
+    /// Did a Node worker run it at all? What npm `bull` makes of a lost reply (a failure in a completed job's hash) or of a
+    /// forgotten script (an attempt that is not counted) is not ours to answer for; runs without Node are judged
+    /// without this excuse.
+    fn has_peer(&self) -> bool {
+        self.runs.iter().any(|run| run.by == "node")
     }
 
     /// Where the job is, and what its hash says.
@@ -220,7 +219,7 @@ impl Case<'_> {
                 judgement.failed += 1;
                 if !design.is_doomed() {
                     let why = format!("it was to succeed; {:?}", stands.fields.get("failedReason"));
-                    judgement.found(Class::WronglyDead, self.id(), self.has_stale_peer(), why);
+                    judgement.found(Class::WronglyDead, self.id(), self.has_peer(), why);
                 } else {
                     self.is_as_designed(judgement, "failedReason", As::Failed);
                 }
@@ -244,7 +243,7 @@ impl Case<'_> {
     fn is_as_designed(&self, judgement: &mut Judgement, field: &str, how: As) {
         let design = &self.added.design;
         let fields = &self.history.standing.jobs[self.id()].fields;
-        let by_peer = self.has_stale_peer();
+        let by_peer = self.has_peer();
         let run_of = |field: &str| {
             let run = crate::monitor::run_in(fields.get(field)?)?;
             self.runs.iter().find(|one| one.run == run)

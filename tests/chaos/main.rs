@@ -60,6 +60,6 @@ async fn the_chaos_that_the_script_asks_for() {
     let options = asked::options(|name| std::env::var(format!("CHAOS_{name}")).ok());
     let options = options.unwrap_or_else(|problem| panic!("{problem}"));
     let verdict = run(options).await;
-    println!("{}", verdict.summary());
+    println!("\n{}", verdict.summary());
     assert!(verdict.is_passed(), "seed {} did not pass", verdict.options.seed);
 }
