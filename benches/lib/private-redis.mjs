@@ -12,7 +12,8 @@ const living = new Set();
 process.on('exit', () => living.forEach((server) => server.killNow()));
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
 
-async function freePort() {
+/** A loopback port that was free a moment ago. */
+export async function freePort() {
   const probe = createServer();
   await new Promise((resolve, reject) => probe.on('error', reject).listen(0, '127.0.0.1', resolve));
   const { port } = probe.address();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bullock::wire::Dialect;
 use nix::sys::signal::Signal;
@@ -16,6 +16,8 @@ use crate::support::proxy::Proxy;
 pub(crate) const LEASE_MS: u64 = 2_000;
 /// Jobs of one worker at a time.
 const CONCURRENCY: usize = 8;
+/// An end with an error within this time is one of the start.
+const START_LIMIT: Duration = Duration::from_secs(15);
 /// Node buries a job that stalled more often: chaos is no reason to.
 const MAX_STALLED: u32 = 1_000;
 
@@ -32,6 +34,9 @@ pub(crate) struct Worker {
     command: Box<dyn Fn() -> Command + Send + Sync>,
     log: PathBuf,
     process: Option<Process>,
+    started: Instant,
+    /// Ended soon after its start, with an error's exit code.
+    pub gave_up_starting: usize,
     /// Ended by itself, with this.
     pub ended: Vec<String>,
 }
@@ -64,7 +69,15 @@ impl Worker {
                 })
             }
         };
-        Worker { kind, command, log, process: None, ended: Vec::new() }
+        Worker {
+            kind,
+            command,
+            log,
+            process: None,
+            started: Instant::now(),
+            gave_up_starting: 0,
+            ended: Vec::new(),
+        }
     }
 
     pub(crate) fn is_ours(&self) -> bool {
@@ -83,6 +96,7 @@ impl Worker {
         }
         command.stdin(Stdio::null()).stdout(log()).stderr(log());
         self.process = Some(Process::spawn(&mut command).unwrap());
+        self.started = Instant::now();
     }
 
     /// Notes it if the worker has ended by itself, which it never should, and starts it again.
@@ -90,7 +104,12 @@ impl Worker {
         if let Some(process) = &mut self.process
             && let Some(status) = process.ended()
         {
-            self.ended.push(format!("ended by itself: {status}; see {}", self.log.display()));
+            // A panic's code, a signal, or an end in mid-work is another matter.
+            if matches!(status.code(), Some(1 | 6)) && self.started.elapsed() < START_LIMIT {
+                self.gave_up_starting += 1;
+            } else {
+                self.ended.push(format!("ended by itself: {status}; see {}", self.log.display()));
+            }
             self.start();
         }
     }

@@ -30,6 +30,7 @@ pub(crate) const QUEUE: &str = "chaos";
 const JOBS_PER_SECOND: u64 = 12;
 /// After the last fault everything must have come to its end by then.
 const DRAIN_LIMIT: Duration = Duration::from_secs(90);
+const SUPERVISOR_LOOKS: Duration = Duration::from_millis(250);
 /// With workers of npm `bull` or `bullmq`, whose stalled check our own 30 s keep back: lifted this often.
 const LIFT_GUARD: Duration = Duration::from_secs(1);
 
@@ -128,11 +129,13 @@ pub(crate) async fn run(options: Options) -> Verdict {
     let began = Instant::now();
     let added = Arc::default();
     let producers = producers(options, world, began, &added).await;
+    let supervisor = tokio::spawn(supervise(Arc::clone(world)));
     happen_all(world, &options.schedule(), began).await;
     tokio::time::sleep_until(began + Duration::from_millis(options.ms)).await;
     for producer in producers {
         producer.await.unwrap();
     }
+    supervisor.abort();
     let added = std::mem::take(&mut *added.lock().unwrap());
     scene.end(added).await
 }
@@ -156,7 +159,7 @@ impl Scene {
         let over = Instant::now();
         drain(&world, &options).await;
         let drained = over.elapsed();
-        let ended = stop(&world).await;
+        let (ended, gave_up_starting) = stop(&world).await;
         let mut db = world.own_connection().await;
         let now = now_ms() as f64;
         crate::support::wait::until("MONITOR to have told all", async || {
@@ -173,14 +176,14 @@ impl Scene {
             faults: std::mem::take(&mut *world.happened.lock().unwrap()),
             standing,
         };
-        Verdict { judgement: judge(&history), history, options, drained, ended }
+        Verdict { judgement: judge(&history), history, options, drained, ended, gave_up_starting }
     }
 }
 
 async fn world(options: &Options, place: &Place) -> World {
-    // What `kill -9` of the server takes from a file that is written with every command is nothing: only a machine that
-    // dies loses the last second.
-    let redis = Redis::start_with(&["--appendonly", "yes", "--appendfsync", "everysec"]);
+    // With `everysec` a server whose disk is slow answers before it has written (up to 2 s), and `kill -9` of it loses
+    // what was acknowledged: seen here. With `always` nothing may be lost.
+    let redis = Redis::start_with(&["--appendonly", "yes", "--appendfsync", "always"]);
     let port = match options.cut {
         Some(guard) => guards::relay(guard, options.dialect, redis.port()).await,
         None => redis.port(),
@@ -236,6 +239,16 @@ async fn happen_all(world: &Arc<World>, planned: &[Planned], began: Instant) {
     }
 }
 
+/// Starts workers again that ended by themselves, as an init system does.
+async fn supervise(world: Arc<World>) {
+    loop {
+        for worker in &world.workers {
+            worker.lock().await.look_after();
+        }
+        tokio::time::sleep(SUPERVISOR_LOOKS).await;
+    }
+}
+
 /// Until every job has ended, or the limit is reached: the judge will say what was left.
 async fn drain(world: &World, options: &Options) {
     let limit = Instant::now() + DRAIN_LIMIT;
@@ -257,15 +270,16 @@ async fn drain(world: &World, options: &Options) {
     }
 }
 
-/// Stops all workers. What they had to complain of.
-async fn stop(world: &World) -> Vec<String> {
-    let mut ended = Vec::new();
+/// Stops all workers. What they had to complain of, and how many starts were given up.
+async fn stop(world: &World) -> (Vec<String>, usize) {
+    let (mut ended, mut gave_up_starting) = (Vec::new(), 0);
     for (number, worker) in world.workers.iter().enumerate() {
         let mut worker = worker.lock().await;
         worker.stop().await;
+        gave_up_starting += worker.gave_up_starting;
         let is_ours = worker.is_ours();
         ended
             .extend(worker.ended.drain(..).filter(|_| is_ours).map(|what| format!("worker {number} {what}")));
     }
-    ended
+    (ended, gave_up_starting)
 }
