@@ -23,12 +23,12 @@ let worker;
 if (library === 'bull') {
   worker = new Bull('q', url, { settings: stalls });
   worker.process('*', Number(concurrency), (job) => handle(job,
-    [() => job.progress(99), () => job.log('stale line'), () => job.update({ stale: true })])).catch(() => {});
+    [() => job.progress(process.pid), () => job.log(`line of ${process.pid}`), () => job.update({ by: process.pid })])).catch(() => {});
   await worker.isReady();
 } else {
   const connection = { host: '127.0.0.1', port: Number(new URL(url).port), maxRetriesPerRequest: null };
   worker = new Worker('q', (job) => handle(job,
-    [() => job.updateProgress(99), () => job.log('stale line'), () => job.updateData({ stale: true })]),
+    [() => job.updateProgress(process.pid), () => job.log(`line of ${process.pid}`), () => job.updateData({ by: process.pid })]),
   { connection, concurrency: Number(concurrency), ...stalls });
   await worker.waitUntilReady();
 }

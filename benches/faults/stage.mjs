@@ -80,6 +80,12 @@ export class Stage {
     return `${(await queue.add('x', data, options)).id}`;
   }
 
+  /** The same by a new producer. */
+  async addAnew(data) {
+    delete this[`producer ${this.redis.url}`];
+    return this.add(data);
+  }
+
   producer(url = this.redis.url) {
     const key = `producer ${url}`;
     const port = Number(new URL(url).port);
@@ -137,6 +143,7 @@ export class Stage {
     const job = decodeURIComponent(request.headers['job-id']);
     let data = null;
     try { data = JSON.parse(body); } catch { /* told as garbage by the row that counts it */ }
+    const run = this.events('start').length + 1;
     this.note({ event: 'start', job, data });
     response.on('error', () => {});
     if (data?.tells) {
@@ -146,7 +153,7 @@ export class Stage {
     await pause(data?.ms ?? 0);
     this.note({ event: 'end', job });
     if (data?.tells) {
-      for (const line of [{ progress: 99 }, { log: 'stale line' }, { checkpoint: { stale: true } }]) response.write(`${JSON.stringify(line)}\n`);
+      for (const line of [{ progress: run }, { log: `line of ${run}` }, { checkpoint: { run } }]) response.write(`${JSON.stringify(line)}\n`);
       response.end(`${JSON.stringify({ result: `done-${job}` })}\n`);
     } else {
       response.setHeader('content-type', 'application/json');

@@ -51,6 +51,8 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn create(path: &Path) -> Recorder {
+        // Of an earlier run whose files were kept.
+        let _ = std::fs::remove_file(path);
         let file = OpenOptions::new().create(true).append(true).open(path).unwrap();
         Recorder { path: path.to_owned(), file: Arc::new(file) }
     }

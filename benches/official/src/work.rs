@@ -23,13 +23,14 @@ async fn handle(mut job: Job) -> Value {
     tokio::time::sleep(Duration::from_millis(ms)).await;
     if job.data()["tells"] == true {
         // Each for itself: a refused one must not keep the others back.
-        let progress = serde_json::from_value(json!(99));
+        let pid = std::process::id();
+        let progress = serde_json::from_value(json!(pid));
         let _ = match progress {
             Ok(progress) => job.update_progress(progress).await.is_ok(),
             Err(_) => false,
         };
-        let _ = job.log("stale line").await;
-        let _ = job.update_data(json!({"stale": true})).await;
+        let _ = job.log(&format!("line of {pid}")).await;
+        let _ = job.update_data(json!({"by": pid})).await;
     }
     say(&json!({"event": "end", "job": id}));
     json!(format!("done-{id}"))
@@ -63,6 +64,8 @@ pub async fn work(url: &str, queue: &str, rest: &[String]) -> Result<(), Box<dyn
             }
         }
     });
+    // It returns when its loops have begun.
     worker.run().await?;
+    std::future::pending::<()>().await;
     Ok(())
 }
