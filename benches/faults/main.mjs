@@ -1,8 +1,9 @@
 // Bull, BullMQ, bullmq-official and Bullock beside each other under the same faults; prints a table in Markdown.
 //
 //   node faults/main.mjs [--only row,row] [--who bull,bullmq,official,bullock,bullock-bullmq] [--at-once 2]
+//     [--stale 1000] [--quiet 10]
 //
-// Each cell has a redis-server and workers of its own. Peers' settings: the defaults where the row says so, else a lock of 2 s and a
+// --stale: so many jobs run in the worker that is stopped; --quiet: so many minutes without a fault. Each cell has a redis-server and workers of its own. Peers' settings: the defaults where the row says so, else a lock of 2 s and a
 // stalled check every second.
 import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
@@ -15,14 +16,17 @@ import * as lostAdd from './rows/lost-add.mjs';
 import * as lostFinish from './rows/lost-finish.mjs';
 import * as outOfMemory from './rows/out-of-memory.mjs';
 import * as paused from './rows/paused.mjs';
+import * as quiet from './rows/quiet.mjs';
 import * as readOnly from './rows/read-only.mjs';
 import * as reserved from './rows/reserved.mjs';
 import * as restart from './rows/restart.mjs';
 import * as stale from './rows/stale.mjs';
 
-const ROWS = [killed, stale, halfOpen, outOfMemory, readOnly, paused, lostAdd, lostFinish, corrupt, clock, restart, reserved];
+const ROWS = [killed, quiet, stale, halfOpen, outOfMemory, readOnly, paused, lostAdd, lostFinish, corrupt, clock, restart, reserved];
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, who: { type: 'string' }, 'at-once': { type: 'string', default: '1' } } });
+const { values } = parseArgs({ options: { only: { type: 'string' }, who: { type: 'string' }, 'at-once': { type: 'string', default: '1' },
+  stale: { type: 'string', default: '20' }, quiet: { type: 'string', default: '1' } } });
+const settings = { stale: Number(values.stale), quiet: Number(values.quiet) };
 const pick = (text, all, what) => {
   if (!text) return all;
   return text.split(',').map((name) => {
@@ -43,7 +47,7 @@ const found = new Map();
 async function lane() {
   for (let cell = cells.shift(); cell; cell = cells.shift()) {
     const { row, name } = cell;
-    const said = await row.run(CONTENDERS[name]).catch((error) => `not measured: ${error.message.split('\n')[0]}`);
+    const said = await row.run(CONTENDERS[name], settings).catch((error) => `not measured: ${error.message.split('\n')[0]}`);
     found.set(`${row.row} ${name}`, said);
     console.error(`${row.row}, ${CONTENDERS[name].title}: ${said}`);
   }

@@ -16,8 +16,8 @@ fn design(id: &str, fails: u64) -> Design {
 }
 
 fn run(run: &str, job: &str, attempt: u64, start: i64, end: Option<(i64, As)>) -> Run {
-    let (run, job) = (run.to_owned(), job.to_owned());
-    Run { token: Some(format!("w:{run}")), run, job, attempt, by: "ours".into(), start, end }
+    let (id, job) = (run.to_owned(), job.to_owned());
+    Run { token: Some(format!("w:{id}")), id, job, attempt, by: "ours".into(), start, end }
 }
 
 fn seen(at: i64, call: u64, job: &str, what: What) -> Seen {

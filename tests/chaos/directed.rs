@@ -41,7 +41,7 @@ async fn a_late_word(guard: Option<Guard>, dialect: Dialect, name: &'static str,
     let first = wait::value("the first run", async || scene.recorder.runs().into_iter().next()).await;
     let token = first.token.unwrap();
     let holder = usize::from(token.starts_with("w1:"));
-    let until = first.start + hold_ms as i64;
+    let until = first.start + hold_ms.cast_signed();
     tokio::time::sleep(Duration::from_millis((until - now_ms()).max(0) as u64)).await;
     scene.world.proxies[holder].hold();
     wait::until("the other worker's run", async || scene.recorder.runs().len() > 1).await;

@@ -138,7 +138,7 @@ impl Worker {
         }
         self.signal(Signal::SIGTERM);
         if let Some(mut process) = self.process.take() {
-            let status = process.wait(Duration::from_secs(60)).await;
+            let status = process.wait(Duration::from_mins(1)).await;
             if status.code() != Some(0) {
                 self.ended.push(format!("asked to stop: {status}; see {}", self.log.display()));
             }

@@ -204,7 +204,7 @@ impl Case<'_> {
             judgement.recovered += 1;
         }
         match stands.states.as_slice() {
-            ["completed"] | ["failed"] if stands.fields.is_empty() => {
+            ["completed" | "failed"] if stands.fields.is_empty() => {
                 judgement.found(Class::Lost, self.id(), false, "its hash is gone".into());
             }
             ["completed"] => {
@@ -217,11 +217,11 @@ impl Case<'_> {
             }
             ["failed"] => {
                 judgement.failed += 1;
-                if !design.is_doomed() {
+                if design.is_doomed() {
+                    self.is_as_designed(judgement, "failedReason", As::Failed);
+                } else {
                     let why = format!("it was to succeed; {:?}", stands.fields.get("failedReason"));
                     judgement.found(Class::WronglyDead, self.id(), self.has_peer(), why);
-                } else {
-                    self.is_as_designed(judgement, "failedReason", As::Failed);
                 }
             }
             [] => {
@@ -246,7 +246,7 @@ impl Case<'_> {
         let by_peer = self.has_peer();
         let run_of = |field: &str| {
             let run = crate::monitor::run_in(fields.get(field)?)?;
-            self.runs.iter().find(|one| one.run == run)
+            self.runs.iter().find(|one| one.id == run)
         };
         match run_of(field) {
             Some(run) if run.end.is_some_and(|(_, end)| end == how) => {}

@@ -24,7 +24,7 @@ impl Case<'_> {
     }
 
     fn is_never_early(&self, judgement: &mut Judgement) {
-        let due = self.added.at + self.added.design.delay_ms as i64;
+        let due = self.added.at + self.added.design.delay_ms.cast_signed();
         if let Some(run) = self.runs.first()
             && run.start < due
         {
@@ -64,7 +64,7 @@ impl Case<'_> {
                 && self.tale.grants.iter().rposition(|other| other.token == grant.token) == Some(number)
             {
                 let script = script.unwrap_or("another script");
-                let why = format!("{script} let the lock of {} go at {at:.0}, while it was at work", run.run);
+                let why = format!("{script} let the lock of {} go at {at:.0}, while it was at work", run.id);
                 judgement.found(Class::Unexplained, self.job(), run.by == "node", why);
             }
         }
@@ -76,28 +76,30 @@ impl Case<'_> {
         for (place, run) in self.runs.iter().enumerate() {
             let by_peer = run.by == "node";
             let Some(own) = self.tale.grant_of(run.token.as_deref(), run.start) else {
-                let why = format!("{} ran, and never held the job", run.run);
+                let why = format!("{} ran, and never held the job", run.id);
                 judgement.found(Class::Unexplained, self.job(), by_peer, why);
                 continue;
             };
             if run.start as f64 > self.tale.grants[own].end() + SLACK_MS {
                 judgement.late_starts += 1;
             }
+            let mut is_repeat = false;
             let before = self.runs[..place].iter().filter(|other| other.attempt == run.attempt);
             for other in before {
                 is_duplicated |=
                     [run, other].iter().all(|one| one.end.is_some_and(|(_, how)| how != As::Dropped));
                 let others = self.tale.grant_of(other.token.as_deref(), other.start);
                 match others.map(|others| self.is_over(others, own)) {
-                    Some(Ok(())) => judgement.rerun += 1,
+                    Some(Ok(())) => is_repeat = true,
                     Some(Err(why)) => {
                         let why =
-                            format!("attempt {} ran as {} and as {}: {why}", run.attempt, other.run, run.run);
+                            format!("attempt {} ran as {} and as {}: {why}", run.attempt, other.id, run.id);
                         judgement.found(Class::Unexplained, self.job(), by_peer || other.by == "node", why);
                     }
                     None => {}
                 }
             }
+            judgement.rerun += usize::from(is_repeat);
         }
         judgement.duplicated += usize::from(is_duplicated);
     }
@@ -121,7 +123,7 @@ impl Case<'_> {
     }
 
     fn is_by_the_holder(&self, written: &Written, judgement: &mut Judgement) {
-        let Some(run) = self.runs.iter().find(|run| run.run == written.run) else {
+        let Some(run) = self.runs.iter().find(|run| run.id == written.run) else {
             let why = format!("{} of {}, which nobody knows", written.field, written.run);
             judgement.found(Class::StaleWrite, self.job(), false, why);
             return;
@@ -132,7 +134,7 @@ impl Case<'_> {
             let holder = written.holder.as_deref().unwrap_or("nobody");
             let why = format!(
                 "{} wrote {} at {:.0}, when {holder} held the job",
-                run.run, written.field, written.at
+                run.id, written.field, written.at
             );
             judgement.found(Class::StaleWrite, self.job(), run.by == "node", why);
         }

@@ -24,6 +24,7 @@ mod schedule;
 mod seed;
 #[path = "../support/mod.rs"]
 mod support;
+mod versions;
 
 use std::path::{Path, PathBuf};
 
@@ -59,6 +60,10 @@ async fn thirty_seconds_of_chaos_by_a_new_seed_lose_nothing_and_do_nothing_unexp
 async fn the_chaos_that_the_script_asks_for() {
     let options = asked::options(|name| std::env::var(format!("CHAOS_{name}")).ok());
     let options = options.unwrap_or_else(|problem| panic!("{problem}"));
+    println!("\nfaults of seed {}:", options.seed);
+    for planned in options.schedule() {
+        println!("  {planned}");
+    }
     let verdict = run(options).await;
     println!("\n{}", verdict.summary());
     assert!(verdict.is_passed(), "seed {} did not pass", verdict.options.seed);

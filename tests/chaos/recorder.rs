@@ -31,7 +31,7 @@ pub(crate) enum As {
 /// One run of a handler.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
-    pub run: String,
+    pub id: String,
     pub job: String,
     pub attempt: u64,
     /// The job's lock, where the handler is told.
@@ -97,7 +97,7 @@ fn read(text: &str) -> Vec<Run> {
         match line {
             Line::Start { run, job, attempt, token, by, at } => {
                 places.insert(run.clone(), runs.len());
-                runs.push(Run { run, job, attempt, token, by, start: at, end: None });
+                runs.push(Run { id: run, job, attempt, token, by, start: at, end: None });
             }
             Line::End { run, at, r#as } => {
                 // A request that was answered and dropped afterwards has ended by its answer.

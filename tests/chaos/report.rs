@@ -111,11 +111,11 @@ impl Verdict {
             let token = run.token.as_deref().unwrap_or("its lock");
             lines.push((
                 run.start as f64,
-                format!("{} begins attempt {} with {token} ({})", run.run, run.attempt, run.by),
+                format!("{} begins attempt {} with {token} ({})", run.id, run.attempt, run.by),
             ));
             match run.end {
-                Some((at, how)) => lines.push((at as f64, format!("{} ends: {how:?}", run.run))),
-                None => lines.push((run.start as f64, format!("{} never ends", run.run))),
+                Some((at, how)) => lines.push((at as f64, format!("{} ends: {how:?}", run.id))),
+                None => lines.push((run.start as f64, format!("{} never ends", run.id))),
             }
         }
         for seen in self.history.seen.iter().filter(|seen| seen.job == job) {
