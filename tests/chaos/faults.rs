@@ -32,9 +32,15 @@ pub(crate) async fn happen(world: Arc<World>, planned: Planned) {
         }
         Fault::CutReply => world.proxies[planned.target].lose(Lose::next("EVALSHA")),
         Fault::Blackhole => world.proxies[planned.target].blackhole_existing(),
+        Fault::Hold => {
+            world.proxies[planned.target].hold();
+            tokio::time::sleep(lasts).await;
+            world.proxies[planned.target].pass();
+        }
         Fault::ClientKill => kill_clients(&mut world.own_connection().await).await,
         Fault::ScriptFlush => {
             ask(&mut world.own_connection().await, &["SCRIPT", "FLUSH"]).await;
+            world.teach_again().await;
         }
         Fault::OutOfMemory => {
             let mut db = world.own_connection().await;
@@ -81,6 +87,7 @@ async fn kill_redis(world: &World, lasts: Duration) {
     tokio::time::sleep(lasts).await;
     tokio::task::block_in_place(|| redis.restart());
     drop(redis);
+    world.teach_again().await;
     world.monitor.follow().await;
     let mut db = world.own_connection().await;
     let locks: Vec<String> =

@@ -75,7 +75,7 @@ pub(crate) fn names(dialect: Dialect, guard: Option<Guard>) -> HashMap<String, &
 /// Stands in front of Redis and cuts the guard out of what passes. Its port; it lives as long as the runtime.
 pub(crate) async fn relay(guard: Guard, dialect: Dialect, redis: u16) -> u16 {
     let cuts = guard.scripts(dialect);
-    teach(&cuts, redis).await;
+    teach(guard, dialect, redis).await;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -91,11 +91,11 @@ pub(crate) async fn relay(guard: Guard, dialect: Dialect, redis: u16) -> u16 {
     port
 }
 
-/// Loads the cut scripts.
-async fn teach(cuts: &[(String, String, String)], redis: u16) {
+/// Loads the cut scripts, which the workers cannot: again when the server has forgotten them.
+pub(crate) async fn teach(guard: Guard, dialect: Dialect, redis: u16) {
     let client = redis::Client::open(format!("redis://127.0.0.1:{redis}")).unwrap();
     let mut db = client.get_multiplexed_async_connection().await.unwrap();
-    for (_, _, text) in cuts {
+    for (_, _, text) in guard.scripts(dialect) {
         let _: String = redis::cmd("SCRIPT").arg("LOAD").arg(text).query_async(&mut db).await.unwrap();
     }
 }

@@ -90,6 +90,7 @@ pub(crate) struct World {
     pub proxies: Vec<Proxy>,
     pub workers: Vec<Mutex<Worker>>,
     pub happened: std::sync::Mutex<Vec<Happened>>,
+    cut: Option<(Guard, Dialect)>,
 }
 
 impl World {
@@ -102,6 +103,13 @@ impl World {
                 Err(error) => assert!(Instant::now() < limit, "no connection of the judge's own: {error}"),
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The server has forgotten all scripts: those that the workers do not have are taught again.
+    pub(crate) async fn teach_again(&self) {
+        if let Some((guard, dialect)) = self.cut {
+            guards::teach(guard, dialect, self.redis.lock().await.port()).await;
         }
     }
 
@@ -201,7 +209,9 @@ async fn world(options: &Options, place: &Place) -> World {
         workers.push(Mutex::new(worker));
     }
     let url = redis.url();
-    World { redis: Mutex::new(redis), url, monitor, proxies, workers, happened: std::sync::Mutex::default() }
+    let cut = options.cut.map(|guard| (guard, options.dialect));
+    let happened = std::sync::Mutex::default();
+    World { redis: Mutex::new(redis), url, monitor, proxies, workers, happened, cut }
 }
 
 /// Half of the jobs by npm `bull` or `bullmq`, straight to Redis, half by us, through a proxy.

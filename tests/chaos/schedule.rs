@@ -15,6 +15,8 @@ pub(crate) enum Fault {
     CutReply,
     /// The open connections of this process fall silent for good; new ones pass.
     Blackhole,
+    /// Nothing of this process' network moves for `ms`; then all of it arrives, late.
+    Hold,
     /// All connections to Redis but the judge's are killed by the server.
     ClientKill,
     /// The server forgets all scripts.
@@ -28,11 +30,12 @@ pub(crate) enum Fault {
 }
 
 /// How often each comes, of a hundred faults.
-const SHARES: [(Fault, u64); 9] = [
+const SHARES: [(Fault, u64); 10] = [
     (Fault::Kill, 30),
     (Fault::Stop, 20),
     (Fault::CutReply, 15),
-    (Fault::Blackhole, 10),
+    (Fault::Blackhole, 5),
+    (Fault::Hold, 5),
     (Fault::ClientKill, 5),
     (Fault::ScriptFlush, 5),
     (Fault::OutOfMemory, 5),
@@ -47,6 +50,7 @@ impl Fault {
             Fault::Stop => "SIGSTOP",
             Fault::CutReply => "reply cut",
             Fault::Blackhole => "blackhole",
+            Fault::Hold => "network held",
             Fault::ClientKill => "CLIENT KILL",
             Fault::ScriptFlush => "SCRIPT FLUSH",
             Fault::OutOfMemory => "out of memory",
@@ -57,13 +61,13 @@ impl Fault {
 
     /// Happens to one process and not to the server.
     pub(crate) fn is_of_a_process(self) -> bool {
-        matches!(self, Fault::Kill | Fault::Stop | Fault::CutReply | Fault::Blackhole)
+        matches!(self, Fault::Kill | Fault::Stop | Fault::CutReply | Fault::Blackhole | Fault::Hold)
     }
 
     /// How long it lasts, ms.
     fn lasts(self, lease_ms: u64, draws: &mut Draws) -> u64 {
         match self {
-            Fault::Stop => draws.between(lease_ms / 2, lease_ms * 3),
+            Fault::Stop | Fault::Hold => draws.between(lease_ms / 2, lease_ms * 3),
             // Until it is started again.
             Fault::Kill => draws.between(50, 500),
             Fault::CutReply | Fault::Blackhole => 500,
