@@ -3,8 +3,8 @@
 //   node faults/main.mjs [--only row,row] [--who bull,bullmq,official,bullock,bullock-bullmq] [--at-once 2]
 //     [--stale 1000] [--quiet 10]
 //
-// --stale: so many jobs run in the worker that is stopped; --quiet: so many minutes without a fault. Each cell has a redis-server and workers of its own. Peers' settings: the defaults where the row says so, else a lock of 2 s and a
-// stalled check every second.
+// --stale: so many jobs run in the worker that is stopped; --quiet: so many minutes without a fault. Each cell has a redis-server
+// and workers of its own. Peers' settings: the defaults where the row says so, else a lock of 2 s and a stalled check every second.
 import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { CONTENDERS } from './contenders.mjs';

@@ -90,9 +90,11 @@ export class Stage {
     const key = `producer ${url}`;
     const port = Number(new URL(url).port);
     const connection = { host: '127.0.0.1', port, maxRetriesPerRequest: null };
-    const queue = this[key] ??= this.contender.layout === 'bull' ? new Bull('q', url) : new Queue('q', { connection });
-    queue.on('error', () => {});
-    return queue;
+    if (!this[key]) {
+      this[key] = this.contender.layout === 'bull' ? new Bull('q', url) : new Queue('q', { connection });
+      this[key].on('error', () => {});
+    }
+    return this[key];
   }
 
   note(event) {
