@@ -44,7 +44,11 @@ impl Case<'_> {
             let run = self.run_of(number);
             if grant.was_robbed {
                 let next = &self.tale.grants[number + 1];
-                let by_peer = self.run_of(number + 1).is_some_and(|run| run.by == "node");
+                // npm bull locks a job that it popped long ago without a look whether somebody has put it back to
+                // waiting since, where anybody may take it.
+                let by_peer = [number, number + 1]
+                    .iter()
+                    .any(|one| self.run_of(*one).is_some_and(|run| run.by == "node"));
                 let why = format!(
                     "{} took it at {:.0}, {:.0} ms before the lease of {} was over",
                     next.token,
