@@ -21,7 +21,7 @@ fn run(run: &str, job: &str, attempt: u64, start: i64, end: Option<(i64, As)>) -
 }
 
 fn seen(at: i64, call: u64, job: &str, what: What) -> Seen {
-    Seen { at: at as f64, call, script: None, job: job.to_owned(), what }
+    Seen { at: at as f64, began: at as f64, call, script: None, job: job.to_owned(), what }
 }
 
 fn lock(at: i64, run: &str) -> Seen {
@@ -191,6 +191,17 @@ fn a_second_run_while_the_first_one_holds_its_lease_is_found() {
     let judgement = judge(&history);
     has(&judgement, Class::DoubleLease);
     has(&judgement, Class::Unexplained);
+}
+
+#[test]
+fn a_lease_counts_from_the_beginning_of_the_script_that_gave_it() {
+    let mut history = recovered();
+    // Told 30 ms late; it runs out 2000 ms after 980.
+    (history.seen[0].at, history.seen[0].began) = (1010.0, 980.0);
+    history.runs[0].start = 1015;
+    (history.seen[1].at, history.seen[1].began) = (2985.0, 2985.0);
+    let judgement = judge(&history);
+    assert!(judgement.is_clean(), "{:#?}", judgement.findings);
 }
 
 #[test]

@@ -14,8 +14,10 @@ pub(crate) struct Grant {
     pub from: f64,
     /// When it was written or prolonged last.
     pub renewed: f64,
-    /// When it runs out unless it is prolonged.
+    /// When it runs out unless it is prolonged, at the earliest and at the latest: the server's clock is read somewhere
+    /// between the beginning of a script and what it tells of.
     pub until: f64,
+    pub until_at_most: f64,
     /// When it was let go before that, by which call and script.
     pub released: Option<(f64, u64, Option<&'static str>)>,
     /// Another token took the lock while it was held.
@@ -26,7 +28,7 @@ impl Grant {
     pub(crate) fn holds_at(&self, at: f64) -> bool {
         self.from <= at + SLACK_MS
             && self.released.is_none_or(|(end, ..)| at <= end)
-            && at < self.until + SLACK_MS
+            && at < self.until_at_most + SLACK_MS
     }
 
     /// When it ended.
@@ -68,11 +70,11 @@ impl Tale {
         let last = self.grants.last_mut();
         match &seen.what {
             What::Lock { token, ms } => {
-                let until = at + ms;
+                let (until, until_at_most) = (seen.began + ms, at + ms);
                 match last {
                     // BullMQ and Bull renew by writing the lock anew.
                     Some(grant) if grant.token == *token && grant.holds_at(at) => {
-                        (grant.renewed, grant.until) = (at, until);
+                        (grant.renewed, grant.until, grant.until_at_most) = (at, until, until_at_most);
                     }
                     last => {
                         if let Some(grant) = last {
@@ -84,6 +86,7 @@ impl Tale {
                             from: at,
                             renewed: at,
                             until,
+                            until_at_most,
                             released,
                             was_robbed: false,
                         });
@@ -92,7 +95,7 @@ impl Tale {
             }
             What::Prolong { ms } => {
                 if let Some(grant) = last.filter(|grant| grant.holds_at(at)) {
-                    (grant.renewed, grant.until) = (at, at + ms);
+                    (grant.renewed, grant.until, grant.until_at_most) = (at, seen.began + ms, at + ms);
                 }
             }
             What::Unlock => {

@@ -19,6 +19,9 @@ pub(crate) const UNSEEN: &str = "unseen, before the server was killed";
 pub(crate) struct Seen {
     /// Redis' time, ms.
     pub at: f64,
+    /// When the command or script began that it was done by: times to live count from there. A server that is made to
+    /// wait in mid-script tells of what it does later than it does it.
+    pub began: f64,
     /// Number of the command, or of the script that it was done by: one script is one number.
     pub call: u64,
     /// The script's name, if it is one of ours.
@@ -94,6 +97,7 @@ impl Monitor {
         let mut reader = self.shared.lock().unwrap();
         reader.calls += 1;
         (reader.script, reader.last_at) = (None, crate::recorder::now_ms() as f64);
+        reader.began = reader.last_at;
         let mut held = HashMap::new();
         for (key, token, left) in locks {
             let Some(job) = reader.job_of_lock(key) else { continue };
@@ -136,6 +140,7 @@ struct Reader {
     scripts: HashMap<String, &'static str>,
     seen: Vec<Seen>,
     calls: u64,
+    began: f64,
     script: Option<&'static str>,
     last_at: f64,
 }
@@ -149,7 +154,7 @@ impl Reader {
         let is_of_script = source.ends_with("lua");
         if !is_of_script {
             self.calls += 1;
-            self.script = None;
+            (self.began, self.script) = (self.last_at, None);
         }
         let words = words_of(words);
         let command = words[0].to_ascii_uppercase();
@@ -205,7 +210,14 @@ impl Reader {
     }
 
     fn note(&mut self, job: String, what: What) {
-        self.seen.push(Seen { at: self.last_at, call: self.calls, script: self.script, job, what });
+        self.seen.push(Seen {
+            at: self.last_at,
+            began: self.began,
+            call: self.calls,
+            script: self.script,
+            job,
+            what,
+        });
     }
 }
 
