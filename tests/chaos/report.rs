@@ -38,6 +38,7 @@ impl Verdict {
         let mut line = json!({
             "passed": self.is_passed(),
             "seed": self.options.seed,
+            "commit": std::env::var("CHAOS_COMMIT").ok(),
             "seconds": self.options.ms / 1000,
             "dialect": match self.options.dialect { Dialect::Bull => "bull", Dialect::BullMq => "bullmq" },
             "mixed": self.options.mixed,
