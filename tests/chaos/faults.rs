@@ -84,7 +84,7 @@ async fn kill_redis(world: &World, lasts: Duration) {
     }
     let mut redis = world.redis.lock().await;
     tokio::task::block_in_place(|| redis.crash());
-    tokio::time::sleep(lasts).await;
+    keep_port(redis.port(), lasts).await;
     tokio::task::block_in_place(|| redis.restart());
     drop(redis);
     world.teach_again().await;
@@ -103,4 +103,13 @@ async fn kill_redis(world: &World, lasts: Duration) {
     for proxy in &world.proxies {
         proxy.pass();
     }
+}
+
+/// Nobody else may take the server's port meanwhile. Who connects is turned away.
+async fn keep_port(port: u16, lasts: Duration) {
+    let over = tokio::time::Instant::now() + lasts;
+    let Ok(place) = tokio::net::TcpListener::bind(("127.0.0.1", port)).await else {
+        return tokio::time::sleep_until(over).await;
+    };
+    while let Ok(Ok(_turned_away)) = tokio::time::timeout_at(over, place.accept()).await {}
 }

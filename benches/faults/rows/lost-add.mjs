@@ -6,12 +6,14 @@ export const row = 'lost-add';
 export const measure = 'reply to an add lost: jobs there are for one add';
 export const goal = '1';
 
+const ended = (program, words) => new Promise((resolve) => { spawn(program, words, { stdio: 'ignore' }).on('exit', resolve); });
+
 /** How the contender's own producer adds one job, and a text that is in it. */
 function producing(contender, url) {
   if (contender.title.startsWith('Bullock')) {
     return { text: 'the-one', words: ['job', 'add', 'q', 'x', '--data', '{"mark":"the-one"}', '--dialect', contender.layout, '-r', url] };
   }
-  return contender.binary ? { text: 'shop-0', words: ['add', url, 'q', '1', '1'] } : { text: 'the-one' };
+  return contender.binary ? { text: 'shop-1"', words: ['add', url, 'q', '2', '1'] } : { text: 'the-one' };
 }
 
 export async function run(contender) {
@@ -19,10 +21,14 @@ export async function run(contender) {
   try {
     const url = stage.proxy.url;
     const { text, words } = producing(contender, url);
+    // One before: the server must know the script, or what is lost is only its saying that it does not.
+    if (words) await ended(contender.binary, producing(contender, stage.redis.url).words.map((word) => word.replace('the-one', 'before')));
+    else await stage.add({ mark: 'before' });
+    if (contender.binary && text !== 'the-one') await stage.db.flushdb();
     let lost = false;
     stage.proxy.loseReplyTo(text).then(() => { lost = true; });
     if (words) {
-      await new Promise((resolve) => { spawn(contender.binary, words, { stdio: 'ignore' }).on('exit', resolve); });
+      await ended(contender.binary, words);
     } else {
       const queue = stage.producer(url);
       await (queue.waitUntilReady?.() ?? queue.isReady());
