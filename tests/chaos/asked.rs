@@ -33,6 +33,7 @@ pub(crate) fn options(of: impl Fn(&str) -> Option<String>) -> Result<Options, St
         return Err(format!("--workers {}: expected 2 to 64", options.workers));
     }
     options.jobs = number(text("JOBS"), "--jobs", "a whole number")?.unwrap_or(0);
+    options.binary = text("BINARY").map(PathBuf::from);
     options.other_binary = text("OTHER").map(PathBuf::from);
     options.keep = text("KEEP").map(PathBuf::from);
     options.cut = text("CUT")

@@ -156,13 +156,14 @@ pub(crate) struct Place {
 
 /// Which workers there are.
 pub(crate) fn kinds(options: &Options) -> Vec<Kind> {
+    let own = options.binary.clone().unwrap_or_else(|| PathBuf::from(BINARY));
     (0..options.workers)
         .map(|n| {
             let is_node = options.mixed && n % 2 == 1;
             match &options.other_binary {
                 _ if is_node => Kind::Node,
                 Some(other) if n >= options.workers / 2 => Kind::Ours { binary: other.clone() },
-                _ => Kind::Ours { binary: PathBuf::from(BINARY) },
+                _ => Kind::Ours { binary: own.clone() },
             }
         })
         .collect()

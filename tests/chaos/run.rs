@@ -46,6 +46,8 @@ pub(crate) struct Options {
     pub workers: usize,
     /// 0 = so many a second.
     pub jobs: u64,
+    /// Our workers are of this build instead of the one that was just made.
+    pub binary: Option<PathBuf>,
     /// Another Bullock, which half of our workers are of: a rolling upgrade.
     pub other_binary: Option<PathBuf>,
     /// Cut out of the scripts of all workers.
@@ -64,6 +66,7 @@ impl Options {
             mixed: false,
             workers: 4,
             jobs: 0,
+            binary: None,
             other_binary: None,
             cut: None,
             keep: None,
