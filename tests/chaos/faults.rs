@@ -90,6 +90,7 @@ async fn kill_redis(world: &World, lasts: Duration) {
     world.teach_again().await;
     world.monitor.follow().await;
     let mut db = world.own_connection().await;
+    let since = now_ms();
     let locks: Vec<String> =
         redis::cmd("KEYS").arg(format!("bull:{QUEUE}:*:lock")).query_async(&mut db).await.unwrap();
     let mut held = Vec::new();
@@ -99,7 +100,7 @@ async fn kill_redis(world: &World, lasts: Duration) {
         let (token, left): (Option<String>, i64) = both.query_async(&mut db).await.unwrap();
         held.extend(token.map(|token| (lock, token, left as f64)));
     }
-    world.monitor.stands(&held);
+    world.monitor.stands(since, &held);
     for proxy in &world.proxies {
         proxy.pass();
     }

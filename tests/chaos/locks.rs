@@ -25,10 +25,10 @@ pub(crate) struct Grant {
 }
 
 impl Grant {
-    pub(crate) fn holds_at(&self, at: f64) -> bool {
-        self.from <= at + SLACK_MS
-            && self.released.is_none_or(|(end, ..)| at <= end)
-            && at < self.until_at_most + SLACK_MS
+    /// Whether it, being the last one, may still be held in the eyes of a script that began then. A script sees the clock
+    /// of its beginning, however long the server is kept from going on with it.
+    fn is_held(&self, began: f64) -> bool {
+        self.released.is_none() && began < self.until_at_most + SLACK_MS
     }
 
     /// When it ended.
@@ -73,7 +73,7 @@ impl Tale {
                 let (until, until_at_most) = (seen.began + ms, at + ms);
                 match last {
                     // BullMQ and Bull renew by writing the lock anew.
-                    Some(grant) if grant.token == *token && grant.holds_at(at) => {
+                    Some(grant) if grant.token == *token && grant.is_held(seen.began) => {
                         (grant.renewed, grant.until, grant.until_at_most) = (at, until, until_at_most);
                     }
                     last => {
@@ -94,20 +94,19 @@ impl Tale {
                 }
             }
             What::Prolong { ms } => {
-                if let Some(grant) = last.filter(|grant| grant.holds_at(at)) {
+                if let Some(grant) = last.filter(|grant| grant.is_held(seen.began)) {
                     (grant.renewed, grant.until, grant.until_at_most) = (at, seen.began + ms, at + ms);
                 }
             }
             What::Unlock => {
-                if let Some(grant) = last.filter(|grant| grant.holds_at(at)) {
+                if let Some(grant) = last.filter(|grant| grant.is_held(seen.began)) {
                     grant.released = Some((at, seen.call, seen.script));
                 }
             }
             What::Write { field, run } => {
                 // A script that ends a run lets the lock go first: the run it belonged to is still the holder.
                 let of_this_call = |grant: &&mut Grant| {
-                    grant.released.is_some_and(|(_, call, _)| call == seen.call)
-                        || grant.holds_at(at) && grant.released.is_none()
+                    grant.released.is_some_and(|(_, call, _)| call == seen.call) || grant.is_held(seen.began)
                 };
                 let holder = last.filter(of_this_call).map(|grant| grant.token.clone());
                 self.writes.push(Written { at, field, run: run.clone(), holder });

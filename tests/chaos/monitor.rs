@@ -92,12 +92,12 @@ impl Monitor {
     }
 
     /// Tells what locks there are (key, token, ms left) when nothing can change: the last commands before a server was
-    /// killed may have taken effect untold.
-    pub(crate) fn stands(&self, locks: &[(String, String, f64)]) {
+    /// killed may have taken effect untold. They were read after `since`.
+    pub(crate) fn stands(&self, since: i64, locks: &[(String, String, f64)]) {
         let mut reader = self.shared.lock().unwrap();
         reader.calls += 1;
         (reader.script, reader.last_at) = (None, crate::recorder::now_ms() as f64);
-        reader.began = reader.last_at;
+        reader.began = since as f64;
         let mut held = HashMap::new();
         for (key, token, left) in locks {
             let Some(job) = reader.job_of_lock(key) else { continue };

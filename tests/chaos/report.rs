@@ -120,10 +120,8 @@ impl Verdict {
             }
         }
         for seen in self.history.seen.iter().filter(|seen| seen.job == job) {
-            lines.push((
-                seen.at,
-                format!("redis: {:?} by {}", seen.what, seen.script.unwrap_or("a foreign script")),
-            ));
+            let (by, began) = (seen.script.unwrap_or("a foreign script"), seen.began - zero);
+            lines.push((seen.at, format!("redis: {:?} by {by}, begun at {began:.1}", seen.what)));
         }
         let last = lines.iter().map(|(at, _)| *at).fold(zero, f64::max);
         for fault in &self.history.faults {
