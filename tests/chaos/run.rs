@@ -92,6 +92,8 @@ pub(crate) struct World {
     /// One for each worker, and one for our producer.
     pub proxies: Vec<Proxy>,
     pub workers: Vec<Mutex<Worker>>,
+    /// Held by a fault of the server while it lasts.
+    pub server: Mutex<()>,
     pub happened: std::sync::Mutex<Vec<Happened>>,
     cut: Option<(Guard, Dialect)>,
 }
@@ -121,6 +123,8 @@ impl World {
         let client = redis::Client::open(self.url.as_str())?;
         let mut db = client.get_multiplexed_async_connection_with_config(&config).await?;
         redis::cmd("CLIENT").arg("SETNAME").arg(OWN_NAME).query_async::<()>(&mut db).await?;
+        // LOADING is an error.
+        redis::cmd("PING").query_async::<()>(&mut db).await?;
         Ok(db)
     }
 }
@@ -214,7 +218,16 @@ async fn world(options: &Options, place: &Place) -> World {
     let url = redis.url();
     let cut = options.cut.map(|guard| (guard, options.dialect));
     let happened = std::sync::Mutex::default();
-    World { redis: Mutex::new(redis), url, monitor, proxies, workers, happened, cut }
+    World {
+        redis: Mutex::new(redis),
+        url,
+        monitor,
+        proxies,
+        workers,
+        server: Mutex::default(),
+        happened,
+        cut,
+    }
 }
 
 /// Half of the jobs by npm `bull` or `bullmq`, straight to Redis, half by us, through a proxy.
