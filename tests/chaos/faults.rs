@@ -9,10 +9,11 @@ use redis::aio::MultiplexedConnection;
 use crate::judge::Happened;
 use crate::monitor::OWN_NAME;
 use crate::recorder::now_ms;
-use crate::run::{QUEUE, World};
+use crate::run::QUEUE;
 use crate::schedule::{Fault, Planned};
 use crate::support::process::free_port;
 use crate::support::proxy::Lose;
+use crate::world::World;
 
 /// Does one fault, from its beginning to its end, and writes it down.
 pub(crate) async fn happen(world: Arc<World>, planned: Planned) {

@@ -25,6 +25,7 @@ mod seed;
 #[path = "../support/mod.rs"]
 mod support;
 mod versions;
+mod world;
 
 use std::path::{Path, PathBuf};
 
