@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::bullock::Bullock;
 use crate::support::redis::Redis;
-use crate::support::wait::DEADLINE;
+use crate::support::wait::{self, DEADLINE};
 
 /// What this program writes.
 const LAYOUT: u32 = bullock::store::LAYOUT_VERSION;
@@ -26,13 +26,15 @@ async fn a_queue_that_a_newer_bullock_keeps_records_in_is_refused_and_not_writte
             "[redis]\nurl = \"{}\"\n[queues.q]\ndialect = \"{name}\"\n[queues.q.handlers.\"*\"]\nhttp = \"http://127.0.0.1:9\"\n",
             redis.url()
         );
-        let ended = Bullock::spawn(&config, &[]).wait(DEADLINE).await;
-        assert_eq!(ended.code, Some(2), "{}", ended.output);
+        let mut worker = Bullock::spawn(&config, &[]);
+        let ended = worker.wait(DEADLINE).await;
         let expected = format!(
             "queue \"q\" is refused: a newer bullock keeps its records in it (layout {}); expected layout {LAYOUT}",
             LAYOUT + 1
         );
-        assert!(ended.output.contains(&expected), "{}", ended.output);
+        // What it printed is read by threads that may be a moment behind its end.
+        wait::until("the refusal", async || worker.logs().contains(&expected)).await;
+        assert_eq!(ended.code, Some(2), "{}", worker.logs());
         assert_eq!(redis.dump().await, before, "{name}");
     }
 }
