@@ -4,9 +4,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+use crate::support::wait;
 
 /// Name of the judge's own connections, which no fault touches.
 pub(crate) const OWN_NAME: &str = "judge";
@@ -55,40 +57,39 @@ pub(crate) enum What {
 pub(crate) struct Monitor {
     port: u16,
     shared: Arc<Mutex<Reader>>,
-    /// How often it has begun to follow.
-    following: watch::Sender<u64>,
 }
 
 impl Monitor {
     /// Begins to follow `queue` on the server of this port. `scripts`: names by hash.
     pub(crate) async fn start(port: u16, queue: &str, scripts: HashMap<String, &'static str>) -> Monitor {
         let reader = Reader { base: format!("bull:{queue}:"), scripts, ..Reader::default() };
-        let monitor =
-            Monitor { port, shared: Arc::new(Mutex::new(reader)), following: watch::Sender::new(0) };
+        let monitor = Monitor { port, shared: Arc::new(Mutex::new(reader)) };
         monitor.follow().await;
         monitor
     }
 
     /// Follows, and returns when it does: what happens from here on is seen.
     pub(crate) async fn follow(&self) {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
-        let (read, mut write) = stream.into_split();
-        let mut lines = BufReader::new(read).lines();
-        write.write_all(format!("CLIENT SETNAME {OWN_NAME}\r\nMONITOR\r\n").as_bytes()).await.unwrap();
-        for _ in 0..2 {
-            let answer = lines.next_line().await.unwrap();
-            assert_eq!(answer.as_deref(), Some("+OK"), "MONITOR is refused");
-        }
-        self.following.send_modify(|times| *times += 1);
+        let (mut lines, write) = wait::value("MONITOR", async || self.connect().await.ok()).await;
         let shared = Arc::clone(&self.shared);
-        let following = self.following.clone();
         tokio::spawn(async move {
             let _write = write;
             while let Ok(Some(line)) = lines.next_line().await {
                 shared.lock().unwrap().line(&line);
             }
-            following.send_modify(|times| *times += 1);
         });
+    }
+
+    async fn connect(&self) -> std::io::Result<(Lines<BufReader<OwnedReadHalf>>, OwnedWriteHalf)> {
+        let (read, mut write) = TcpStream::connect(("127.0.0.1", self.port)).await?.into_split();
+        let mut lines = BufReader::new(read).lines();
+        write.write_all(format!("CLIENT SETNAME {OWN_NAME}\r\nMONITOR\r\n").as_bytes()).await?;
+        for _ in 0..2 {
+            if lines.next_line().await?.as_deref() != Some("+OK") {
+                return Err(std::io::Error::other("MONITOR is refused"));
+            }
+        }
+        Ok((lines, write))
     }
 
     /// Tells what locks there are (key, token, ms left) when nothing can change: the last commands before a server was
