@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bullock::wire::Dialect;
 use nix::sys::signal::Signal;
@@ -16,8 +16,8 @@ use crate::support::proxy::Proxy;
 pub(crate) const LEASE_MS: u64 = 2_000;
 /// Jobs of one worker at a time.
 const CONCURRENCY: usize = 8;
-/// An end with an error within this time is one of the start.
-const START_LIMIT: Duration = Duration::from_secs(15);
+/// A worker logs this when it has opened its queue: from here on it has no business ending by itself.
+const OPENED: &str = "\"msg\":\"the queue is ";
 /// Node buries a job that stalled more often: chaos is no reason to.
 const MAX_STALLED: u32 = 1_000;
 
@@ -34,8 +34,9 @@ pub(crate) struct Worker {
     command: Box<dyn Fn() -> Command + Send + Sync>,
     log: PathBuf,
     process: Option<Process>,
-    started: Instant,
-    /// Ended soon after its start, with an error's exit code.
+    /// Bytes of its log when it was started.
+    log_before: usize,
+    /// Ended with an error's exit code before it was at work.
     pub gave_up_starting: usize,
     /// Ended by itself, with this.
     pub ended: Vec<String>,
@@ -69,15 +70,7 @@ impl Worker {
                 })
             }
         };
-        Worker {
-            kind,
-            command,
-            log,
-            process: None,
-            started: Instant::now(),
-            gave_up_starting: 0,
-            ended: Vec::new(),
-        }
+        Worker { kind, command, log, process: None, log_before: 0, gave_up_starting: 0, ended: Vec::new() }
     }
 
     pub(crate) fn is_ours(&self) -> bool {
@@ -95,8 +88,12 @@ impl Worker {
             }
         }
         command.stdin(Stdio::null()).stdout(log()).stderr(log());
+        self.log_before = self.log_text().len();
         self.process = Some(Process::spawn(&mut command).unwrap());
-        self.started = Instant::now();
+    }
+
+    fn log_text(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Notes it if the worker has ended by itself, which it never should, and starts it again.
@@ -105,7 +102,7 @@ impl Worker {
             && let Some(status) = process.ended()
         {
             // A panic's code, a signal, or an end in mid-work is another matter.
-            if matches!(status.code(), Some(1 | 6)) && self.started.elapsed() < START_LIMIT {
+            if matches!(status.code(), Some(1 | 6)) && !self.log_text()[self.log_before..].contains(OPENED) {
                 self.gave_up_starting += 1;
             } else {
                 self.ended.push(format!("ended by itself: {status}; see {}", self.log.display()));
