@@ -12,7 +12,8 @@ const living = new Set();
 process.on('exit', () => living.forEach((server) => server.killNow()));
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
 
-async function freePort() {
+/** A loopback port that was free a moment ago. */
+export async function freePort() {
   const probe = createServer();
   await new Promise((resolve, reject) => probe.on('error', reject).listen(0, '127.0.0.1', resolve));
   const { port } = probe.address();
@@ -29,16 +30,29 @@ export class PrivateRedis {
     server.port = await freePort();
     server.url = `redis://127.0.0.1:${server.port}/0`;
     // No persistence while measuring: a fork in mid-run would be charged to whoever happens to run then.
-    const args = ['redis-server', '--port', `${server.port}`, '--bind', '127.0.0.1', '--dir', server.dir,
+    server.argv = ['redis-server', '--port', `${server.port}`, '--bind', '127.0.0.1', '--dir', server.dir,
       '--save', '', '--appendonly', 'no', '--maxmemory-policy', 'noeviction', '--loglevel', 'warning'];
-    const pinned = core === null ? args : ['taskset', '-c', `${core}`, ...args];
-    server.child = spawn(pinned[0], pinned.slice(1), { stdio: ['ignore', 'ignore', 'inherit'] });
-    server.gone = new Promise((resolve) => server.child.on('exit', resolve));
+    if (core !== null) server.argv.unshift('taskset', '-c', `${core}`);
+    server.#run();
     living.add(server);
     server.client = new Redis(server.url, { retryStrategy: () => 20, maxRetriesPerRequest: null });
     server.client.on('error', () => {}); // refused until it listens; a real failure meets the deadline below
     await server.#answering();
     return server;
+  }
+
+  #run(more = []) {
+    this.child = spawn(this.argv[0], [...this.argv.slice(1), ...more], { stdio: ['ignore', 'ignore', 'inherit'] });
+    this.gone = new Promise((resolve) => this.child.on('exit', resolve));
+  }
+
+  /** Kills the server and starts it again after so many ms, with what its append-only file kept. */
+  async crashFor(ms) {
+    this.child.kill('SIGKILL');
+    await this.gone;
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    this.#run(['--appendonly', 'yes']);
+    await this.#answering();
   }
 
   async #answering() {

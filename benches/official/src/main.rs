@@ -3,6 +3,8 @@
 //! `official drain|add REDIS_URL QUEUE N CONCURRENCY` prints one JSON line. The clock runs from the first call that works to the last job
 //! whose outcome is written; connecting is not counted, for any contender.
 
+mod work;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -18,6 +20,11 @@ const LAST_WRITES_POLL: Duration = Duration::from_micros(500);
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [op, url, queue, rest @ ..] = args.as_slice()
+        && op == "work"
+    {
+        return work::work(url, queue, rest).await;
+    }
     let [op, url, queue, n, concurrency] = args.as_slice() else {
         return Err("usage: official drain|add REDIS_URL QUEUE N CONCURRENCY".into());
     };

@@ -1,0 +1,119 @@
+//! Faults, done to real processes, sockets and servers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use redis::aio::MultiplexedConnection;
+
+use crate::judge::Happened;
+use crate::monitor::OWN_NAME;
+use crate::recorder::now_ms;
+use crate::run::QUEUE;
+use crate::schedule::{Fault, Planned};
+use crate::support::process::free_port;
+use crate::support::proxy::Lose;
+use crate::world::World;
+
+/// Does one fault, from its beginning to its end, and writes it down.
+pub(crate) async fn happen(world: Arc<World>, planned: Planned) {
+    // On a machine that is late, one fault of the server may last into the next.
+    let _alone = if planned.fault.is_of_a_process() { None } else { Some(world.server.lock().await) };
+    let from = now_ms();
+    let lasts = Duration::from_millis(planned.ms);
+    match planned.fault {
+        Fault::Kill => {
+            let mut worker = world.workers[planned.target].lock().await;
+            worker.kill().await;
+            tokio::time::sleep(lasts).await;
+            worker.start();
+        }
+        Fault::Stop => {
+            world.workers[planned.target].lock().await.signal(Signal::SIGSTOP);
+            tokio::time::sleep(lasts).await;
+            world.workers[planned.target].lock().await.signal(Signal::SIGCONT);
+        }
+        Fault::CutReply => world.proxies[planned.target].lose(Lose::next("EVALSHA")),
+        Fault::Blackhole => world.proxies[planned.target].blackhole_existing(),
+        Fault::Hold => {
+            world.proxies[planned.target].hold();
+            tokio::time::sleep(lasts).await;
+            world.proxies[planned.target].pass();
+        }
+        Fault::ClientKill => kill_clients(&mut world.own_connection().await).await,
+        Fault::ScriptFlush => {
+            ask(&mut world.own_connection().await, &["SCRIPT", "FLUSH"]).await;
+            world.teach_again().await;
+        }
+        Fault::OutOfMemory => {
+            let mut db = world.own_connection().await;
+            ask(&mut db, &["CONFIG", "SET", "maxmemory", "1mb"]).await;
+            tokio::time::sleep(lasts).await;
+            ask(&mut db, &["CONFIG", "SET", "maxmemory", "0"]).await;
+        }
+        Fault::ReadOnly => {
+            let mut db = world.own_connection().await;
+            // Of a server that is not there: the data stays.
+            ask(&mut db, &["REPLICAOF", "127.0.0.1", &free_port().to_string()]).await;
+            tokio::time::sleep(lasts).await;
+            ask(&mut world.own_connection().await, &["REPLICAOF", "NO", "ONE"]).await;
+        }
+        Fault::RedisKill => kill_redis(&world, lasts).await,
+    }
+    world.happened.lock().unwrap().push(Happened { what: planned.to_string(), from, to: now_ms() });
+}
+
+async fn ask(db: &mut MultiplexedConnection, words: &[&str]) -> redis::Value {
+    let mut cmd = redis::cmd(words[0]);
+    cmd.arg(&words[1..]);
+    cmd.query_async(db).await.unwrap_or_else(|error| panic!("{words:?}: {error}"))
+}
+
+/// All but the judge's own.
+async fn kill_clients(db: &mut MultiplexedConnection) {
+    let list: String = redis::cmd("CLIENT").arg("LIST").query_async(db).await.unwrap();
+    let own = format!("name={OWN_NAME}");
+    for line in list.lines().filter(|line| !line.split(' ').any(|word| word == own)) {
+        let id = line.split(' ').find_map(|word| word.strip_prefix("id=")).unwrap();
+        let _: redis::Value =
+            redis::cmd("CLIENT").arg("KILL").arg("ID").arg(id).query_async(db).await.unwrap();
+    }
+}
+
+/// `kill -9` of the server, and the same data again. The workers get at it when the judge watches.
+async fn kill_redis(world: &World, lasts: Duration) {
+    for proxy in &world.proxies {
+        proxy.refuse();
+    }
+    let mut redis = world.redis.lock().await;
+    tokio::task::block_in_place(|| redis.crash());
+    keep_port(redis.port(), lasts).await;
+    tokio::task::block_in_place(|| redis.restart());
+    drop(redis);
+    world.teach_again().await;
+    world.monitor.follow().await;
+    let mut db = world.own_connection().await;
+    let since = now_ms();
+    let locks: Vec<String> =
+        redis::cmd("KEYS").arg(format!("bull:{QUEUE}:*:lock")).query_async(&mut db).await.unwrap();
+    let mut held = Vec::new();
+    for lock in locks {
+        let mut both = redis::pipe();
+        both.get(&lock).cmd("PTTL").arg(&lock);
+        let (token, left): (Option<String>, i64) = both.query_async(&mut db).await.unwrap();
+        held.extend(token.map(|token| (lock, token, left as f64)));
+    }
+    world.monitor.stands(since, &held);
+    for proxy in &world.proxies {
+        proxy.pass();
+    }
+}
+
+/// Nobody else may take the server's port meanwhile. Who connects is turned away.
+async fn keep_port(port: u16, lasts: Duration) {
+    let over = tokio::time::Instant::now() + lasts;
+    let Ok(place) = tokio::net::TcpListener::bind(("127.0.0.1", port)).await else {
+        return tokio::time::sleep_until(over).await;
+    };
+    while let Ok(Ok(_turned_away)) = tokio::time::timeout_at(over, place.accept()).await {}
+}

@@ -1,0 +1,71 @@
+//! Chaos: real workers, killed, stopped and cut off, a Redis that is killed, full and demoted, and a judge that knows
+//! every job, every run and every lease. `script/chaos` runs more of it, by seed; docs/chaos.md says how to read it.
+
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+
+mod asked;
+mod backend;
+mod bad_histories;
+mod directed;
+mod faults;
+mod fleet;
+mod guards;
+mod job;
+mod judge;
+mod leases;
+mod locks;
+mod monitor;
+mod producers;
+mod recorder;
+mod report;
+mod run;
+mod scan;
+mod schedule;
+mod seed;
+#[path = "../support/mod.rs"]
+mod support;
+mod versions;
+mod world;
+
+use std::path::{Path, PathBuf};
+
+use bullock::wire::Dialect;
+
+use run::{Options, run};
+
+/// Where the npm packages of the tests are.
+fn node_directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node")
+}
+
+async fn passes(options: Options) {
+    println!("seed {}", options.seed);
+    let verdict = run(options).await;
+    println!("{}", verdict.summary());
+    assert!(verdict.is_passed(), "{}", verdict.summary());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thirty_seconds_of_chaos_by_a_known_seed_lose_nothing_and_do_nothing_unexplained() {
+    passes(Options::of(7, Dialect::Bull)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thirty_seconds_of_chaos_by_a_new_seed_lose_nothing_and_do_nothing_unexplained() {
+    let seed = recorder::now_ms() as u64 % 1_000_000;
+    passes(Options::of(seed, Dialect::BullMq)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "run by script/chaos, which says with what seed and for how long"]
+async fn the_chaos_that_the_script_asks_for() {
+    let options = asked::options(|name| std::env::var(format!("CHAOS_{name}")).ok());
+    let options = options.unwrap_or_else(|problem| panic!("{problem}"));
+    println!("\nfaults of seed {}:", options.seed);
+    for planned in options.schedule() {
+        println!("  {planned}");
+    }
+    let verdict = run(options).await;
+    println!("\n{}", verdict.summary());
+    assert!(verdict.is_passed(), "seed {} did not pass", verdict.options.seed);
+}

@@ -1,0 +1,76 @@
+//! Producers: npm `bull` or `bullmq`, and our own library. A job whose add is not acknowledged is added again under the
+//! same id, as a careful producer does, until it is or time is up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bullock::wire::Dialect;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::job::Design;
+use crate::judge::Added;
+use crate::recorder::now_ms;
+use crate::run::{Options, QUEUE};
+use crate::support::node::BullQueue;
+
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// How long a job is tried to be added.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Who takes the jobs.
+pub(crate) enum Producer {
+    Node(Box<BullQueue>),
+    Ours(bullock::Queue),
+}
+
+impl Producer {
+    pub(crate) async fn node(options: &Options, url: &str) -> Producer {
+        let queue = match options.dialect {
+            Dialect::Bull => BullQueue::open(url, QUEUE).await,
+            Dialect::BullMq => BullQueue::open_mq(6, url, QUEUE, &json!({})).await,
+        };
+        Producer::Node(Box::new(queue))
+    }
+
+    pub(crate) fn ours(options: &Options, url: &str) -> Producer {
+        Producer::Ours(bullock::Queue::open_as(options.dialect, url, "bull", QUEUE).unwrap())
+    }
+
+    async fn add(&mut self, design: &Design) -> Result<(), String> {
+        match self {
+            Producer::Node(queue) => {
+                let words: Value = json!([design.name, design.data(), design.opts()]);
+                queue.call("add", words).await.map(drop)
+            }
+            Producer::Ours(queue) => {
+                let added = queue.add(design.name, &design.data(), design.opts()).await;
+                added.map(drop).map_err(|error| error.to_string())
+            }
+        }
+    }
+
+    /// Adds jobs, each not before its time, which is so long after `began`.
+    pub(crate) async fn produce(
+        mut self,
+        jobs: Vec<(Duration, Design)>,
+        began: Instant,
+        added: Arc<std::sync::Mutex<Vec<Added>>>,
+    ) {
+        for (due, design) in jobs {
+            tokio::time::sleep_until(began + due).await;
+            let (at, first) = (now_ms(), Instant::now());
+            let mut was_acknowledged = false;
+            while !was_acknowledged && first.elapsed() < PATIENCE {
+                match self.add(&design).await {
+                    Ok(()) => was_acknowledged = true,
+                    Err(_) => tokio::time::sleep(AGAIN_AFTER).await,
+                }
+            }
+            added.lock().unwrap().push(Added { design, at, was_acknowledged });
+        }
+        if let Producer::Node(queue) = self {
+            queue.close().await;
+        }
+    }
+}
