@@ -3,12 +3,14 @@
 //! Owns: [`Handler`], [`Context`], the trait [`RunWriter`] through which a run writes. Must never know: Redis,
 //! scripts, queues' internals. Called by `worker::executor`, which also implements [`RunWriter`].
 
+pub mod commit;
 mod envelope;
 pub mod exec;
 pub mod http;
 pub mod idempotency;
 pub mod native;
 pub mod stream;
+mod within;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -88,6 +90,16 @@ pub trait RunWriter: Send + Sync + 'static {
     fn update_data(&self, value: Box<RawValue>) -> BoxFuture<'_, Result<(), WriteError>>;
     /// Stores a checkpoint for the next attempt (any JSON, at most 64 KiB).
     fn checkpoint(&self, value: Box<RawValue>) -> BoxFuture<'_, Result<(), WriteError>>;
+    /// Commits a batch of a sync.
+    fn commit<'a>(&'a self, commit: &'a commit::Commit) -> BoxFuture<'a, Result<(), WriteError>>;
+    /// The plan that the last commit of this job left (JSON), by whichever run.
+    fn plan(&self) -> BoxFuture<'_, Result<Option<String>, WriteError>>;
+    /// Items that are to be pushed again and whose time has come, at most `most`.
+    fn due(&self, most: usize) -> BoxFuture<'_, Result<commit::Due, WriteError>>;
+    /// The notes of these items; `None` where there is none.
+    fn notes<'a>(&'a self, ids: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<String>>, WriteError>>;
+    /// Which of these items a commit of this job has handled already.
+    fn seen<'a>(&'a self, ids: &'a [String]) -> BoxFuture<'a, Result<Vec<bool>, WriteError>>;
     /// The last sign of life that a callback has left in Redis for this run, as "how long ago".
     /// `None`: there was none yet. Asked by handlers whose job went on elsewhere (202).
     fn last_callback(&self) -> BoxFuture<'_, Result<Option<Duration>, WriteError>>;
@@ -108,6 +120,8 @@ pub struct RunInfo {
     pub deadline_ms: Option<i64>,
     /// Base of the callback URLs of this job, if an admin server listens.
     pub callback: Option<Arc<str>>,
+    /// What a backend is to know this call by, where that is not the job's own key ([`idempotency::key`]).
+    pub key: Option<Arc<str>>,
 }
 
 /// What a handler gets beside the job.
@@ -163,6 +177,20 @@ impl Context {
     pub async fn checkpoint_raw(&self, value: Box<RawValue>) -> Result<(), WriteError> {
         self.pulse.progress();
         self.writer.checkpoint(value).await
+    }
+
+    /// The same run for a call within it: with a pulse of its own, a key of its own for the backend, and without a word in
+    /// the job's progress, which the caller tells.
+    #[must_use]
+    pub(crate) fn within(&self, key: String) -> Self {
+        let run = RunInfo { key: Some(key.into()), ..self.run.clone() };
+        let writer = Arc::new(within::Within(Arc::clone(&self.writer)));
+        Self { run, cancelled: self.cancelled.clone(), pulse: Pulse::default(), writer }
+    }
+
+    /// What only a sync does.
+    pub(crate) fn writer(&self) -> &dyn RunWriter {
+        &*self.writer
     }
 
     /// See [`RunWriter::last_callback`].

@@ -30,6 +30,7 @@ pub mod run;
 pub mod scheduler;
 pub mod script;
 pub mod server;
+pub mod sync;
 pub mod wakeup;
 
 use std::sync::Arc;

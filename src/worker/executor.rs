@@ -277,6 +277,7 @@ impl Run<'_> {
             fence: self.fence,
             worker: self.queue.options.name.as_str().into(),
             prefix: Arc::clone(&keys.prefix),
+            key: None,
             deadline_ms: longest.map(|limit| self.now_ms + limit.as_millis() as i64),
             callback,
         }
