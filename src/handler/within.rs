@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
-use super::commit::{Commit, Due};
 use super::{BoxFuture, RunWriter, WriteError};
 
-/// Passes on what belongs to the job, and swallows what would stand in the caller's way.
+/// Passes on what belongs to the job, and swallows what would stand in the caller's way: a call within a run commits nothing.
 pub(super) struct Within(pub Arc<dyn RunWriter>);
 
 impl RunWriter for Within {
@@ -26,26 +25,6 @@ impl RunWriter for Within {
 
     fn checkpoint(&self, _value: Box<RawValue>) -> BoxFuture<'_, Result<(), WriteError>> {
         Box::pin(std::future::ready(Ok(())))
-    }
-
-    fn commit<'a>(&'a self, _commit: &'a Commit) -> BoxFuture<'a, Result<(), WriteError>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
-
-    fn plan(&self) -> BoxFuture<'_, Result<Option<String>, WriteError>> {
-        self.0.plan()
-    }
-
-    fn due(&self, most: usize) -> BoxFuture<'_, Result<Due, WriteError>> {
-        self.0.due(most)
-    }
-
-    fn notes<'a>(&'a self, ids: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<String>>, WriteError>> {
-        self.0.notes(ids)
-    }
-
-    fn seen<'a>(&'a self, ids: &'a [String]) -> BoxFuture<'a, Result<Vec<bool>, WriteError>> {
-        self.0.seen(ids)
     }
 
     fn last_callback(&self) -> BoxFuture<'_, Result<Option<Duration>, WriteError>> {

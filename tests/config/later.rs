@@ -23,7 +23,6 @@ fn every_name_for_later_is_refused_as_not_yet() {
         ("queues.a.fair", "[queues.a]\nfair = false".to_owned()),
         ("queues.a.dead_letter", "[queues.a]\ndead_letter = \"dead\"".to_owned()),
         ("queues.a.handlers.x.cancel_url", format!("{handler}cancel_url = \"http://u:hunter2@h\"")),
-        ("queues.a.handlers.x.sync", "[queues.a.handlers.x]\nsync = { page = \"http://h\" }".to_owned()),
         ("redis.url", "[redis]\nurl = \"redis+sentinel://u:hunter2@h\"".to_owned()),
         ("redis.url", "[redis]\nurl = \"redis+cluster://h\"".to_owned()),
         ("admin.base_path", "[admin]\nbase_path = \"/jobs\"".to_owned()),

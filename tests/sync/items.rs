@@ -44,7 +44,7 @@ async fn items_have_tries_of_their_own_and_the_run_ends_partial() {
         assert_eq!(tries.len(), 797);
         let expected = |id: usize| {
             if always.iter().any(|(known, _)| *known == id)
-                || (id >= 10 && (id - 10) % 17 == 0 && (id - 10) / 17 < 40)
+                || (id >= 10 && (id - 10).is_multiple_of(17) && (id - 10) / 17 < 40)
             {
                 3
             } else {

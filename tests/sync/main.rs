@@ -9,5 +9,6 @@ mod support;
 mod audit;
 mod bad_sides;
 mod items;
+mod over_http;
 mod restart;
 mod shop;

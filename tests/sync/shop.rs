@@ -203,7 +203,7 @@ impl Ground {
                 .unwrap();
             score.is_some()
         };
-        wait::value_within(Duration::from_secs(60), "the sync to end", async || {
+        wait::value_within(Duration::from_mins(1), "the sync to end", async || {
             (in_set("completed").await || in_set("failed").await).then_some(())
         })
         .await;
