@@ -7,6 +7,7 @@ mod build;
 pub mod check;
 mod discover;
 mod failure;
+mod handlers;
 mod observer;
 mod server;
 mod signals;

@@ -9,6 +9,7 @@
 //! | [`store`] | the only user of Redis: connections, our Lua scripts, one function for each transition |
 //! | [`http`] | the HTTP client: time-outs, signatures, the address rules |
 //! | [`handler`] | what a job does: the [`handler::Handler`] trait; HTTP, subprocess and Rust handlers |
+//! | [`sync`] | syncs: pages of items pushed in batches, committed one by one; a handler like the others |
 //! | [`worker`] | when things happen: one short file for each duty |
 //! | [`admin`] | what the outside sees of a process: health, metrics, the handlers' callbacks |
 //! | [`config`], [`embedded`], [`telemetry`] | the config file, the private redis-server, the logs |
@@ -26,6 +27,7 @@ pub mod handler;
 pub mod http;
 pub mod job;
 pub mod store;
+pub mod sync;
 pub mod telemetry;
 pub mod wire;
 pub mod worker;

@@ -17,10 +17,11 @@ local function own_record(id)
   if type(added) == 'string' then redis.call('HSET', record, 'of', added) end
   return record
 end
--- Adds 1 to a count in it, and answers the new one. The caller has written before: HINCRBY by itself would be refused
+-- Adds to a count in it, and answers the new one. The caller has written before: HINCRBY by itself would be refused
 -- when memory is out.
-local function count_up(record, field)
-  local count = math.floor(number_of(redis.call('HGET', record, field))) + 1
+local function count_by(record, field, more)
+  local count = math.floor(number_of(redis.call('HGET', record, field))) + more
   redis.call('HSET', record, field, count)
   return count
 end
+local function count_up(record, field) return count_by(record, field, 1) end

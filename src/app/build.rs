@@ -1,26 +1,20 @@
 //! From the config to what a worker is started with.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use futures_util::future::join_all;
 
 use super::failure::{EXIT_CONFIG, Failure};
+use super::handlers::handlers;
 use super::server;
 use crate::admin::metrics::Metrics;
-use crate::config::{self, Config, HandlerKind, Target};
-use crate::handler::exec::{ExecHandler, ExecOptions};
-use crate::handler::http::{BodyMode, HttpHandler, HttpOptions};
-use crate::handler::{Handler, OptionError};
+use crate::config::{self, Config};
 use crate::http::Clients;
-use crate::http::sign::Secret;
 use crate::job::cron::Zone;
 use crate::job::options::Keep;
 use crate::store::claim::Limiter;
 use crate::store::wakeup::BLOCK_DEADLINE;
 use crate::store::{Connection, Opened, Store};
 use crate::wire::{Dialect, Keys};
-use crate::worker::{HandlerSpec, Options, QueueSpec};
+use crate::worker::{Options, QueueSpec};
 
 /// Options of the worker.
 pub(super) fn options(config: &Config) -> Options {
@@ -158,81 +152,4 @@ fn keep(rule: Option<&config::Keep>) -> Keep {
         age_s: rule.age.map(|age| age.as_secs_f64()),
         limit: None,
     })
-}
-
-/// The handlers of a queue by job name.
-pub(super) fn handlers(
-    queue: &config::Queue,
-    clients: &Clients,
-) -> Result<HashMap<String, HandlerSpec>, Failure> {
-    let mut specs = HashMap::new();
-    for (job_name, handler) in &queue.handlers {
-        let place = format!("queues.{}.handlers.{job_name}", queue.name);
-        let (work, max_deferrals): (Arc<dyn Handler>, u32) = match &handler.kind {
-            HandlerKind::Http(http) => {
-                let options = http_options(handler, http).map_err(|problem| refused(&place, &problem))?;
-                let built =
-                    HttpHandler::new(options, clients).map_err(|problems| refused_all(&place, &problems))?;
-                (Arc::new(built), http.max_deferrals)
-            }
-            HandlerKind::Exec(exec) => {
-                let mut options = ExecOptions::new(exec.argv.clone());
-                options.env.clone_from(&exec.env);
-                options.cwd = Some(exec.cwd.clone());
-                options.result_max = usize::try_from(handler.response_bytes_max).unwrap_or(usize::MAX);
-                let built = ExecHandler::new(options).map_err(|problems| refused_all(&place, &problems))?;
-                (Arc::new(built), config::limits::MAX_DEFERRALS_DEFAULT as u32)
-            }
-        };
-        let spec = HandlerSpec {
-            handler: work,
-            concurrency: handler.concurrency,
-            run_limit: handler.run_limit,
-            no_progress: handler.no_progress,
-            max_deferrals,
-        };
-        specs.insert(job_name.clone(), spec);
-    }
-    Ok(specs)
-}
-
-fn http_options(handler: &config::Handler, http: &config::HttpHandler) -> Result<HttpOptions, String> {
-    let mut options = HttpOptions::new(url_of(&http.target));
-    for secret in &http.secrets {
-        options.secrets.push(Secret::parse(secret.expose()).map_err(|error| error.to_string())?);
-    }
-    options.headers =
-        http.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
-    options.body = match http.body {
-        config::Body::Data => BodyMode::Data,
-        config::Body::Envelope => BodyMode::Envelope,
-        config::Body::BullmqProxy => BodyMode::BullmqProxy,
-    };
-    options.cancel_url = http.cancel_url.as_ref().map(url_of);
-    options.connect = http.connect;
-    options.first_byte = http.first_byte;
-    if let Some(heartbeat) = handler.heartbeat {
-        options.heartbeat = heartbeat;
-    }
-    options.permanent.clone_from(&http.permanent);
-    options.retry_after_max = http.retry_after_max;
-    options.response_max = usize::try_from(handler.response_bytes_max).unwrap_or(usize::MAX);
-    options.allow_private = http.allow_private;
-    Ok(options)
-}
-
-fn url_of(target: &Target) -> String {
-    match target {
-        Target::Tcp { url } => url.clone(),
-        Target::Unix { socket, path } => format!("unix:{}:{path}", socket.display()),
-    }
-}
-
-fn refused(place: &str, problem: &str) -> Failure {
-    Failure::new(EXIT_CONFIG, format!("handler refused ({place}): {problem}"))
-}
-
-fn refused_all(place: &str, problems: &[OptionError]) -> Failure {
-    let all: Vec<String> = problems.iter().map(|p| format!("{}: {}", p.option, p.problem)).collect();
-    refused(place, &all.join("; "))
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::failure::{EXIT_CONFIG, EXIT_NO_SERVER, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_UNSAFE_REDIS};
 use super::{build, server};
-use crate::config::{Config, HandlerKind, Queue, Target};
+use crate::config::{Config, ExecHandler, HandlerKind, HttpHandler, Queue, Side, Target};
 use crate::store::connection::RESPONSE_TIMEOUT;
 use crate::store::server::{ServerFacts, VERSION_MIN};
 use crate::store::{Connection, Opened, Store, StoreError};
@@ -225,18 +225,34 @@ async fn handlers_of(findings: &mut Findings, queue: &Queue) {
     for (job_name, handler) in &queue.handlers {
         let what = format!("handler {} / {job_name}", queue.name);
         match &handler.kind {
-            // That it is there and may be run is the config's own rule.
-            HandlerKind::Exec(exec) => findings.ok(what, format!("{}", exec.program.display())),
-            HandlerKind::Http(http) => match reach(&http.target, http.connect).await {
-                Ok(place) => findings.ok(what, format!("{place} answers")),
-                Err(problem) => findings.warn(
-                    what,
-                    format!(
-                        "{problem}. hint: start the backend; until then its jobs are tried again or put off"
-                    ),
-                ),
-            },
+            HandlerKind::Exec(exec) => program(findings, what, exec),
+            HandlerKind::Http(http) => backend(findings, what, http).await,
+            HandlerKind::Sync(sync) => {
+                for (name, side) in [("source", &sync.source), ("sink", &sync.sink)] {
+                    let what = format!("{what} {name}");
+                    match side {
+                        Some(Side::Exec(exec)) => program(findings, what, exec),
+                        Some(Side::Http(http)) => backend(findings, what, http).await,
+                        None => {}
+                    }
+                }
+            }
         }
+    }
+}
+
+/// That it is there and may be run is the config's own rule.
+fn program(findings: &mut Findings, what: String, exec: &ExecHandler) {
+    findings.ok(what, format!("{}", exec.program.display()));
+}
+
+async fn backend(findings: &mut Findings, what: String, http: &HttpHandler) {
+    match reach(&http.target, http.connect).await {
+        Ok(place) => findings.ok(what, format!("{place} answers")),
+        Err(problem) => findings.warn(
+            what,
+            format!("{problem}. hint: start the backend; until then its jobs are tried again or put off"),
+        ),
     }
 }
 

@@ -141,3 +141,16 @@ pub const REDACT_DEFAULT: &[&str] = &["password", "token", "secret", "authorizat
 pub const CONFIG_BYTES_MAX: u64 = 4 * MIB;
 /// Characters of a value in an error line.
 pub const SHOWN_CHARS_MAX: usize = 60;
+
+/// Items in one batch of a sync.
+pub const SYNC_BATCH_DEFAULT: u64 = 50;
+/// Most items in one batch, or on one page, of a sync: they travel in one request.
+pub const SYNC_BATCH_MAX: u64 = 10_000;
+/// How often an item is pushed, and how often a call is made within one attempt.
+pub const SYNC_ATTEMPTS_DEFAULT: u64 = 3;
+/// Most of either.
+pub const SYNC_ATTEMPTS_MAX: u64 = 100;
+/// Wait before an item is pushed for the second time, ms.
+pub const SYNC_BACKOFF_MS_DEFAULT: u64 = 1000;
+/// Largest item of a sync, bytes.
+pub const SYNC_ITEM_BYTES_DEFAULT: u64 = 256 * 1024;

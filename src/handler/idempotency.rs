@@ -14,7 +14,12 @@ use crate::job::Job;
 /// `Idempotency-Key` and the `webhook-id` of a request, and `IDEMPOTENCY_KEY` of a subprocess.
 ///
 /// 43 characters of `A-Z a-z 0-9 - _`; no dots, which would blur what a signature covers.
+///
+/// A call within a run, as a sync makes one for each batch, has a key of its own ([`RunInfo::key`]).
 pub fn key<T>(run: &RunInfo, job: &Job<T>) -> String {
+    if let Some(key) = &run.key {
+        return key.to_string();
+    }
     let mut hash = Sha256::new();
     for part in [&*run.prefix, &*job.queue, job.id.as_str()] {
         // The length keeps ("a", "bc") apart from ("ab", "c").

@@ -3,6 +3,7 @@
 //! Owns: [`Handler`], [`Context`], the trait [`RunWriter`] through which a run writes. Must never know: Redis,
 //! scripts, queues' internals. Called by `worker::executor`, which also implements [`RunWriter`].
 
+pub mod commit;
 mod envelope;
 pub mod exec;
 pub mod http;
@@ -10,6 +11,7 @@ pub mod idempotency;
 pub mod native;
 pub mod stopping;
 pub mod stream;
+mod within;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -93,6 +95,29 @@ pub trait RunWriter: Send + Sync + 'static {
     /// The last sign of life that a callback has left in Redis for this run, as "how long ago".
     /// `None`: there was none yet. Asked by handlers whose job went on elsewhere (202).
     fn last_callback(&self) -> BoxFuture<'_, Result<Option<Duration>, WriteError>>;
+
+    // What only a sync asks for. One that keeps nothing between its runs, as in tests of handlers, needs none of it.
+
+    /// Commits a batch of a sync.
+    fn commit<'a>(&'a self, _commit: &'a commit::Commit) -> BoxFuture<'a, Result<(), WriteError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+    /// The plan that the last commit of this job left (JSON), by whichever run.
+    fn plan(&self) -> BoxFuture<'_, Result<Option<String>, WriteError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+    /// Items that are to be pushed again and whose time has come, at most `most`.
+    fn due(&self, _most: usize) -> BoxFuture<'_, Result<commit::Due, WriteError>> {
+        Box::pin(std::future::ready(Ok(commit::Due::default())))
+    }
+    /// The notes of these items; `None` where there is none.
+    fn notes<'a>(&'a self, ids: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<String>>, WriteError>> {
+        Box::pin(std::future::ready(Ok(vec![None; ids.len()])))
+    }
+    /// Which of these items a commit of this job has handled already.
+    fn seen<'a>(&'a self, ids: &'a [String]) -> BoxFuture<'a, Result<Vec<bool>, WriteError>> {
+        Box::pin(std::future::ready(Ok(vec![false; ids.len()])))
+    }
 }
 
 /// Who runs the job, and under what limits. Set by the worker.
@@ -110,6 +135,8 @@ pub struct RunInfo {
     pub deadline_ms: Option<i64>,
     /// Base of the callback URLs of this job, if an admin server listens.
     pub callback: Option<Arc<str>>,
+    /// What a backend is to know this call by, where that is not the job's own key ([`idempotency::key`]).
+    pub key: Option<Arc<str>>,
 }
 
 /// What a handler gets beside the job.
@@ -174,6 +201,20 @@ impl Context {
     pub async fn checkpoint_raw(&self, value: Box<RawValue>) -> Result<(), WriteError> {
         self.pulse.progress();
         self.writer.checkpoint(value).await
+    }
+
+    /// The same run for a call within it: with a pulse of its own, a key of its own for the backend, and without a word in
+    /// the job's progress, which the caller tells.
+    #[must_use]
+    pub(crate) fn within(&self, key: String) -> Self {
+        let run = RunInfo { key: Some(key.into()), ..self.run.clone() };
+        let writer = Arc::new(within::Within(Arc::clone(&self.writer)));
+        Self { run, writer, pulse: Pulse::default(), ..self.clone() }
+    }
+
+    /// What only a sync does.
+    pub(crate) fn writer(&self) -> &dyn RunWriter {
+        &*self.writer
     }
 
     /// See [`RunWriter::last_callback`].

@@ -38,6 +38,7 @@ pub mod run;
 pub mod scheduler;
 pub mod script;
 pub mod server;
+pub mod sync;
 pub mod wakeup;
 pub mod zombies;
 

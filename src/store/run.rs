@@ -123,7 +123,7 @@ impl Store {
     }
 }
 
-fn redis_time_ms(reply: Value) -> Result<i64, StoreError> {
+pub(super) fn redis_time_ms(reply: Value) -> Result<i64, StoreError> {
     let mut parts = array(reply)?.into_iter().map(bytes);
     let mut next = || bull::integer(parts.next().flatten().as_deref());
     let (seconds, micros) = (next(), next());

@@ -183,6 +183,7 @@ impl Run<'_> {
             format!("{}/api/v1/queues/{queue}/jobs/{id}", base.trim_end_matches('/')).into()
         });
         RunInfo {
+            key: None,
             token: Arc::clone(self.token),
             fence: self.fence,
             worker: self.queue.options.name.as_str().into(),

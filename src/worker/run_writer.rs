@@ -7,10 +7,12 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
+use crate::handler::commit::{Commit, Due, ItemState};
 use crate::handler::{BoxFuture, RunWriter, WriteError};
 use crate::job::JobId;
 use crate::job::progress::with_percent;
 use crate::store::finish::Verdict;
+use crate::store::sync::SyncCommit;
 use crate::store::{Store, StoreError};
 
 /// Shortest time between two writes of progress of one run.
@@ -21,6 +23,8 @@ pub(super) const PROGRESS_BYTES_MAX: usize = 64 * 1024;
 pub(super) const CHECKPOINT_BYTES_MAX: usize = 64 * 1024;
 /// Longest log line, bytes; longer ones are cut.
 pub(super) const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
+/// Items of a sync that are kept with a note: those that failed, wait to be pushed again, or were passed over.
+pub(super) const SYNC_ITEMS_MAX: u64 = 10_000;
 /// Lines that a job's log keeps.
 pub(super) const LOG_LINES_MAX: u64 = 10_000;
 
@@ -129,6 +133,11 @@ impl Writer {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+fn redis(error: StoreError) -> WriteError {
+    WriteError::Redis(error.to_string())
+}
+
 fn check(what: &'static str, got: usize, max: usize) -> Result<(), WriteError> {
     if got > max { Err(WriteError::TooLarge { what, got, max }) } else { Ok(()) }
 }
@@ -173,6 +182,57 @@ impl RunWriter for Writer {
             let Inner { store, id, token, .. } = &*self.0;
             self.settle(store.checkpoint(id.as_str(), token, Some(value.get()), false).await)
         })
+    }
+
+    fn commit<'a>(&'a self, commit: &'a Commit) -> BoxFuture<'a, Result<(), WriteError>> {
+        Box::pin(async move {
+            let Inner { store, id, token, .. } = &*self.0;
+            let items: Vec<_> = commit
+                .items
+                .iter()
+                .map(|item| {
+                    let (state, due_ms) = match item.state {
+                        ItemState::Done => ("done", 0),
+                        ItemState::Retrying(after_ms) => ("retrying", after_ms),
+                        ItemState::Failed => ("failed", 0),
+                        ItemState::Skipped => ("skipped", 0),
+                    };
+                    (&*item.id, state, item.note.get(), due_ms)
+                })
+                .collect();
+            let commit = SyncCommit {
+                id: id.as_str(),
+                token,
+                number: commit.number,
+                plan: &commit.plan,
+                progress: commit.progress.as_deref(),
+                changed: &commit.audit,
+                items_max: SYNC_ITEMS_MAX,
+                last: commit.last,
+                seen: &commit.seen,
+                items: &items,
+            };
+            self.settle(store.commit(&commit).await)
+        })
+    }
+
+    fn plan(&self) -> BoxFuture<'_, Result<Option<String>, WriteError>> {
+        Box::pin(async move { self.0.store.plan(self.0.id.as_str()).await.map_err(redis) })
+    }
+
+    fn due(&self, most: usize) -> BoxFuture<'_, Result<Due, WriteError>> {
+        Box::pin(async move {
+            let due = self.0.store.due_items(self.0.id.as_str(), most).await.map_err(redis)?;
+            Ok(Due { items: due.items, next_ms: due.next_ms })
+        })
+    }
+
+    fn notes<'a>(&'a self, ids: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<String>>, WriteError>> {
+        Box::pin(async move { self.0.store.item_notes(self.0.id.as_str(), ids).await.map_err(redis) })
+    }
+
+    fn seen<'a>(&'a self, ids: &'a [String]) -> BoxFuture<'a, Result<Vec<bool>, WriteError>> {
+        Box::pin(async move { self.0.store.items_seen(self.0.id.as_str(), ids).await.map_err(redis) })
     }
 
     fn last_callback(&self) -> BoxFuture<'_, Result<Option<Duration>, WriteError>> {

@@ -19,7 +19,14 @@ async fn held(rig: &mut Rig, lease_ms: u64, opts: Value) -> (String, Lane) {
     let mut lane = Lane::new(format!("victim of {id}"));
     lane.next();
     let tokens = [TOKEN.to_owned()];
-    let request = ClaimRequest { lease_ms, busy: false, worker: "w-1", limiter: None, tokens: &tokens };
+    let request = ClaimRequest {
+        lease_ms,
+        busy: false,
+        worker: "w-1",
+        limiter: None,
+        tokens: &tokens,
+        may_take_suspect: true,
+    };
     let claimed = rig.store.claim(&lane, &request).await.unwrap();
     assert_eq!(claimed.jobs[0].id.as_str(), id);
     (id, lane)

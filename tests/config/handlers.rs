@@ -26,14 +26,14 @@ fn handler(options: &str) -> Handler {
 fn http(options: &str) -> HttpHandler {
     match handler(options).kind {
         HandlerKind::Http(http) => http,
-        HandlerKind::Exec(_) => panic!("this is exec: {options}"),
+        other => panic!("this is no http: {options}: {other:?}"),
     }
 }
 
 fn exec(options: &str) -> ExecHandler {
     match handler(options).kind {
         HandlerKind::Exec(exec) => exec,
-        HandlerKind::Http(_) => panic!("this is http: {options}"),
+        other => panic!("this is no exec: {options}: {other:?}"),
     }
 }
 
@@ -322,11 +322,11 @@ fn a_template_in_argv_is_a_whole_argument_after_two_dashes() {
 fn two_kinds_or_none_for_a_job_name_are_named() {
     handler_refused(
         "http = \"http://h/x\"\nexec = [\"cat\"]",
-        " is two handlers for one job name: http and exec (bullock.toml:1): expected http or exec. hint: delete one of the two",
+        " is several handlers for one job name: http and exec (bullock.toml:1): expected http, exec or sync. hint: delete all but one",
     );
     handler_refused(
         "concurrency = 1",
-        " has no http and no exec (bullock.toml:1): expected http or exec. hint: add http = \"http://127.0.0.1:3000/jobs\" or exec = [\"node\", \"job.js\"]",
+        " has no http, no exec and no sync (bullock.toml:1): expected http, exec or sync. hint: add http = \"http://127.0.0.1:3000/jobs\" or exec = [\"node\", \"job.js\"]",
     );
     assert_eq!(
         errors("[queues.a]\nconcurrency = 1\n"),

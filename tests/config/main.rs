@@ -10,6 +10,7 @@ mod later;
 mod names;
 mod redis_url;
 mod reference;
+mod syncs;
 mod telemetry;
 mod typos;
 mod values;

@@ -73,7 +73,7 @@ fn the_reference_loads_as_it_is_and_with_every_option_in_force() {
     let bin = tempfile::tempdir().unwrap();
     let all = Config::from_text("bullock.toml", &uncommented(), environment_with_node(bin.path()));
     let all = all.unwrap_or_else(|problems| panic!("{problems}"));
-    assert_eq!(all.queues["emails"].handlers.len(), 2);
+    assert_eq!(all.queues["emails"].handlers.len(), 4);
 }
 
 #[test]

@@ -99,6 +99,7 @@ pub(crate) fn run() -> Run {
     let record = Arc::new(Record::default());
     let cancel = CancellationToken::new();
     let info = RunInfo {
+        key: None,
         token: "w-1:0123456789abcdef".into(),
         fence: 7,
         worker: "w-1".into(),

@@ -88,6 +88,7 @@ fn every_link_to_a_file_of_the_repository_leads_to_one() {
         "docs/compatibility.md",
         "docs/moving-to-bullmq.md",
         "docs/state-machine.md",
+        "docs/syncs.md",
         "docs/wire/bull-4.md",
         "docs/wire/bullmq.md",
     ]);

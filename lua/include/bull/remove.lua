@@ -22,7 +22,8 @@ local function remove_job(id, with_debounce)
   end
   forget_limiter(id)
   if is_own_key(id) then return end -- listed, but no job
-  redis.call('DEL', P .. id, P .. id .. ':logs', X .. 'job:' .. id, X .. 'broken:' .. id)
+  redis.call('DEL', P .. id, P .. id .. ':logs', X .. 'job:' .. id, X .. 'broken:' .. id, X .. 'items:' .. id,
+    X .. 'retry:' .. id, X .. 'seen:' .. id)
 end
 -- What it writes to; check before the first removal.
 local REMOVAL = { P .. 'active', 'list', P .. 'wait', 'list', P .. 'paused', 'list', P .. 'delayed', 'zset',

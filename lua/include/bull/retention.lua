@@ -1,6 +1,8 @@
 -- Deletes a finished job with everything that belongs to it.
 local function delete_finished(id)
-  redis.call('DEL', P .. id, P .. id .. ':logs', X .. 'job:' .. id)
+  if redis.call('DEL', P .. id, P .. id .. ':logs', X .. 'job:' .. id) > 1 then
+    redis.call('DEL', X .. 'items:' .. id, X .. 'retry:' .. id, X .. 'seen:' .. id) -- those of a sync
+  end
 end
 -- Trims a set of finished jobs (docs/wire/bull-4.md 7.3): by age first, inclusive, then by count. In steps, because
 -- `unpack` is bounded and a set may have grown to any size before somebody asked for a limit.

@@ -7,7 +7,8 @@ end
 local function delete_job(base, id)
   local key, extra = base .. id, extra_of(base)
   redis.call('SREM', extra .. 'leases', id)
-  redis.call('DEL', extra .. 'job:' .. id, extra .. 'broken:' .. id)
+  redis.call('DEL', extra .. 'job:' .. id, extra .. 'broken:' .. id, extra .. 'items:' .. id, extra .. 'retry:' .. id,
+    extra .. 'seen:' .. id)
   return redis.call('DEL', key, key .. ':logs', key .. ':dependencies', key .. ':processed', key .. ':failed',
     key .. ':unsuccessful') > 0
 end

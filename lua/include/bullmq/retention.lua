@@ -10,9 +10,13 @@ local function keys_of(id, keys)
 end
 local function delete_finished(ids)
   for first = 1, #ids, DELETED_AT_ONCE do
-    local keys = {}
-    for i = first, math.min(first + DELETED_AT_ONCE - 1, #ids) do keys_of(ids[i], keys) end
-    redis.call('DEL', unpack(keys))
+    local keys, last = {}, math.min(first + DELETED_AT_ONCE - 1, #ids)
+    for i = first, last do keys_of(ids[i], keys) end
+    if redis.call('DEL', unpack(keys)) > last - first + 1 then
+      for i = first, last do -- those of a sync
+        redis.call('DEL', X .. 'items:' .. ids[i], X .. 'retry:' .. ids[i], X .. 'seen:' .. ids[i])
+      end
+    end
   end
 end
 -- A finished job that goes while its parent still counts it as pending: a failure without a policy. A parent whose keys

@@ -25,6 +25,16 @@ pub struct ExecHandler {
 }
 
 pub(super) fn read(section: &Section<'_>, base: &Base<'_>, problems: &mut Problems) -> Option<ExecHandler> {
+    read_of(section, section, base, problems)
+}
+
+/// The same for a program that is named in a table of its own, `place`, below the one with the options.
+pub(super) fn read_of(
+    place: &Section<'_>,
+    section: &Section<'_>,
+    base: &Base<'_>,
+    problems: &mut Problems,
+) -> Option<ExecHandler> {
     let cwd = target::normal(&base.directory.join(section.maybe_text("cwd").unwrap_or_default()));
     if section.has("cwd") && !section.is_bad("cwd") && base.programs && !cwd.is_dir() {
         problems.push(section.problem(
@@ -48,13 +58,13 @@ pub(super) fn read(section: &Section<'_>, base: &Base<'_>, problems: &mut Proble
             problems.push(problem.with_value(HIDDEN));
         }
     }
-    if section.is_bad("exec") {
+    if place.is_bad("exec") {
         return None;
     }
-    let argv = section.texts("exec");
+    let argv = place.texts("exec");
     let expected = "[\"program\", \"argument\", …]";
     if argv.is_empty() || argv.len() > at::EXEC_ARGS_MAX {
-        problems.push(section.problem(
+        problems.push(place.problem(
             "exec",
             "has a bad number of entries",
             expected,
@@ -70,7 +80,7 @@ pub(super) fn read(section: &Section<'_>, base: &Base<'_>, problems: &mut Proble
     match program {
         Ok(program) => Some(ExecHandler { argv, program, env, cwd }),
         Err((fault, hint)) => {
-            problems.push(section.problem("exec", &fault, expected, hint));
+            problems.push(place.problem("exec", &fault, expected, hint));
             None
         }
     }

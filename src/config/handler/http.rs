@@ -77,16 +77,25 @@ const EXAMPLE_SECRETS: &[&str] = &[
 ];
 
 pub(super) fn read(section: &Section<'_>, problems: &mut Problems) -> Option<HttpHandler> {
+    read_to(section, section, problems)
+}
+
+/// The same for a URL that stands in a table of its own, `place`, below the one with the options.
+pub(super) fn read_to(
+    place: &Section<'_>,
+    section: &Section<'_>,
+    problems: &mut Problems,
+) -> Option<HttpHandler> {
     let secrets = secrets(section, problems);
     let headers = headers(section, problems);
-    if section.is_bad("http") {
+    if place.is_bad("http") {
         return None;
     }
     let allow_private = section.truth("allow_private");
-    let target = match target::parse_target(&section.text("http"), allow_private) {
+    let target = match target::parse_target(&place.text("http"), allow_private) {
         Ok(target) => target,
         Err((fault, hint)) => {
-            problems.push(section.problem(
+            problems.push(place.problem(
                 "http",
                 &fault,
                 "http://, https:// or unix:///run/app.sock/path",

@@ -4,6 +4,7 @@
 
 mod exec;
 mod http;
+mod sync;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use super::read::Section;
 
 pub use exec::ExecHandler;
 pub use http::{Body, HttpHandler};
+pub use sync::{ItemBackoff, Side, SyncHandler};
 
 /// A validated handler.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,8 +45,11 @@ pub enum HandlerKind {
     Http(HttpHandler),
     /// Runs a subprocess.
     Exec(ExecHandler),
+    /// Reads pages and pushes batches.
+    Sync(Box<SyncHandler>),
 }
 
+const KINDS: [&str; 3] = ["http", "exec", "sync"];
 /// Options that only one kind has.
 pub(super) const HTTP_ONLY: &[&str] = &[
     "cancel_url",
@@ -104,27 +109,30 @@ fn read(
         return None;
     }
     check_limits(section, slots, problems);
-    let kind = match (section.has("http"), section.has("exec")) {
-        (true, true) => {
-            let what = format!("{} is two handlers for one job name: http and exec", section.path);
-            problems.push(Problem::new(what, &section.place, "http or exec", "delete one of the two"));
-            None
-        }
-        (false, false) => {
+    let kinds: Vec<&str> = KINDS.iter().copied().filter(|kind| section.has(kind)).collect();
+    let kind = match kinds[..] {
+        [] => {
             if !kind_was_meant(section) {
-                let what = format!("{} has no http and no exec", section.path);
+                let what = format!("{} has no http, no exec and no sync", section.path);
                 let hint = "add http = \"http://127.0.0.1:3000/jobs\" or exec = [\"node\", \"job.js\"]";
-                problems.push(Problem::new(what, &section.place, "http or exec", hint));
+                problems.push(Problem::new(what, &section.place, "http, exec or sync", hint));
             }
             None
         }
-        (true, false) => {
+        ["http"] => {
             refuse_others(section, EXEC_ONLY, "exec", problems);
             http::read(section, problems).map(HandlerKind::Http)
         }
-        (false, true) => {
+        ["exec"] => {
             refuse_others(section, HTTP_ONLY, "http", problems);
             exec::read(section, base, problems).map(HandlerKind::Exec)
+        }
+        ["sync"] => sync::read(section, base, problems).map(Box::new).map(HandlerKind::Sync),
+        _ => {
+            let what =
+                format!("{} is several handlers for one job name: {}", section.path, kinds.join(" and "));
+            problems.push(Problem::new(what, &section.place, "http, exec or sync", "delete all but one"));
+            None
         }
     }?;
     Some(Handler {

@@ -1,0 +1,52 @@
+--- @include "keys"
+--- @include "now"
+--- @include "types"
+--- @include "fence"
+--- @include "record"
+-- What both dialects do alike when a sync commits a batch: everything but telling the progress. `tell_progress` is the
+-- dialect's own, and so is the list of keys that it writes.
+local AUDIT_ENTRIES_MAX = 100000
+local id, token, number, plan = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local progress, changed, kept_most, last = ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8] == '1'
+local record, items, due, seen = X .. 'job:' .. id, X .. 'items:' .. id, X .. 'retry:' .. id, X .. 'seen:' .. id
+local function note_items(first)
+  local overflow = 0
+  for at = first, #ARGV, 4 do
+    local item, state, note, after = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+    if state == 'retrying' then
+      redis.call('HSET', items, item, note)
+      redis.call('ZADD', due, now + tonumber(after), item)
+    else
+      redis.call('ZREM', due, item)
+      if state == 'done' then
+        redis.call('HDEL', items, item)
+      elseif redis.call('HEXISTS', items, item) == 1 or redis.call('HLEN', items) < kept_most then
+        redis.call('HSET', items, item, note)
+      else
+        overflow = overflow + 1
+      end
+    end
+  end
+  if overflow > 0 then count_by(record, 'items_dropped', overflow) end
+end
+local function commit(tell_progress, written)
+  local code = refused(id, token)
+  if code then return code end
+  local wanted = { record, 'hash', items, 'hash', due, 'zset', seen, 'set', X .. 'audit', 'stream' }
+  for i = 1, #written do wanted[#wanted + 1] = written[i] end
+  local wrong = expect_types(wanted)
+  if wrong then return wrong end
+  own_record(id)
+  if math.floor(number_of(redis.call('HGET', record, 'commits'))) >= number then return 0 end -- sent twice
+  if number == 1 then redis.call('DEL', items, due, seen) end -- left by an earlier job of this id
+  redis.call('HSET', record, 'plan', plan, 'commits', ARGV[3])
+  local handled = tonumber(ARGV[9])
+  for first = 10, 9 + handled, 1000 do
+    redis.call('SADD', seen, unpack(ARGV, first, math.min(first + 999, 9 + handled)))
+  end
+  note_items(10 + handled)
+  if last then redis.call('DEL', seen, due) end
+  redis.call('XADD', X .. 'audit', 'MAXLEN', '~', AUDIT_ENTRIES_MAX, '*', 'what', 'commit', 'job', id, 'changed', changed)
+  if progress ~= '' then tell_progress(id, progress) end
+  return 0
+end

@@ -1,0 +1,14 @@
+//! Syncs: pages from a source, batches to a sink, committed one by one; against a real Redis, in both dialects.
+
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+#![allow(unreachable_pub, reason = "the modules of one test program")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod audit;
+mod bad_sides;
+mod items;
+mod over_http;
+mod restart;
+mod shop;
