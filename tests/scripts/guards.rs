@@ -145,7 +145,7 @@ async fn a_renewal_without_memory(ground: &mut Ground) -> Faults {
     ground.running("a", "w:0a", json!({})).await;
     use_up_memory(ground).await;
     let renewed = ground.store.clone().renew(LEASE_MS, &[("a", "w:0a")]).await;
-    unless(renewed.is_ok_and(|lost| lost.is_empty()), "a full memory cost the lease")
+    unless(renewed.is_ok_and(|renewed| renewed.lost.is_empty()), "a full memory cost the lease")
 }
 
 async fn an_end_without_memory(ground: &mut Ground) -> Faults {
