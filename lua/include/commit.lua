@@ -40,6 +40,7 @@ local function commit(tell_progress, written)
   if math.floor(number_of(redis.call('HGET', record, 'commits'))) >= number then return 0 end -- sent twice
   if number == 1 then redis.call('DEL', items, due, seen) end -- left by an earlier job of this id
   redis.call('HSET', record, 'plan', plan, 'commits', ARGV[3])
+  redis.call('HDEL', record, 'own_crashes') -- it has moved: deaths before that are not its doing
   local handled = tonumber(ARGV[9])
   for first = 10, 9 + handled, 1000 do
     redis.call('SADD', seen, unpack(ARGV, first, math.min(first + 999, 9 + handled)))

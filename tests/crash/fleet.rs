@@ -19,6 +19,9 @@ pub(crate) const RENEW: Duration = Duration::from_millis(300);
 /// The list that every start and end of a run is told to: `start <job> <pid>`, `end <job> <pid>`.
 pub(crate) const TOLD: &str = "told";
 
+/// Runs that a job which walks needs, and ends its process in.
+pub(crate) const STEPS: u64 = 7;
+
 /// Both kinds of queues, made by the real libraries.
 pub(crate) const KINDS: [u8; 2] = [4, 5];
 
@@ -29,13 +32,24 @@ pub(crate) async fn producer(redis: &Redis, kind: u8, queue: &str) -> BullQueue 
     }
 }
 
-/// What a worker process does with a job: `{"do": "die" | "work" | "hold", "ms": …}`.
-async fn handle(job: Job<Value>, db: redis::aio::MultiplexedConnection) -> Result<Value, JobError> {
+/// What a worker process does with a job: `{"do": "die" | "walk" | "work" | "hold", "ms": …}`.
+async fn handle(
+    job: Job<Value>,
+    ctx: Context,
+    db: redis::aio::MultiplexedConnection,
+) -> Result<Value, JobError> {
     let mut db = db;
     let pid = std::process::id();
     let () = db.rpush(TOLD, format!("start {} {pid}", job.id)).await.unwrap();
     if job.data["do"] == "die" {
         std::process::abort();
+    }
+    if job.data["do"] == "walk" {
+        let step = job.checkpoint.as_ref().map_or(0, |at| at.get().parse::<u64>().unwrap()) + 1;
+        ctx.checkpoint(&step).await.unwrap();
+        if step < STEPS {
+            std::process::abort();
+        }
     }
     if job.data["do"] == "hold" {
         while db.exists::<_, bool>("hold").await.unwrap() {
@@ -57,7 +71,7 @@ async fn a_worker_process() {
         .name(of("CRASH_NAME"))
         .concurrency(slots)
         .lease(LEASE, RENEW)
-        .handler("*", move |job: Job<Value>, _: Context| handle(job, db.clone()))
+        .handler("*", move |job: Job<Value>, ctx: Context| handle(job, ctx, db.clone()))
         .start()
         .await
         .unwrap();

@@ -97,3 +97,23 @@ async fn a_retried_job_has_all_its_crashes_before_it_again() {
         queue.close().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_moves_on_between_its_crashes_is_never_buried() {
+    for kind in KINDS {
+        let redis = Arc::new(Redis::start());
+        let mut queue = producer(&redis, kind, "q").await;
+        let id = queue.add("x", json!({"do": "walk"}), json!({})).await;
+        let fleet = Fleet::start(&redis, "q", 1, 2);
+        wait::value_within(Duration::from_mins(1), "the job to end", async || {
+            let mut db = redis.connection().await;
+            let completed: Option<f64> = db.zscore("bull:q:completed", &id).await.unwrap();
+            let failed: Option<f64> = db.zscore("bull:q:failed", &id).await.unwrap();
+            assert_eq!(failed, None, "kind {kind}: buried");
+            completed.map(drop)
+        })
+        .await;
+        let deaths = fleet.stop().await as u64;
+        assert_eq!(deaths, crate::fleet::STEPS - 1);
+    }
+}
