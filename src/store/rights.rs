@@ -34,6 +34,7 @@ const PROBES: &[&str] = &[
     "HRANDFIELD X 1",
     "HSET K f v",
     "HSETNX K f v",
+    "HSTRLEN K f",
     "INCR K",
     "INCRBY K 1",
     "LINDEX K 0",

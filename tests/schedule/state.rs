@@ -44,7 +44,10 @@ fn the_table_has_no_row_twice_and_only_active_jobs_end_by_themselves() {
     }
     let active: Vec<_> = State::Active.events().collect();
     assert!(active.contains(&Event::HandBack) && !active.contains(&Event::Remove), "{active:?}");
-    assert_eq!(State::Paused.events().collect::<Vec<_>>(), [Event::Resume, Event::Cancel, Event::Remove]);
+    assert_eq!(
+        State::Paused.events().collect::<Vec<_>>(),
+        [Event::Resume, Event::Cancel, Event::ForceDone, Event::Remove]
+    );
 }
 
 #[test]
