@@ -21,6 +21,7 @@ pub mod redact;
 pub mod routes;
 pub mod server;
 mod session;
+mod ui;
 
 pub use auth::{Role, TokenOptions};
 pub use metrics::Metrics;

@@ -21,6 +21,7 @@ use super::redact::Redaction;
 use super::routes::login::ONCE;
 use super::routes::metrics::Scrape;
 use super::session::Sessions;
+use super::ui::Ui;
 use super::{connection, routes};
 use crate::job::backoff::Strategies;
 use crate::job::options::Keep;
@@ -200,6 +201,7 @@ pub(super) struct Shared {
     pub(super) base_path: String,
     pub(super) secure_cookies: bool,
     pub(super) redaction: Redaction,
+    pub(super) ui: Ui,
 }
 
 /// The queues that a server knows. Clones share them; further ones may come while it serves.
@@ -261,6 +263,7 @@ impl Server {
             queues,
             scrape: Scrape::default(),
             on_end: options.on_end,
+            ui: Ui::new(options.base_path.clone()),
             base_path: options.base_path,
             secure_cookies: options.secure_cookies,
             redaction: Redaction::new(&options.redact),

@@ -95,7 +95,7 @@ pub static ROUTES: &[Route] = &[
     route!("POST" "/api/v1/queues/{queue}/jobs/{id}/fail", Access::RunToken, callbacks::fail),
 ];
 
-/// The router of the table.
+/// The router of the table. What it does not name is a file of the dashboard, one of its pages, or nothing.
 pub(super) fn router(shared: &Arc<Shared>) -> Router {
     let mut paths: BTreeMap<&str, MethodRouter> = BTreeMap::new();
     for route in ROUTES {
@@ -114,7 +114,13 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
         let methods = paths.remove(route.path).unwrap_or_default();
         paths.insert(route.path, methods.merge(on(filter, handler)));
     }
-    paths.into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods))
+    let shared = Arc::clone(shared);
+    let other = move |request: Request<Body>| {
+        let answer = shared.ui.answer(request.method(), request.uri().path(), request.headers());
+        std::future::ready(answer)
+    };
+    let router = paths.into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods));
+    router.fallback(other)
 }
 
 async fn guarded(
