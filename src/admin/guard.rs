@@ -52,6 +52,10 @@ pub(super) struct OwnText;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Page;
 
+/// Marks an answer that goes on until one side ends it: it may take any time, as long as the client takes it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LongLived;
+
 /// Answers one request.
 pub(super) async fn answer(
     shared: &Shared,

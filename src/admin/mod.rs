@@ -15,6 +15,7 @@ mod body;
 mod budget;
 mod connection;
 mod guard;
+pub mod live;
 pub mod metrics;
 mod problem;
 pub mod redact;

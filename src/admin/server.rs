@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::auth::{TokenOptions, Tokens};
 use super::budget::Budget;
+use super::live::{Live, STREAMS_MAX};
 use super::metrics::{Metrics, Outcome, open_files_max};
 use super::redact::Redaction;
 use super::routes::login::ONCE;
@@ -31,6 +32,8 @@ use crate::store::Store;
 pub const CONNECTIONS_MAX: usize = 1024;
 /// The part of the process' file descriptors that connections may take: the worker's own must never run out.
 const DESCRIPTORS_PART: f64 = 0.25;
+/// The part of the connections that streams may take, where there may be few of them: requests must find room.
+const STREAMS_PART: f64 = 0.6;
 /// How long requests under way may go on after a stop.
 pub const STOP_GRACE: Duration = Duration::from_secs(3);
 /// Pause after a failed accept, such as when the process has no file descriptors left.
@@ -102,6 +105,8 @@ pub struct CallbackEnd<'a> {
 pub struct QueueOptions {
     /// The queue, on a connection of the server's own.
     pub store: Store,
+    /// Jobs that this process runs at once.
+    pub concurrency: u64,
     /// How often a handler must show life; told in every answer.
     pub heartbeat: Duration,
     /// How long the reply to a write is kept for a second sending: the lease.
@@ -123,6 +128,7 @@ impl QueueOptions {
     pub fn new(store: Store) -> Self {
         Self {
             store,
+            concurrency: 1,
             heartbeat: Duration::from_mins(1),
             reply_kept: Duration::from_secs(15),
             metrics_points: 0,
@@ -202,6 +208,16 @@ pub(super) struct Shared {
     pub(super) secure_cookies: bool,
     pub(super) redaction: Redaction,
     pub(super) ui: Ui,
+    pub(super) live: Arc<Live>,
+    /// Fires when the server stops: answers that go on end then.
+    pub(super) closing: CancellationToken,
+}
+
+impl Shared {
+    /// A queue by its name, and how many of its jobs one process runs at once.
+    pub(super) fn queue(&self, name: &str) -> Option<(Store, u64)> {
+        self.queues.get(name).map(|queue| (queue.store, queue.concurrency))
+    }
 }
 
 /// The queues that a server knows. Clones share them; further ones may come while it serves.
@@ -252,6 +268,14 @@ impl Server {
         for queue in options.queues {
             queues.add(queue);
         }
+        let redaction = Redaction::new(&options.redact);
+        let listened = queues.clone();
+        let live = Live::new(
+            Arc::new(move || listened.all().into_iter().map(|queue| queue.store).collect()),
+            redaction.clone(),
+            options.metrics.clone(),
+            STREAMS_MAX.min((connections_max() as f64 * STREAMS_PART) as usize).max(1),
+        );
         let shared = Shared {
             tokens,
             sessions: Sessions::default(),
@@ -266,7 +290,9 @@ impl Server {
             ui: Ui::new(options.base_path.clone()),
             base_path: options.base_path,
             secure_cookies: options.secure_cookies,
-            redaction: Redaction::new(&options.redact),
+            redaction,
+            live,
+            closing: CancellationToken::new(),
         };
         Ok(Self { listener, address, shared: Arc::new(shared) })
     }
@@ -337,6 +363,7 @@ async fn serve(
 ) -> Result<(), ServeError> {
     let listener = tokio::net::TcpListener::from_std(listener).map_err(ServeError::Thread)?;
     let router: Router = routes::router(&shared);
+    let closing = shared.closing.clone();
     let room = Arc::new(Semaphore::new(connections_max()));
     let connections = TaskTracker::new();
     loop {
@@ -365,6 +392,7 @@ async fn serve(
         }
     }
     drop(listener);
+    closing.cancel();
     connections.close();
     if tokio::time::timeout(STOP_GRACE, connections.wait()).await.is_err() {
         tracing::warn!(connections = connections.len(), "requests to the admin server were cut off");

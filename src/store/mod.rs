@@ -14,6 +14,7 @@ pub mod depth;
 pub mod enqueue;
 pub mod error;
 pub mod events;
+pub mod feed;
 pub mod finish;
 pub mod flow;
 pub mod inspect;

@@ -2,9 +2,12 @@
 //! else, so a route without a rule cannot exist.
 
 mod callbacks;
+mod events;
 mod health;
 pub(super) mod login;
 pub(super) mod metrics;
+mod scale;
+mod ws;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,7 +55,6 @@ pub struct Route {
 
 impl Call {
     /// Who asks. An error only where the route's row has no role.
-    #[expect(dead_code, reason = "for routes that list or act")]
     fn caller(&self) -> Result<&Caller, Problem> {
         self.caller.as_ref().ok_or_else(Problem::unauthorized)
     }
@@ -84,6 +86,9 @@ pub static ROUTES: &[Route] = &[
     route!("GET" "/healthz", Access::Open, health::live),
     route!("GET" "/readyz", Access::Open, health::ready),
     route!("GET" "/metrics", Access::Role(Role::Viewer), metrics::scrape),
+    route!("GET" "/api/v1/events", Access::Role(Role::Viewer), events::stream),
+    route!("GET" "/api/v1/ws", Access::Role(Role::Viewer), ws::open),
+    route!("GET" "/api/v1/scale", Access::Role(Role::Viewer), scale::scale),
     route!("GET" "/api/v1/session", Access::Open, login::session),
     route!("POST" "/api/v1/login", Access::Open, login::login),
     route!("POST" "/api/v1/logout", Access::Open, login::logout),
