@@ -168,7 +168,7 @@ impl Store {
         Ok(jobs)
     }
 
-    fn view(&self, id: &str, fields: &[(String, String)]) -> JobView {
+    pub(super) fn view(&self, id: &str, fields: &[(String, String)]) -> JobView {
         let view = JobView::read(id, fields);
         match self.dialect() {
             Dialect::Bull => view,
@@ -275,7 +275,7 @@ fn escape_glob(text: &str) -> String {
     text.chars().flat_map(|c| if "*?[]\\".contains(c) { vec!['\\', c] } else { vec![c] }).collect()
 }
 
-fn fields_of(reply: Value) -> Result<Vec<(String, String)>, StoreError> {
+pub(super) fn fields_of(reply: Value) -> Result<Vec<(String, String)>, StoreError> {
     let pairs: Vec<(Value, Value)> = match reply {
         Value::Map(pairs) => pairs,
         Value::Nil => Vec::new(),
