@@ -58,6 +58,7 @@ pub(super) async fn answer(
         problem.into_response()
     } else {
         request.extensions_mut().insert(Peer(peer));
+        strip(&mut request, &shared.base_path);
         routed(router, request).await
     };
     let response = finish(response, &instance, &request_id);
@@ -146,6 +147,18 @@ fn finish(mut response: Response, instance: &str, request_id: &str) -> Response 
         headers.insert("request-id", value);
     }
     response
+}
+
+/// Takes the base path away. Without it a request is as good: some proxies take it away themselves, and probes come from
+/// within.
+fn strip(request: &mut Request<Body>, base_path: &str) {
+    let uri = request.uri();
+    let whole = uri.path_and_query().map_or("/", axum::http::uri::PathAndQuery::as_str);
+    let Some(rest) = whole.strip_prefix(base_path).filter(|_| base_path != "/") else { return };
+    // What was a path behind a slash is one with a slash before it.
+    if let Ok(path) = format!("/{rest}").parse() {
+        *request.uri_mut() = path;
+    }
 }
 
 /// A path fit to be shown: what could be markup or control stays encoded.

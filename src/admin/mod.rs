@@ -17,8 +17,10 @@ mod connection;
 mod guard;
 pub mod metrics;
 mod problem;
+pub mod redact;
 pub mod routes;
 pub mod server;
+mod session;
 
 pub use auth::{Role, TokenOptions};
 pub use metrics::Metrics;

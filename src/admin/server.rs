@@ -17,7 +17,10 @@ use tokio_util::task::TaskTracker;
 use super::auth::{TokenOptions, Tokens};
 use super::budget::Budget;
 use super::metrics::{Metrics, Outcome, open_files_max};
+use super::redact::Redaction;
+use super::routes::login::ONCE;
 use super::routes::metrics::Scrape;
+use super::session::Sessions;
 use super::{connection, routes};
 use crate::job::backoff::Strategies;
 use crate::job::options::Keep;
@@ -51,6 +54,30 @@ pub struct ServerOptions {
     pub queues: Vec<QueueOptions>,
     /// Told of every run that a callback has ended, so that the worker can free its slot at once. Must not block.
     pub on_end: Option<OnEnd>,
+    /// The path that the server lives under besides `/`: it begins and ends with a slash.
+    pub base_path: String,
+    /// Browsers reach it over TLS, as `admin.public_url` says: cookies are for that only.
+    pub secure_cookies: bool,
+    /// Values of jobs that are never shown, as [`Redaction`](super::redact::Redaction) reads them.
+    pub redact: Vec<String>,
+}
+
+impl ServerOptions {
+    /// Listens there for everybody who can reach it, and shows nothing.
+    pub fn new(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            tokens: Vec::new(),
+            hosts: Vec::new(),
+            metrics: Metrics::new([]),
+            readiness: Arc::new(Readiness::default),
+            queues: Vec::new(),
+            on_end: None,
+            base_path: "/".to_owned(),
+            secure_cookies: false,
+            redact: Vec::new(),
+        }
+    }
 }
 
 /// See [`ServerOptions::on_end`].
@@ -156,6 +183,8 @@ pub enum ServeError {
 /// What all requests share.
 pub(super) struct Shared {
     pub(super) tokens: Tokens,
+    /// Browsers that have shown a token.
+    pub(super) sessions: Sessions,
     /// Hosts that may be asked for; `None` = any.
     pub(super) hosts: Option<Vec<String>>,
     /// Failures of tokens of the config.
@@ -167,6 +196,10 @@ pub(super) struct Shared {
     pub(super) queues: Queues,
     pub(super) scrape: Scrape,
     pub(super) on_end: Option<OnEnd>,
+    /// See [`ServerOptions::base_path`].
+    pub(super) base_path: String,
+    pub(super) secure_cookies: bool,
+    pub(super) redaction: Redaction,
 }
 
 /// The queues that a server knows. Clones share them; further ones may come while it serves.
@@ -219,6 +252,7 @@ impl Server {
         }
         let shared = Shared {
             tokens,
+            sessions: Sessions::default(),
             hosts,
             guesses: Budget::default(),
             run_guesses: Budget::default(),
@@ -227,6 +261,9 @@ impl Server {
             queues,
             scrape: Scrape::default(),
             on_end: options.on_end,
+            base_path: options.base_path,
+            secure_cookies: options.secure_cookies,
+            redaction: Redaction::new(&options.redact),
         };
         Ok(Self { listener, address, shared: Arc::new(shared) })
     }
@@ -234,6 +271,13 @@ impl Server {
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The path of a link that signs its first user in as the owner of the process, within ten minutes. For those who
+    /// have started it, and nobody else.
+    pub fn one_time_link(&self) -> Option<String> {
+        let code = self.shared.sessions.link()?;
+        Some(format!("{}{}{code}", self.shared.base_path.trim_end_matches('/'), ONCE))
     }
 
     /// The queues, to add further ones.

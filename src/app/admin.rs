@@ -75,13 +75,16 @@ impl Front {
         let Some(admin) = &config.admin else { return Ok(None) };
         let (asked, told) = (Arc::clone(link), Arc::clone(link));
         let server = Server::bind(ServerOptions {
-            listen: admin.listen,
             tokens: admin.tokens.iter().map(token).collect(),
             hosts: admin.public_url.iter().filter_map(|url| host_of(url)).collect(),
             metrics,
             readiness: Arc::new(move || asked.readiness()),
             queues: queue_options(specs, options),
             on_end: Some(Arc::new(move |end| told.ended(end.queue, end.token))),
+            base_path: admin.base_path.clone(),
+            secure_cookies: admin.public_url.as_ref().is_some_and(|url| url.starts_with("https:")),
+            redact: config.log.redact.clone(),
+            ..ServerOptions::new(admin.listen)
         })
         .map_err(|error| refused(&error, admin.listen))?;
         Ok(Some(Self { server }))
