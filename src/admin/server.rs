@@ -15,11 +15,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::auth::{TokenOptions, Tokens};
+use super::board::{Board, BoardOptions};
 use super::budget::Budget;
 use super::metrics::{Metrics, Outcome, open_files_max};
+use super::operations::Operations;
 use super::redact::Redaction;
 use super::routes::login::ONCE;
 use super::routes::metrics::Scrape;
+use super::routes::stats::Figures;
 use super::session::Sessions;
 use super::{connection, routes};
 use crate::job::backoff::Strategies;
@@ -60,6 +63,10 @@ pub struct ServerOptions {
     pub secure_cookies: bool,
     /// Values of jobs that are never shown, as [`Redaction`](super::redact::Redaction) reads them.
     pub redact: Vec<String>,
+    /// The Redis that the API shows; `None` = that of the first queue, under its prefix.
+    pub board: Option<BoardOptions>,
+    /// Nothing can be changed through this server.
+    pub read_only: bool,
 }
 
 impl ServerOptions {
@@ -76,6 +83,8 @@ impl ServerOptions {
             base_path: "/".to_owned(),
             secure_cookies: false,
             redact: Vec::new(),
+            board: None,
+            read_only: false,
         }
     }
 }
@@ -200,6 +209,10 @@ pub(super) struct Shared {
     pub(super) base_path: String,
     pub(super) secure_cookies: bool,
     pub(super) redaction: Redaction,
+    pub(super) board: Option<Board>,
+    pub(super) read_only: bool,
+    pub(super) operations: Operations,
+    pub(super) figures: Figures,
 }
 
 /// The queues that a server knows. Clones share them; further ones may come while it serves.
@@ -246,10 +259,15 @@ impl Server {
         listener.set_nonblocking(true).map_err(problem)?;
         let address = listener.local_addr().map_err(problem)?;
         let hosts = tokens.is_empty().then(|| allowed_hosts(address, &options.hosts));
+        let first = options.queues.first().map(|queue| BoardOptions {
+            connection: queue.store.connection().clone(),
+            prefix: queue.store.keys().prefix.to_string(),
+        });
         let queues = Queues::default();
         for queue in options.queues {
             queues.add(queue);
         }
+        let board = options.board.or(first).map(|board| Board::new(&board, queues.clone()));
         let shared = Shared {
             tokens,
             sessions: Sessions::default(),
@@ -264,6 +282,10 @@ impl Server {
             base_path: options.base_path,
             secure_cookies: options.secure_cookies,
             redaction: Redaction::new(&options.redact),
+            board,
+            read_only: options.read_only,
+            operations: Operations::default(),
+            figures: Figures::default(),
         };
         Ok(Self { listener, address, shared: Arc::new(shared) })
     }

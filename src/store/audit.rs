@@ -56,7 +56,8 @@ pub struct AuditFilter {
 
 impl AuditFilter {
     fn accepts(&self, entry: &Entry) -> bool {
-        let fits = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
+        let fits =
+            |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
         fits(&self.job, &entry.job) && fits(&self.by, &entry.by) && fits(&self.what, &entry.what)
     }
 }

@@ -93,6 +93,7 @@ impl Store {
 /// The elements of a reply; of a scan, behind its cursor.
 fn members(reply: Value, scanned: bool) -> Vec<String> {
     let Ok(mut parts) = array(reply) else { return Vec::new() };
-    let items = if scanned { parts.pop().and_then(|items| array(items).ok()).unwrap_or_default() } else { parts };
+    let items =
+        if scanned { parts.pop().and_then(|items| array(items).ok()).unwrap_or_default() } else { parts };
     items.into_iter().filter_map(|item| text(item).ok()).collect()
 }

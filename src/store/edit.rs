@@ -50,7 +50,8 @@ impl Store {
         if priority > PRIORITY_MAX {
             return Err(StoreError::Invalid(format!("priority {priority}: expected at most {PRIORITY_MAX}")));
         }
-        let mut act = self.act_on_terms(in_dialect(&self.scripts.change_priority, "way to change a priority")?);
+        let mut act =
+            self.act_on_terms(in_dialect(&self.scripts.change_priority, "way to change a priority")?);
         act.arg(id).arg(priority).arg(0);
         let terms = Terms { what: "change-priority", job: id, done: "0", states: PRIORITY, etag };
         read(act.run(terms).await?)

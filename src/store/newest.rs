@@ -11,7 +11,8 @@ use super::search::key_of;
 use super::{Store, StoreError, array, integer, text};
 use crate::job::state::State;
 
-static READ: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../../lua/read/newest.lua"), None));
+static READ: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("../../lua/read/newest.lua"), None));
 
 /// Most jobs of one call.
 pub const NEWEST_MAX: usize = 500;

@@ -60,10 +60,8 @@ pub async fn overview(connection: &Connection, queues: &[Keys]) -> Result<(i64, 
 fn read(reply: Value, now_ms: i64) -> Result<Glance, StoreError> {
     let mut parts = array(reply)?;
     let wrong = parts.pop().map(text).transpose()?.filter(|key| !key.is_empty());
-    let n: Vec<u64> = parts
-        .iter()
-        .map(|n| integer(n).map(|n| n.max(0).cast_unsigned()))
-        .collect::<Result<_, _>>()?;
+    let n: Vec<u64> =
+        parts.iter().map(|n| integer(n).map(|n| n.max(0).cast_unsigned())).collect::<Result<_, _>>()?;
     let at = |i: usize| n.get(i).copied().unwrap_or(0);
     let (mq, bull) = (at(9) == 1, at(10) == 1);
     let counts = Counts {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use redis::Value;
 
-pub use filter::{Condition, Filter};
+pub use filter::{CONDITIONS_MAX, Condition, Filter};
 
 use super::inspect::{PAGE_MAX, fields_of};
 use super::job::{due, mark, number};
@@ -168,8 +168,7 @@ impl Store {
         look: usize,
     ) -> Result<Part, StoreError> {
         let ascending = search.ascending.unwrap_or(!state.is_finished());
-        let body_max =
-            if search.filter.reads_bodies() { SEARCH_BODY_BYTES_MAX } else { LIST_BODY_BYTES_MAX };
+        let body_max = if search.filter.reads_bodies() { SEARCH_BODY_BYTES_MAX } else { LIST_BODY_BYTES_MAX };
         let mut call = READ.call(&self.keys);
         call.arg(key_of(state)).arg(if ascending { "asc" } else { "desc" });
         call.arg(after.map_or("", |place| &place.at)).arg(after.map_or("", |place| &place.id));

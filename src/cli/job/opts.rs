@@ -9,7 +9,11 @@ use crate::wire::{Dialect, check_options};
 /// Checks all members. Answers remarks for the person who adds the job.
 pub(super) fn check(opts: &Map<String, Value>, dialect: Dialect) -> Result<Vec<String>, CliError> {
     check_options(opts, dialect).map_err(|wrong| {
-        let at = if wrong.name == "repeat" && wrong.found.is_none() { "--opts repeat".into() } else { shown(&wrong.name) };
+        let at = if wrong.name == "repeat" && wrong.found.is_none() {
+            "--opts repeat".into()
+        } else {
+            shown(&wrong.name)
+        };
         let error = CliError::usage(wrong.what).at(at);
         let error = match wrong.found {
             Some(found) => error.found(found),

@@ -121,7 +121,8 @@ impl Filter {
     pub(super) fn needles(&self) -> Vec<(&'static str, String)> {
         let mut needles = Vec::new();
         if let Some(name) = &self.name {
-            needles.push(("name", name.split('*').max_by_key(|part| part.len()).unwrap_or_default().to_owned()));
+            needles
+                .push(("name", name.split('*').max_by_key(|part| part.len()).unwrap_or_default().to_owned()));
         }
         if let Some(error) = &self.error {
             // Lua lowers plain letters only.
@@ -136,7 +137,9 @@ impl Filter {
     /// Is this job meant? Its bodies must have been read.
     pub fn accepts(&self, view: &JobView) -> bool {
         let error = |part: &String| {
-            view.failed_reason.as_deref().is_some_and(|text| text.to_lowercase().contains(&part.to_lowercase()))
+            view.failed_reason
+                .as_deref()
+                .is_some_and(|text| text.to_lowercase().contains(&part.to_lowercase()))
         };
         self.name.as_ref().is_none_or(|pattern| matches(pattern, &view.name))
             && self.error.as_ref().is_none_or(error)
@@ -163,7 +166,10 @@ mod tests {
 
     fn job(data: &str) -> JobView {
         let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        JobView::read("1", &[field("name", "sync"), field("data", data), field("failedReason", "HTTP 429: SLOW")])
+        JobView::read(
+            "1",
+            &[field("name", "sync"), field("data", data), field("failedReason", "HTTP 429: SLOW")],
+        )
     }
 
     #[test]
@@ -183,7 +189,8 @@ mod tests {
             ("data~ab-1", true),
             ("opts.attempts=3", false),
         ] {
-            let filter = Filter { conditions: vec![Condition::parse(condition).unwrap()], ..Filter::default() };
+            let filter =
+                Filter { conditions: vec![Condition::parse(condition).unwrap()], ..Filter::default() };
             assert_eq!(filter.accepts(&view), holds, "{condition}");
         }
     }
