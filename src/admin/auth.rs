@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use axum::http::{HeaderMap, Method};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -44,6 +44,9 @@ pub struct TokenOptions {
 
 /// Unsafe requests that rely on a cookie must bear this header: no form and no link of another site can set it.
 pub(super) const OWN_HEADER: (&str, &str) = ("x-requested-with", "bullock");
+/// The protocol that a WebSocket speaks. A page cannot set headers for one, so it may name its token beside it.
+pub(super) const SUBPROTOCOL: &str = "bullock";
+const SUBPROTOCOL_TOKEN: &str = "bearer.";
 /// The name of whoever asks a server without tokens.
 const LOCAL: &str = "local";
 
@@ -165,7 +168,7 @@ pub(super) enum Bearer<'a> {
 pub(super) fn bearer(headers: &HeaderMap) -> Bearer<'_> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
-        return if headers.contains_key(AUTHORIZATION) { Bearer::Malformed } else { Bearer::Absent };
+        return if headers.contains_key(AUTHORIZATION) { Bearer::Malformed } else { in_subprotocol(headers) };
     };
     let token = value.to_str().ok().and_then(|text| {
         let (scheme, token) = text.split_once(' ')?;
@@ -174,6 +177,19 @@ pub(super) fn bearer(headers: &HeaderMap) -> Bearer<'_> {
     match token {
         Some(token) if !token.is_empty() && token.len() <= TOKEN_BYTES_MAX => Bearer::Token(token),
         _ => Bearer::Malformed,
+    }
+}
+
+/// The token of a WebSocket, among the protocols that its client names.
+fn in_subprotocol(headers: &HeaderMap) -> Bearer<'_> {
+    let is_socket =
+        headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let named = headers.get(SEC_WEBSOCKET_PROTOCOL).and_then(|value| value.to_str().ok());
+    let Some(named) = named.filter(|_| is_socket) else { return Bearer::Absent };
+    match named.split(',').find_map(|name| name.trim().strip_prefix(SUBPROTOCOL_TOKEN)) {
+        None => Bearer::Absent,
+        Some(token) if token.is_empty() || token.len() > TOKEN_BYTES_MAX => Bearer::Malformed,
+        Some(token) => Bearer::Token(token),
     }
 }
 

@@ -16,6 +16,7 @@ mod body;
 mod budget;
 mod connection;
 mod guard;
+pub mod live;
 pub mod metrics;
 mod operations;
 mod problem;
@@ -23,6 +24,7 @@ pub mod redact;
 pub mod routes;
 pub mod server;
 mod session;
+mod ui;
 
 pub use auth::{Role, TokenOptions};
 pub use board::BoardOptions;

@@ -95,6 +95,15 @@ impl Problem {
         problem
     }
 
+    /// As many look on as may.
+    pub(super) fn streams_full() -> Self {
+        let mut problem =
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, "streams-full", "Too many streams are open")
+                .detail("close one, or ask again later");
+        problem.0.header = Some((RETRY_AFTER, super::live::ROOM_RETRY_S.into()));
+        problem
+    }
+
     pub(super) fn timeout(status: StatusCode, detail: impl Into<String>) -> Self {
         Self::new(status, "timeout", "It took too long").detail(detail)
     }

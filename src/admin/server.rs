@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::auth::{TokenOptions, Tokens};
 use super::board::{Board, BoardOptions};
 use super::budget::Budget;
+use super::live::{Live, STREAMS_MAX};
 use super::metrics::{Metrics, Outcome, open_files_max};
 use super::operations::Operations;
 use super::redact::Redaction;
@@ -24,6 +25,7 @@ use super::routes::login::ONCE;
 use super::routes::metrics::Scrape;
 use super::routes::stats::Figures;
 use super::session::Sessions;
+use super::ui::Ui;
 use super::{connection, routes};
 use crate::job::backoff::Strategies;
 use crate::job::options::Keep;
@@ -33,6 +35,8 @@ use crate::store::Store;
 pub const CONNECTIONS_MAX: usize = 1024;
 /// The part of the process' file descriptors that connections may take: the worker's own must never run out.
 const DESCRIPTORS_PART: f64 = 0.25;
+/// The part of the connections that streams may take, where there may be few of them: requests must find room.
+const STREAMS_PART: f64 = 0.6;
 /// How long requests under way may go on after a stop.
 pub const STOP_GRACE: Duration = Duration::from_secs(3);
 /// Pause after a failed accept, such as when the process has no file descriptors left.
@@ -110,6 +114,8 @@ pub struct CallbackEnd<'a> {
 pub struct QueueOptions {
     /// The queue, on a connection of the server's own.
     pub store: Store,
+    /// Jobs that this process runs at once.
+    pub concurrency: u64,
     /// How often a handler must show life; told in every answer.
     pub heartbeat: Duration,
     /// How long the reply to a write is kept for a second sending: the lease.
@@ -131,6 +137,7 @@ impl QueueOptions {
     pub fn new(store: Store) -> Self {
         Self {
             store,
+            concurrency: 1,
             heartbeat: Duration::from_mins(1),
             reply_kept: Duration::from_secs(15),
             metrics_points: 0,
@@ -213,6 +220,17 @@ pub(super) struct Shared {
     pub(super) read_only: bool,
     pub(super) operations: Operations,
     pub(super) figures: Figures,
+    pub(super) ui: Ui,
+    pub(super) live: Arc<Live>,
+    /// Fires when the server stops: answers that go on end then.
+    pub(super) closing: CancellationToken,
+}
+
+impl Shared {
+    /// A queue by its name, and how many of its jobs one process runs at once.
+    pub(super) fn queue(&self, name: &str) -> Option<(Store, u64)> {
+        self.queues.get(name).map(|queue| (queue.store, queue.concurrency))
+    }
 }
 
 /// The queues that a server knows. Clones share them; further ones may come while it serves.
@@ -268,6 +286,14 @@ impl Server {
             queues.add(queue);
         }
         let board = options.board.or(first).map(|board| Board::new(&board, queues.clone()));
+        let redaction = Redaction::new(&options.redact);
+        let listened = queues.clone();
+        let live = Live::new(
+            Arc::new(move || listened.all().into_iter().map(|queue| queue.store).collect()),
+            redaction.clone(),
+            options.metrics.clone(),
+            STREAMS_MAX.min((connections_max() as f64 * STREAMS_PART) as usize).max(1),
+        );
         let shared = Shared {
             tokens,
             sessions: Sessions::default(),
@@ -279,13 +305,16 @@ impl Server {
             queues,
             scrape: Scrape::default(),
             on_end: options.on_end,
+            ui: Ui::new(options.base_path.clone()),
             base_path: options.base_path,
             secure_cookies: options.secure_cookies,
-            redaction: Redaction::new(&options.redact),
             board,
             read_only: options.read_only,
             operations: Operations::default(),
             figures: Figures::default(),
+            redaction,
+            live,
+            closing: CancellationToken::new(),
         };
         Ok(Self { listener, address, shared: Arc::new(shared) })
     }
@@ -356,6 +385,7 @@ async fn serve(
 ) -> Result<(), ServeError> {
     let listener = tokio::net::TcpListener::from_std(listener).map_err(ServeError::Thread)?;
     let router: Router = routes::router(&shared);
+    let closing = shared.closing.clone();
     let room = Arc::new(Semaphore::new(connections_max()));
     let connections = TaskTracker::new();
     loop {
@@ -384,6 +414,7 @@ async fn serve(
         }
     }
     drop(listener);
+    closing.cancel();
     connections.close();
     if tokio::time::timeout(STOP_GRACE, connections.wait()).await.is_err() {
         tracing::warn!(connections = connections.len(), "requests to the admin server were cut off");

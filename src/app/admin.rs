@@ -128,6 +128,7 @@ impl Served {
 pub(super) fn queue_options(specs: &[QueueSpec], options: &Options) -> Vec<QueueOptions> {
     let strategies = Arc::new(options.strategies.clone());
     let queue = |spec: &QueueSpec| QueueOptions {
+        concurrency: spec.concurrency as u64,
         reply_kept: options.lease,
         metrics_points: spec.metrics_points,
         keep_completed: spec.keep_completed,

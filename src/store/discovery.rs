@@ -65,6 +65,6 @@ pub async fn queues(connection: &Connection, prefix: &str) -> Result<Vec<String>
 }
 
 /// Text that matches itself in a Redis pattern.
-fn escape_glob(text: &str) -> String {
+pub(super) fn escape_glob(text: &str) -> String {
     text.chars().flat_map(|c| if "*?[]\\".contains(c) { vec!['\\', c] } else { vec![c] }).collect()
 }

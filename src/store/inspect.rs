@@ -3,6 +3,7 @@
 use redis::Value;
 use serde::Serialize;
 
+pub(super) use super::discovery::escape_glob;
 pub use super::discovery::queues;
 use super::{Store, StoreError, array, bytes, convert, integer, text};
 use crate::wire::Dialect;

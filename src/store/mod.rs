@@ -20,6 +20,7 @@ pub mod edit;
 pub mod enqueue;
 pub mod error;
 pub mod events;
+pub mod feed;
 pub mod finish;
 pub mod flow;
 pub mod inspect;

@@ -6,6 +6,7 @@ mod ask;
 mod audit;
 mod bulk;
 mod callbacks;
+mod events;
 mod failures;
 mod flows;
 mod health;
@@ -15,9 +16,11 @@ pub(super) mod metrics;
 mod openapi;
 mod queue_acts;
 mod queues;
+mod scale;
 mod schedulers;
 pub(super) mod stats;
 mod workers;
+mod ws;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,6 +71,13 @@ pub struct Route {
     handler: Handler,
 }
 
+impl Call {
+    /// Who asks. An error only where the route's row has no role.
+    fn caller(&self) -> Result<&Caller, Problem> {
+        self.caller.as_ref().ok_or_else(Problem::unauthorized)
+    }
+}
+
 /// One request on its way to its handler.
 struct Call {
     shared: Arc<Shared>,
@@ -115,6 +125,9 @@ pub static ROUTES: &[Route] = &[
     route!("GET" "/healthz", Access::Open, health::live),
     route!("GET" "/readyz", Access::Open, health::ready),
     route!("GET" "/metrics", Access::Role(Role::Viewer), metrics::scrape),
+    route!("GET" "/api/v1/events", Access::Role(Role::Viewer), events::stream),
+    route!("GET" "/api/v1/ws", Access::Role(Role::Viewer), ws::open),
+    route!("GET" "/api/v1/scale", Access::Role(Role::Viewer), scale::scale),
     route!("GET" "/api/v1/session", Access::Open, login::session),
     route!("POST" "/api/v1/login", Access::Open, login::login),
     route!("POST" "/api/v1/logout", Access::Open, login::logout),
@@ -159,7 +172,7 @@ pub static ROUTES: &[Route] = &[
     route!("GET" "/api/v1/audit", VIEWER, audit::list, audit::LIST),
 ];
 
-/// The router of the table.
+/// The router of the table. What it does not name is a file of the dashboard, one of its pages, or nothing.
 pub(super) fn router(shared: &Arc<Shared>) -> Router {
     let mut paths: BTreeMap<&str, MethodRouter> = BTreeMap::new();
     for route in ROUTES {
@@ -178,7 +191,13 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
         let methods = paths.remove(route.path).unwrap_or_default();
         paths.insert(route.path, methods.merge(on(filter, handler)));
     }
-    paths.into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods))
+    let shared = Arc::clone(shared);
+    let other = move |request: Request<Body>| {
+        let answer = shared.ui.answer(request.method(), request.uri().path(), request.headers());
+        std::future::ready(answer)
+    };
+    let router = paths.into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods));
+    router.fallback(other)
 }
 
 async fn guarded(
