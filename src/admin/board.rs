@@ -12,7 +12,7 @@ use super::problem::Problem;
 use super::server::Queues;
 use crate::store::clients::{Client, clients};
 use crate::store::discovery::Discovery;
-use crate::store::overview::{Glance, overview};
+use crate::store::overview::{Family, Glance, overview};
 use crate::store::{Connection, Opened, Store, StoreError};
 use crate::wire::Keys;
 
@@ -51,6 +51,8 @@ pub(super) struct Board {
     seen: tokio::sync::Mutex<Seen>,
     clients: tokio::sync::Mutex<Option<(Instant, ClientList)>>,
     opened: std::sync::Mutex<HashMap<String, (Instant, Store)>>,
+    /// Those of the last look that are not configured, each with the dialect that its keys say.
+    found: std::sync::Mutex<BTreeMap<Arc<str>, Store>>,
 }
 
 struct Seen {
@@ -101,7 +103,20 @@ impl Board {
             }),
             clients: tokio::sync::Mutex::default(),
             opened: std::sync::Mutex::default(),
+            found: std::sync::Mutex::default(),
         }
+    }
+
+    /// All queues that are known of by now: those of this process, and those of the last look.
+    pub(super) fn stores(&self) -> Vec<Store> {
+        let own = self.configured.all().into_iter().map(|queue| queue.store);
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        own.chain(found.values().cloned()).collect()
+    }
+
+    /// One of those of the last look.
+    pub(super) fn found(&self, name: &str) -> Option<Store> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
     /// All queues, as they were at most a second ago.
@@ -161,7 +176,20 @@ impl Board {
             }
         }
         remember(&mut seen.past, now_ms, &mut queues);
+        self.note(&queues);
         Ok(Look { now_ms, queues })
+    }
+
+    fn note(&self, queues: &BTreeMap<Arc<str>, Sight>) {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.retain(|name, _| queues.contains_key(name));
+        for (name, sight) in queues.iter().filter(|(_, sight)| !sight.configured) {
+            let Family::Of(dialect) = sight.glance.family else { continue };
+            if found.get(name).is_none_or(|store| store.dialect() != dialect) {
+                let keys = Keys::new(&self.prefix, name);
+                found.insert(Arc::clone(name), Store::of(self.connection.clone(), keys, Some(dialect)));
+            }
+        }
     }
 
     /// Connections that have names, as they were at most five seconds ago.

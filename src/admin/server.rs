@@ -216,7 +216,7 @@ pub(super) struct Shared {
     pub(super) base_path: String,
     pub(super) secure_cookies: bool,
     pub(super) redaction: Redaction,
-    pub(super) board: Option<Board>,
+    pub(super) board: Option<Arc<Board>>,
     pub(super) read_only: bool,
     pub(super) operations: Operations,
     pub(super) figures: Figures,
@@ -229,7 +229,8 @@ pub(super) struct Shared {
 impl Shared {
     /// A queue by its name, and how many of its jobs one process runs at once.
     pub(super) fn queue(&self, name: &str) -> Option<(Store, u64)> {
-        self.queues.get(name).map(|queue| (queue.store, queue.concurrency))
+        let own = self.queues.get(name).map(|queue| (queue.store, queue.concurrency));
+        own.or_else(|| Some((self.board.as_ref()?.found(name)?, 1)))
     }
 }
 
@@ -285,11 +286,11 @@ impl Server {
         for queue in options.queues {
             queues.add(queue);
         }
-        let board = options.board.or(first).map(|board| Board::new(&board, queues.clone()));
+        let board = options.board.or(first).map(|board| Arc::new(Board::new(&board, queues.clone())));
         let redaction = Redaction::new(&options.redact);
-        let listened = queues.clone();
+        let listened = board.clone();
         let live = Live::new(
-            Arc::new(move || listened.all().into_iter().map(|queue| queue.store).collect()),
+            Arc::new(move || listened.as_ref().map(|board| board.stores()).unwrap_or_default()),
             redaction.clone(),
             options.metrics.clone(),
             STREAMS_MAX.min((connections_max() as f64 * STREAMS_PART) as usize).max(1),

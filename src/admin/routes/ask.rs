@@ -65,7 +65,7 @@ impl Ask {
 
     /// The Redis that is shown.
     pub(super) fn board(&self) -> Result<&Board, Problem> {
-        self.shared.board.as_ref().ok_or_else(|| Problem::not_found("this server shows no Redis"))
+        self.shared.board.as_deref().ok_or_else(|| Problem::not_found("this server shows no Redis"))
     }
 
     /// The queue of the path, which must exist.
