@@ -15,12 +15,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::auth::{TokenOptions, Tokens};
+use super::board::{Board, BoardOptions};
 use super::budget::Budget;
 use super::live::{Live, STREAMS_MAX};
 use super::metrics::{Metrics, Outcome, open_files_max};
+use super::operations::Operations;
 use super::redact::Redaction;
 use super::routes::login::ONCE;
 use super::routes::metrics::Scrape;
+use super::routes::stats::Figures;
 use super::session::Sessions;
 use super::ui::Ui;
 use super::{connection, routes};
@@ -64,6 +67,10 @@ pub struct ServerOptions {
     pub secure_cookies: bool,
     /// Values of jobs that are never shown, as [`Redaction`](super::redact::Redaction) reads them.
     pub redact: Vec<String>,
+    /// The Redis that the API shows; `None` = that of the first queue, under its prefix.
+    pub board: Option<BoardOptions>,
+    /// Nothing can be changed through this server.
+    pub read_only: bool,
 }
 
 impl ServerOptions {
@@ -80,6 +87,8 @@ impl ServerOptions {
             base_path: "/".to_owned(),
             secure_cookies: false,
             redact: Vec::new(),
+            board: None,
+            read_only: false,
         }
     }
 }
@@ -207,6 +216,10 @@ pub(super) struct Shared {
     pub(super) base_path: String,
     pub(super) secure_cookies: bool,
     pub(super) redaction: Redaction,
+    pub(super) board: Option<Arc<Board>>,
+    pub(super) read_only: bool,
+    pub(super) operations: Operations,
+    pub(super) figures: Figures,
     pub(super) ui: Ui,
     pub(super) live: Arc<Live>,
     /// Fires when the server stops: answers that go on end then.
@@ -216,7 +229,8 @@ pub(super) struct Shared {
 impl Shared {
     /// A queue by its name, and how many of its jobs one process runs at once.
     pub(super) fn queue(&self, name: &str) -> Option<(Store, u64)> {
-        self.queues.get(name).map(|queue| (queue.store, queue.concurrency))
+        let own = self.queues.get(name).map(|queue| (queue.store, queue.concurrency));
+        own.or_else(|| Some((self.board.as_ref()?.found(name)?, 1)))
     }
 }
 
@@ -264,14 +278,19 @@ impl Server {
         listener.set_nonblocking(true).map_err(problem)?;
         let address = listener.local_addr().map_err(problem)?;
         let hosts = tokens.is_empty().then(|| allowed_hosts(address, &options.hosts));
+        let first = options.queues.first().map(|queue| BoardOptions {
+            connection: queue.store.connection().clone(),
+            prefix: queue.store.keys().prefix.to_string(),
+        });
         let queues = Queues::default();
         for queue in options.queues {
             queues.add(queue);
         }
+        let board = options.board.or(first).map(|board| Arc::new(Board::new(&board, queues.clone())));
         let redaction = Redaction::new(&options.redact);
-        let listened = queues.clone();
+        let listened = board.clone();
         let live = Live::new(
-            Arc::new(move || listened.all().into_iter().map(|queue| queue.store).collect()),
+            Arc::new(move || listened.as_ref().map(|board| board.stores()).unwrap_or_default()),
             redaction.clone(),
             options.metrics.clone(),
             STREAMS_MAX.min((connections_max() as f64 * STREAMS_PART) as usize).max(1),
@@ -290,6 +309,10 @@ impl Server {
             ui: Ui::new(options.base_path.clone()),
             base_path: options.base_path,
             secure_cookies: options.secure_cookies,
+            board,
+            read_only: options.read_only,
+            operations: Operations::default(),
+            figures: Figures::default(),
             redaction,
             live,
             closing: CancellationToken::new(),

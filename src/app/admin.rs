@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::failure::{EXIT_CONFIG, Failure};
 use super::stops::Stops;
 use super::trouble::Troubles;
+use crate::admin::BoardOptions;
 use crate::admin::auth::{Role, TokenOptions};
 use crate::admin::metrics::Metrics;
 use crate::admin::server::{QueueOptions, Queues, Readiness, ServeError, Server, ServerOptions};
@@ -23,6 +24,12 @@ pub(super) struct Front {
 pub(super) struct Served {
     stop: CancellationToken,
     task: tokio::task::JoinHandle<Result<(), ServeError>>,
+}
+
+/// What the API shows.
+pub(super) struct Board {
+    pub(super) options: BoardOptions,
+    pub(super) read_only: bool,
 }
 
 /// What the server asks of the workers, which are started after it.
@@ -71,6 +78,7 @@ impl Front {
         options: &Options,
         metrics: Metrics,
         link: &Arc<Link>,
+        board: Board,
     ) -> Result<Option<Self>, Failure> {
         let Some(admin) = &config.admin else { return Ok(None) };
         let (asked, told) = (Arc::clone(link), Arc::clone(link));
@@ -84,6 +92,8 @@ impl Front {
             base_path: admin.base_path.clone(),
             secure_cookies: admin.public_url.as_ref().is_some_and(|url| url.starts_with("https:")),
             redact: config.log.redact.clone(),
+            board: Some(board.options),
+            read_only: board.read_only,
             ..ServerOptions::new(admin.listen)
         })
         .map_err(|error| refused(&error, admin.listen))?;
