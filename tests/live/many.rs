@@ -23,7 +23,7 @@ async fn an_event_reaches_five_hundred_readers_soon_after_its_commit() {
         readers.spawn({
             let address = stage.address;
             async move {
-                let mut stream = Stream::open(address, "?type=job.added", &[]).await;
+                let stream = Stream::open(address, "?type=job.added", &[]).await;
                 assert_eq!(stream.status, 200, "{}", stream.head);
                 stream
             }
