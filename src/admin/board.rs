@@ -59,6 +59,7 @@ struct Seen {
     discovery: Discovery,
     searched: bool,
     names: BTreeSet<String>,
+    audited: BTreeSet<String>,
     last: Option<(Instant, Arc<Look>)>,
     /// Time, and for each queue jobs ever added and jobs to be done, oldest first.
     past: VecDeque<(i64, HashMap<Arc<str>, (u64, u64)>)>,
@@ -72,6 +73,8 @@ pub(super) struct Look {
     /// Redis' time, ms.
     pub(super) now_ms: i64,
     pub(super) queues: BTreeMap<Arc<str>, Sight>,
+    /// Queues that have an audit log, some of which may be gone.
+    pub(super) audited: BTreeSet<String>,
 }
 
 /// One of them.
@@ -98,6 +101,7 @@ impl Board {
                 discovery: Discovery::new(&options.prefix),
                 searched: false,
                 names: BTreeSet::new(),
+                audited: BTreeSet::new(),
                 last: None,
                 past: VecDeque::new(),
             }),
@@ -138,7 +142,8 @@ impl Board {
         let (started, mut steps) = (Instant::now(), 0);
         loop {
             if let Some(all) = seen.discovery.step(&self.connection).await? {
-                seen.names = all;
+                seen.names = all.queues;
+                seen.audited = all.audited;
                 seen.searched = true;
                 break;
             }
@@ -146,7 +151,9 @@ impl Board {
             let enough =
                 if seen.searched { steps >= STEPS_PER_LOOK } else { started.elapsed() >= FIRST_SEARCH_MAX };
             if enough {
-                seen.names.extend(seen.discovery.so_far().iter().cloned());
+                let so_far = seen.discovery.so_far();
+                seen.names.extend(so_far.queues.iter().cloned());
+                seen.audited.extend(so_far.audited.iter().cloned());
                 break;
             }
         }
@@ -177,7 +184,7 @@ impl Board {
         }
         remember(&mut seen.past, now_ms, &mut queues);
         self.note(&queues);
-        Ok(Look { now_ms, queues })
+        Ok(Look { now_ms, queues, audited: seen.audited.clone() })
     }
 
     fn note(&self, queues: &BTreeMap<Arc<str>, Sight>) {
@@ -216,7 +223,7 @@ impl Board {
         match store.look().await? {
             Opened::Ready(_, layout) if layout.exists || is_configured => {}
             Opened::Undecided if is_configured => return Ok(store),
-            Opened::Ready(..) | Opened::Undecided => return Err(no_queue(name)),
+            Opened::Ready(..) | Opened::Undecided => return Err(no_queue()),
             refused => {
                 let why = refused.refusal().map(|why| why.to_string()).unwrap_or_default();
                 return Err(Problem::conflict(format!("this queue is refused: {why}")).with("queue", name));
@@ -247,8 +254,9 @@ impl Board {
     }
 }
 
-pub(super) fn no_queue(name: &str) -> Problem {
-    Problem::not_found("there is no queue of that name").with("queue", name)
+/// Its name is not said again: it is whatever somebody wrote into an address.
+pub(super) fn no_queue() -> Problem {
+    Problem::not_found("there is no queue of that name")
 }
 
 /// Keeps a look, and gives each queue its rates since an earlier one. What leaves the jobs to be done has ended or was removed.

@@ -75,6 +75,11 @@ impl Site {
         self
     }
 
+    /// All keys with their content.
+    pub async fn dump(&self) -> std::collections::BTreeMap<String, String> {
+        self.redis.dump().await
+    }
+
     /// GET as an admin: the JSON of a 200.
     pub async fn get(&self, path: &str) -> Value {
         let answer = self.send("admin", "GET", path, None).await;
