@@ -22,8 +22,10 @@ const FRESH: Duration = Duration::from_secs(1);
 const CLIENTS_FRESH: Duration = Duration::from_secs(5);
 /// What was found out about whose queue it is, is believed for so long.
 const OPENED_FRESH: Duration = Duration::from_secs(30);
-/// Time that the first search for queues may take before it goes on with the next request.
+/// Time that the first search for queues may take of the first request; small servers are looked through within it.
 const FIRST_SEARCH_MAX: Duration = Duration::from_millis(500);
+/// Time that it may take of each further one until it is through.
+const FIRST_SEARCH_MORE: Duration = Duration::from_millis(30);
 /// Steps of a further search with each look: keys of a large Redis are looked through in minutes, not in a burst.
 const STEPS_PER_LOOK: usize = 2;
 /// Queues that are shown.
@@ -140,6 +142,7 @@ impl Board {
     /// Goes on looking for queues: all of it at first, then little by little.
     async fn search(&self, seen: &mut Seen) -> Result<(), StoreError> {
         let (started, mut steps) = (Instant::now(), 0);
+        let limit = if seen.last.is_none() { FIRST_SEARCH_MAX } else { FIRST_SEARCH_MORE };
         loop {
             if let Some(all) = seen.discovery.step(&self.connection).await? {
                 seen.names = all.queues;
@@ -148,8 +151,7 @@ impl Board {
                 break;
             }
             steps += 1;
-            let enough =
-                if seen.searched { steps >= STEPS_PER_LOOK } else { started.elapsed() >= FIRST_SEARCH_MAX };
+            let enough = if seen.searched { steps >= STEPS_PER_LOOK } else { started.elapsed() >= limit };
             if enough {
                 let so_far = seen.discovery.so_far();
                 seen.names.extend(so_far.queues.iter().cloned());
