@@ -22,6 +22,7 @@ mod operations;
 mod problem;
 pub mod redact;
 pub mod routes;
+mod serve_error;
 pub mod server;
 mod session;
 mod ui;

@@ -29,7 +29,8 @@ fn options(listen: SocketAddr) -> ServerOptions {
 async fn every_route_of_the_table_asks_for_what_its_row_says() {
     let site = guarded();
     assert!(ROUTES.len() >= 9, "the table is walked");
-    for route in ROUTES {
+    // Those of the JSON API are walked in tests/api.
+    for route in ROUTES.iter().filter(|route| route.about.is_none()) {
         let path =
             route.path.replace("{queue}", "woo%3Acustomers").replace("{id}", "1").replace("{code}", "x");
         for (shown, role) in

@@ -151,7 +151,7 @@ pub(in crate::admin::routes) async fn add(call: Ask) -> Result<Response, Problem
     if key.is_some() && is_array {
         return Err(Problem::validation("Idempotency-Key is for one job: give those of an array opts.jobId"));
     }
-    let store = open(&call).await?.by(call.actor(None)?);
+    let store = find(&call).await?.by(call.actor(None)?);
     let mut jobs = Vec::with_capacity(bodies.len());
     for (index, body) in bodies.into_iter().enumerate() {
         let mut opts = body.opts.unwrap_or_default();
@@ -168,6 +168,7 @@ pub(in crate::admin::routes) async fn add(call: Ask) -> Result<Response, Problem
         })?;
         jobs.push(checked);
     }
+    open(&call, &store).await?;
     let added = send(&store, jobs).await?;
     if call.query.text("onDuplicate") == Some("conflict")
         && let Some(first) = added.iter().find(|job| job.duplicate)
@@ -224,27 +225,40 @@ pub(in crate::admin::routes) async fn add_one(
     added.first().map(|job| answer_added(call, StatusCode::CREATED, job)).ok_or_else(Problem::internal)
 }
 
-/// The queue to add to; one that has no keys yet becomes what the query says.
-async fn open(call: &Ask) -> Result<Store, Problem> {
+/// The queue to add to, looked at only; one that has no keys yet becomes what the query says.
+async fn find(call: &Ask) -> Result<Store, Problem> {
     check_name("queue name", &call.queue).map_err(Problem::validation)?;
     let named = call.query.text("dialect").and_then(|word| Dialect::parse(word).ok());
     let board = call.board()?;
     let store = board.store(&call.queue, None);
-    let store = match store.look().await? {
-        Opened::Undecided => board.store(&call.queue, Some(named.unwrap_or(Dialect::Bull))),
-        _ => store,
+    let dialect = match store.look().await? {
+        Opened::Ready(dialect, layout) if layout.exists => Some(dialect),
+        Opened::Ready(..) | Opened::Undecided => None,
+        refused => return Err(no_adding(call, refused.refusal().map(|why| why.to_string()))),
     };
-    if let Opened::Ready(dialect, _) = store.open().await?
-        && named.is_none_or(|named| named == dialect)
-    {
-        if dialect == Dialect::BullMq && call.queue.contains(':') {
-            return Err(Problem::validation("a BullMQ queue's name has no colon"));
-        }
-        return Ok(store);
+    if dialect.is_some() && named.is_some() && dialect != named {
+        return Err(no_adding(call, None));
     }
-    let refusal = store.open().await?.refusal().map(|why| why.to_string());
-    let detail = refusal.unwrap_or_else(|| format!("this queue is {}", store.dialect().family()));
-    Err(Problem::conflict(detail).with("queue", call.queue.as_str()))
+    let store = if dialect.is_some() || store.is_settled() {
+        store
+    } else {
+        board.store(&call.queue, Some(named.unwrap_or(Dialect::Bull)))
+    };
+    if store.dialect() == Dialect::BullMq && call.queue.contains(':') {
+        return Err(Problem::validation("a BullMQ queue's name has no colon"));
+    }
+    Ok(store)
+}
+
+/// Makes it a queue that Bullock knows: the first thing that is written.
+async fn open(call: &Ask, store: &Store) -> Result<(), Problem> {
+    let opened = store.open().await?;
+    opened.refusal().map_or(Ok(()), |why| Err(no_adding(call, Some(why.to_string()))))
+}
+
+fn no_adding(call: &Ask, why: Option<String>) -> Problem {
+    let why = why.unwrap_or_else(|| "the queue is of the other dialect".to_owned());
+    Problem::conflict(why).with("queue", call.queue.as_str())
 }
 
 fn check(store: &Store, name: String, data: Value, opts: Map<String, Value>) -> Result<Checked, String> {
