@@ -21,7 +21,10 @@ async fn a_scaler_is_told_of_all_work_there_is() {
     assert_eq!(stage.get(&format!("{path}&per=6")).await.json()["desired"], 1);
     queue.call("pause", json!([])).await.unwrap();
     let paused = stage.get(path).await.json();
-    assert_eq!((&paused["backlog"], &paused["desired"], &paused["paused"]), (&json!(6), &json!(0), &json!(true)));
+    assert_eq!(
+        (&paused["backlog"], &paused["desired"], &paused["paused"]),
+        (&json!(6), &json!(0), &json!(true))
+    );
     queue.close().await;
 }
 
@@ -55,7 +58,10 @@ async fn health_says_how_everything_does() {
     assert_eq!(health["status"], "ok", "{health}");
     assert_eq!(health["redis"]["ok"], true, "{health}");
     assert_eq!(health["redis"]["evictionPolicy"], "noeviction");
-    assert_eq!(health["queues"][0], json!({"name": BULL, "dialect": "bull", "claimed": true, "problem": null}));
+    assert_eq!(
+        health["queues"][0],
+        json!({"name": BULL, "dialect": "bull", "claimed": true, "problem": null})
+    );
     assert_eq!((&health["streams"]["clients"], &health["streams"]["reading"]), (&json!(1), &json!(true)));
     stage.redis.freeze();
     let health = stage.get("/api/v1/health").await;
