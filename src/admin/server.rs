@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::Router;
@@ -20,6 +20,7 @@ use super::budget::Budget;
 use super::live::{Live, STREAMS_MAX};
 use super::metrics::{Metrics, Outcome, open_files_max};
 use super::operations::Operations;
+pub use super::queues::{QueueOptions, Queues};
 use super::redact::Redaction;
 use super::routes::login::ONCE;
 use super::routes::metrics::Scrape;
@@ -28,8 +29,6 @@ pub use super::serve_error::ServeError;
 use super::session::Sessions;
 use super::ui::Ui;
 use super::{connection, routes};
-use crate::job::backoff::Strategies;
-use crate::job::options::Keep;
 use crate::store::Store;
 
 /// Most connections at once. Further ones wait in the kernel's queue until one ends.
@@ -110,46 +109,6 @@ pub struct CallbackEnd<'a> {
     pub outcome: Outcome,
 }
 
-/// What callbacks need to know of one queue: the same as its worker.
-#[derive(Clone)]
-pub struct QueueOptions {
-    /// The queue, on a connection of the server's own.
-    pub store: Store,
-    /// Jobs that this process runs at once.
-    pub concurrency: u64,
-    /// How often a handler must show life; told in every answer.
-    pub heartbeat: Duration,
-    /// How long the reply to a write is kept for a second sending: the lease.
-    pub reply_kept: Duration,
-    /// Points of Bull's metrics; 0 = none.
-    pub metrics_points: u64,
-    /// What becomes of completed jobs whose producer said nothing.
-    pub keep_completed: Keep,
-    /// What becomes of failed jobs whose producer said nothing.
-    pub keep_failed: Keep,
-    /// Longest wait that a `retryAfterMs` may ask for.
-    pub retry_after_max: Duration,
-    /// Backoff types that producers name.
-    pub strategies: Arc<Strategies>,
-}
-
-impl QueueOptions {
-    /// A queue with the worker's defaults.
-    pub fn new(store: Store) -> Self {
-        Self {
-            store,
-            concurrency: 1,
-            heartbeat: Duration::from_mins(1),
-            reply_kept: Duration::from_secs(15),
-            metrics_points: 0,
-            keep_completed: Keep::All,
-            keep_failed: Keep::All,
-            retry_after_max: Duration::from_hours(1),
-            strategies: Arc::default(),
-        }
-    }
-}
-
 /// Whether work is being taken, as the worker says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Readiness {
@@ -201,26 +160,6 @@ impl Shared {
     pub(super) fn queue(&self, name: &str) -> Option<(Store, u64)> {
         let own = self.queues.get(name).map(|queue| (queue.store, queue.concurrency));
         own.or_else(|| Some((self.board.as_ref()?.found(name)?, 1)))
-    }
-}
-
-/// The queues that a server knows. Clones share them; further ones may come while it serves.
-#[derive(Clone, Default)]
-pub struct Queues(Arc<RwLock<HashMap<Arc<str>, QueueOptions>>>);
-
-impl Queues {
-    /// Adds one. Its name must be new.
-    pub fn add(&self, queue: QueueOptions) {
-        let name = Arc::clone(&queue.store.keys().queue);
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(name, queue);
-    }
-
-    pub(super) fn get(&self, name: &str) -> Option<QueueOptions> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
-    }
-
-    pub(super) fn all(&self) -> Vec<QueueOptions> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 }
 
