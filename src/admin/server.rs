@@ -246,19 +246,16 @@ impl Server {
         listener.set_nonblocking(true).map_err(problem)?;
         let address = listener.local_addr().map_err(problem)?;
         let hosts = tokens.is_empty().then(|| allowed_hosts(address, &options.hosts));
-        let first = options.queues.first().map(|queue| BoardOptions {
-            connection: queue.store.connection().clone(),
-            prefix: queue.store.keys().prefix.to_string(),
-        });
+        let first = options.queues.first().map(|queue| BoardOptions::of(&queue.store));
         let queues = Queues::default();
         for queue in options.queues {
             queues.add(queue);
         }
         let board = options.board.or(first).map(|board| Arc::new(Board::new(&board, queues.clone())));
         let redaction = Redaction::new(&options.redact);
-        let listened = board.clone();
+        let shown = board.clone();
         let live = Live::new(
-            Arc::new(move || listened.as_ref().map(|board| board.stores()).unwrap_or_default()),
+            Arc::new(move || shown.as_ref().map(|board| board.stores()).unwrap_or_default()),
             redaction.clone(),
             options.metrics.clone(),
             STREAMS_MAX.min((connections_max() as f64 * STREAMS_PART) as usize).max(1),

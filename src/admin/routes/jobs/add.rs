@@ -1,5 +1,7 @@
 //! `POST /queues/{queue}/jobs` and `POST …/{id}/duplicate`: adding jobs as npm `bull` and `bullmq` do, checked first.
 
+use std::fmt::Write as _;
+
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -306,7 +308,6 @@ fn idempotency_key(call: &Ask) -> Result<Option<String>, Problem> {
     if key.is_empty() || key.len() > KEY_BYTES_MAX {
         return Err(Problem::validation(format!("Idempotency-Key: expected 1 to {KEY_BYTES_MAX} bytes")));
     }
-    use std::fmt::Write as _;
     let digest = Sha256::digest(key);
     let hex = digest.iter().take(16).fold(String::new(), |mut hex, byte| {
         // Writing to a String cannot fail.
