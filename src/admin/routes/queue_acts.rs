@@ -60,7 +60,8 @@ pub(in crate::admin) struct PauseState {
 pub(in crate::admin) struct Drain {
     /// Delayed jobs as well; true unless given. A Bull 4 queue has no other way.
     pub delayed: Option<bool>,
-    /// Why, for the audit log; at most 1,024 bytes.
+    /// Why, for the audit log; at most 1,024 characters.
+    #[schema(max_length = 1024)]
     pub reason: Option<String>,
 }
 
@@ -74,8 +75,10 @@ pub(in crate::admin) struct Clean {
     /// Only jobs that are older; 0 unless given.
     pub older_than_ms: Option<u64>,
     /// Most jobs, 1 to 10,000; 1,000 unless given.
+    #[schema(minimum = 1, maximum = 10_000)]
     pub limit: Option<usize>,
-    /// Why, for the audit log; at most 1,024 bytes.
+    /// Why, for the audit log; at most 1,024 characters.
+    #[schema(max_length = 1024)]
     pub reason: Option<String>,
 }
 
@@ -88,7 +91,8 @@ pub(in crate::admin) struct Obliterate {
     /// Even if jobs run.
     #[serde(default)]
     pub force: bool,
-    /// Why, for the audit log; at most 1,024 bytes.
+    /// Why, for the audit log; at most 1,024 characters.
+    #[schema(max_length = 1024)]
     pub reason: Option<String>,
 }
 
