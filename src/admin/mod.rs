@@ -20,6 +20,7 @@ pub mod live;
 pub mod metrics;
 mod operations;
 mod problem;
+mod queues;
 pub mod redact;
 pub mod routes;
 mod serve_error;

@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use tokio::sync::Semaphore;
@@ -20,6 +20,7 @@ use super::budget::Budget;
 use super::live::{Live, STREAMS_MAX};
 use super::metrics::{Metrics, Outcome, open_files_max};
 use super::operations::Operations;
+pub use super::queues::{QueueOptions, Queues};
 use super::redact::Redaction;
 use super::routes::login::ONCE;
 use super::routes::metrics::Scrape;
@@ -28,8 +29,6 @@ pub use super::serve_error::ServeError;
 use super::session::Sessions;
 use super::ui::Ui;
 use super::{connection, routes};
-use crate::job::backoff::Strategies;
-use crate::job::options::Keep;
 use crate::store::Store;
 
 /// Most connections at once. Further ones wait in the kernel's queue until one ends.
@@ -110,46 +109,6 @@ pub struct CallbackEnd<'a> {
     pub outcome: Outcome,
 }
 
-/// What callbacks need to know of one queue: the same as its worker.
-#[derive(Clone)]
-pub struct QueueOptions {
-    /// The queue, on a connection of the server's own.
-    pub store: Store,
-    /// Jobs that this process runs at once.
-    pub concurrency: u64,
-    /// How often a handler must show life; told in every answer.
-    pub heartbeat: Duration,
-    /// How long the reply to a write is kept for a second sending: the lease.
-    pub reply_kept: Duration,
-    /// Points of Bull's metrics; 0 = none.
-    pub metrics_points: u64,
-    /// What becomes of completed jobs whose producer said nothing.
-    pub keep_completed: Keep,
-    /// What becomes of failed jobs whose producer said nothing.
-    pub keep_failed: Keep,
-    /// Longest wait that a `retryAfterMs` may ask for.
-    pub retry_after_max: Duration,
-    /// Backoff types that producers name.
-    pub strategies: Arc<Strategies>,
-}
-
-impl QueueOptions {
-    /// A queue with the worker's defaults.
-    pub fn new(store: Store) -> Self {
-        Self {
-            store,
-            concurrency: 1,
-            heartbeat: Duration::from_mins(1),
-            reply_kept: Duration::from_secs(15),
-            metrics_points: 0,
-            keep_completed: Keep::All,
-            keep_failed: Keep::All,
-            retry_after_max: Duration::from_hours(1),
-            strategies: Arc::default(),
-        }
-    }
-}
-
 /// Whether work is being taken, as the worker says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Readiness {
@@ -190,6 +149,8 @@ pub(super) struct Shared {
     pub(super) figures: Figures,
     pub(super) ui: Ui,
     pub(super) live: Arc<Live>,
+    /// When the server was made.
+    pub(super) began: SystemTime,
     /// Fires when the server stops: answers that go on end then.
     pub(super) closing: CancellationToken,
 }
@@ -199,26 +160,6 @@ impl Shared {
     pub(super) fn queue(&self, name: &str) -> Option<(Store, u64)> {
         let own = self.queues.get(name).map(|queue| (queue.store, queue.concurrency));
         own.or_else(|| Some((self.board.as_ref()?.found(name)?, 1)))
-    }
-}
-
-/// The queues that a server knows. Clones share them; further ones may come while it serves.
-#[derive(Clone, Default)]
-pub struct Queues(Arc<RwLock<HashMap<Arc<str>, QueueOptions>>>);
-
-impl Queues {
-    /// Adds one. Its name must be new.
-    pub fn add(&self, queue: QueueOptions) {
-        let name = Arc::clone(&queue.store.keys().queue);
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(name, queue);
-    }
-
-    pub(super) fn get(&self, name: &str) -> Option<QueueOptions> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
-    }
-
-    pub(super) fn all(&self) -> Vec<QueueOptions> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 }
 
@@ -253,9 +194,19 @@ impl Server {
         }
         let board = options.board.or(first).map(|board| Arc::new(Board::new(&board, queues.clone())));
         let redaction = Redaction::new(&options.redact);
-        let shown = board.clone();
+        let (listened, searched) = (board.clone(), board.clone());
         let live = Live::new(
-            Arc::new(move || shown.as_ref().map(|board| board.stores()).unwrap_or_default()),
+            Arc::new(move || listened.as_ref().map(|board| board.stores()).unwrap_or_default()),
+            Box::new(move || {
+                let board = searched.clone();
+                Box::pin(async move {
+                    if let Some(board) = board
+                        && let Err(error) = board.discover().await
+                    {
+                        tracing::debug!(%error, "no look for further queues");
+                    }
+                })
+            }),
             redaction.clone(),
             options.metrics.clone(),
             STREAMS_MAX.min((connections_max() as f64 * STREAMS_PART) as usize).max(1),
@@ -280,6 +231,7 @@ impl Server {
             figures: Figures::default(),
             redaction,
             live,
+            began: SystemTime::now(),
             closing: CancellationToken::new(),
         };
         Ok(Self { listener, address, shared: Arc::new(shared) })
@@ -288,6 +240,11 @@ impl Server {
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The path that it lives under besides `/`.
+    pub fn base_path(&self) -> &str {
+        &self.shared.base_path
     }
 
     /// The path of a link that signs its first user in as the owner of the process, within ten minutes. For those who
