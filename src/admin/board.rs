@@ -44,6 +44,13 @@ pub struct BoardOptions {
     pub prefix: String,
 }
 
+impl BoardOptions {
+    /// The Redis of a queue, under its prefix.
+    pub fn of(store: &Store) -> Self {
+        Self { connection: store.connection().clone(), prefix: store.keys().prefix.to_string() }
+    }
+}
+
 /// One Redis as the API sees it.
 pub(super) struct Board {
     connection: Connection,
@@ -63,9 +70,12 @@ struct Seen {
     names: BTreeSet<String>,
     audited: BTreeSet<String>,
     last: Option<(Instant, Arc<Look>)>,
-    /// Time, and for each queue jobs ever added and jobs to be done, oldest first.
-    past: VecDeque<(i64, HashMap<Arc<str>, (u64, u64)>)>,
+    /// Oldest first.
+    past: VecDeque<Past>,
 }
+
+/// An earlier look: its time, and for each queue jobs ever added and jobs to be done.
+type Past = (i64, HashMap<Arc<str>, (u64, u64)>);
 
 /// Connections that have names; `None` = this user may not ask.
 pub(super) type ClientList = Option<Arc<Vec<Client>>>;
@@ -243,9 +253,9 @@ impl Board {
         {
             return Ok(list.clone());
         }
-        let list = clients(&self.connection).await?.map(Arc::new);
-        *last = Some((Instant::now(), list.clone()));
-        Ok(list)
+        let found = clients(&self.connection).await?.map(Arc::new);
+        *last = Some((Instant::now(), found.clone()));
+        Ok(found)
     }
 
     /// A queue that exists, or that this process works.
@@ -296,11 +306,7 @@ pub(super) fn no_queue() -> Problem {
 }
 
 /// Keeps a look, and gives each queue its rates since an earlier one. What leaves the jobs to be done has ended or was removed.
-fn remember(
-    past: &mut VecDeque<(i64, HashMap<Arc<str>, (u64, u64)>)>,
-    now_ms: i64,
-    queues: &mut BTreeMap<Arc<str>, Sight>,
-) {
+fn remember(past: &mut VecDeque<Past>, now_ms: i64, queues: &mut BTreeMap<Arc<str>, Sight>) {
     let pending = |glance: &Glance| {
         let counts = &glance.counts;
         counts.in_line() + counts.active + counts.delayed + counts.waiting_children.unwrap_or(0)

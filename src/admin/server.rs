@@ -187,10 +187,7 @@ impl Server {
         listener.set_nonblocking(true).map_err(problem)?;
         let address = listener.local_addr().map_err(problem)?;
         let hosts = tokens.is_empty().then(|| allowed_hosts(address, &options.hosts));
-        let first = options.queues.first().map(|queue| BoardOptions {
-            connection: queue.store.connection().clone(),
-            prefix: queue.store.keys().prefix.to_string(),
-        });
+        let first = options.queues.first().map(|queue| BoardOptions::of(&queue.store));
         let queues = Queues::default();
         for queue in options.queues {
             queues.add(queue);

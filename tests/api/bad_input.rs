@@ -74,13 +74,27 @@ async fn bodies_that_are_no_strict_json_are_refused_with_the_place() {
         ("/queues/pdf/schedulers/x", "PUT"),
     ] {
         site.send("admin", method, path, None).await.refused(400);
-        site.send("admin", method, path, Some("[1]")).await.refused(400);
+        for array in ["[]", "[1]", "[null,null]", r#"["retry",null,null]"#] {
+            site.send("admin", method, path, Some(array)).await.refused(400);
+        }
         site.send("admin", method, path, Some(r#"{"surprise":1}"#)).await.refused(400);
         let text = [("content-type", "text/plain")];
         site.send_with("admin", method, path, &text, Some("{}")).await.refused(415);
         let form = [("content-type", "application/x-www-form-urlencoded")];
         site.send_with("admin", method, path, &form, Some("a=b")).await.refused(415);
     }
+    for path in [
+        "/queues/shop/drain",
+        "/queues/shop/pause",
+        "/queues/shop/jobs/first/retry",
+        "/queues/shop/jobs/first/duplicate",
+    ] {
+        for array in ["[]", "[null]", "[null,null]", "[null,null,null]", "null", "5"] {
+            site.send("admin", "POST", path, Some(array)).await.refused(400);
+        }
+    }
+    let item = r#"[["sync",null,null]]"#;
+    site.send("admin", "POST", "/queues/shop/jobs", Some(item)).await.refused(400);
     let large = format!(r#"{{"name":"x","data":"{}"}}"#, "x".repeat(1024 * 1024));
     assert_eq!(
         site.send("admin", "POST", "/queues/shop/jobs", Some(&large)).await.refused(413).0,

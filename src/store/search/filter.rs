@@ -51,7 +51,7 @@ impl Condition {
     pub fn parse(text: &str) -> Result<Self, String> {
         let at = text.find(['=', '~', '!']).ok_or("expected a path, then =, != or ~, then a value")?;
         let (path, rest) = text.split_at(at);
-        let (test, value) = if let Some(value) = rest.strip_prefix("!=") {
+        let (kind, value) = if let Some(value) = rest.strip_prefix("!=") {
             (Test::NotEqual, value)
         } else if let Some(value) = rest.strip_prefix('~') {
             (Test::Contains, value)
@@ -68,7 +68,7 @@ impl Condition {
         if path.iter().any(String::is_empty) || path.len() > PATH_MAX {
             return Err(format!("expected 0 to {PATH_MAX} names with a dot before each"));
         }
-        Ok(Self { body, path, test, value: value.to_owned() })
+        Ok(Self { body, path, test: kind, value: value.to_owned() })
     }
 
     /// The member itself as it stands in JSON, however that is spaced. A short value alone stands in nearly every job.

@@ -1,14 +1,17 @@
 //! `POST /queues/{queue}/jobs` and `POST …/{id}/duplicate`: adding jobs as npm `bull` and `bullmq` do, checked first.
 
+use std::fmt::Write as _;
+
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use super::super::about::{About, Kind, Shape, param};
-use super::super::ask::unfit;
+use super::super::ask::{read_object, unfit};
 use super::super::{Ask, answer, segment};
 use crate::admin::problem::Problem;
 use crate::store::enqueue::Enqueued;
@@ -82,7 +85,8 @@ pub(in crate::admin) struct Duplicate {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     pub opts: Option<Map<String, Value>>,
-    /// Why, for the audit log; at most 1,024 bytes.
+    /// Why, for the audit log; at most 1,024 characters.
+    #[schema(max_length = 1024)]
     #[serde(default)]
     pub reason: Option<String>,
 }
@@ -139,11 +143,12 @@ pub(in crate::admin::routes) async fn add(call: Ask) -> Result<Response, Problem
     let text = call.body_text().await?;
     let is_array = text.trim_start().starts_with('[');
     let bodies: Vec<NewJobBody> = if is_array {
-        serde_json::from_str(&text).map_err(|error| unfit(&error))?
+        let texts: Vec<&RawValue> = serde_json::from_str(&text).map_err(|error| unfit(&error))?;
+        texts.into_iter().map(|text| read_object(text.get())).collect::<Result<_, _>>()?
     } else if text.is_empty() {
         return Err(Problem::validation("a JSON body is needed"));
     } else {
-        vec![serde_json::from_str(&text).map_err(|error| unfit(&error))?]
+        vec![read_object(&text)?]
     };
     if bodies.is_empty() || bodies.len() > JOBS_MAX {
         return Err(Problem::validation(format!("expected 1 to {JOBS_MAX} jobs")));
@@ -306,7 +311,6 @@ fn idempotency_key(call: &Ask) -> Result<Option<String>, Problem> {
     if key.is_empty() || key.len() > KEY_BYTES_MAX {
         return Err(Problem::validation(format!("Idempotency-Key: expected 1 to {KEY_BYTES_MAX} bytes")));
     }
-    use std::fmt::Write as _;
     let digest = Sha256::digest(key);
     let hex = digest.iter().take(16).fold(String::new(), |mut hex, byte| {
         // Writing to a String cannot fail.
