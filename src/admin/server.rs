@@ -65,7 +65,7 @@ pub struct ServerOptions {
     pub base_path: String,
     /// Browsers reach it over TLS, as `admin.public_url` says: cookies are for that only.
     pub secure_cookies: bool,
-    /// Values of jobs that are never shown, as [`Redaction`](super::redact::Redaction) reads them.
+    /// Values of jobs that are never shown, as [`Redaction`] reads them.
     pub redact: Vec<String>,
     /// The Redis that the API shows; `None` = that of the first queue, under its prefix.
     pub board: Option<BoardOptions>,
