@@ -3,6 +3,7 @@
 //! Owns: the order. Must never know: what any of the parts does. Called by `cli`.
 
 mod admin;
+pub mod board;
 mod build;
 pub mod check;
 mod discover;
@@ -24,6 +25,7 @@ pub use discover::Discover;
 pub use failure::Failure;
 pub use stops::Stops;
 
+use crate::admin::BoardOptions;
 use crate::config::Config;
 use crate::embedded::{self, Storage};
 use crate::http::Clients;
@@ -55,6 +57,8 @@ pub struct Launch {
     pub discover: Option<Discover>,
     /// Rust functions in place of every queue's handlers, by job name.
     pub handlers: Option<HashMap<String, HandlerSpec>>,
+    /// Make a link that signs its first user in to the dashboard.
+    pub sign_in: bool,
     /// Told once work has begun.
     pub on_start: Option<OnStart>,
 }
@@ -69,6 +73,7 @@ impl Default for Launch {
             eviction_recheck: EVICTION_RECHECK,
             discover: None,
             handlers: None,
+            sign_in: false,
             on_start: None,
         }
     }
@@ -92,6 +97,8 @@ pub struct Started {
     pub private_redis: Option<Data>,
     /// Where the admin server listens.
     pub admin: Option<SocketAddr>,
+    /// The dashboard, with a code that signs its first user in if that was wanted.
+    pub dashboard: Option<String>,
     /// The worker's name.
     pub worker: String,
     /// The queues of the config, each with its concurrency.
@@ -182,7 +189,11 @@ async fn work(
     let metrics = build::metrics(config);
     let troubles = trouble::Troubles::default();
     let link = admin::Link::new(stops.clone(), troubles.clone());
-    let front = admin::Front::bind(config, &specs, &options, metrics.clone(), &link)?;
+    let board = admin::Board {
+        options: BoardOptions { connection: connection.clone(), prefix: config.redis.prefix.clone() },
+        read_only: false,
+    };
+    let front = admin::Front::bind(config, &specs, &options, metrics.clone(), &link, board)?;
     if let Some(front) = &front {
         options.callback_base = Some(front.callback_base(config));
     }
@@ -198,6 +209,7 @@ async fn work(
         redis_url: url.to_owned(),
         private_redis,
         admin: front.as_ref().map(admin::Front::address),
+        dashboard: front.as_ref().map(|front| front.dashboard(launch.sign_in)),
         worker: config.worker.name.clone(),
         queues,
         stops: stops.clone(),

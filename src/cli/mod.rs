@@ -5,6 +5,7 @@
 
 pub mod actor;
 pub mod bench;
+pub mod board;
 pub mod check;
 pub mod completions;
 pub mod config;
@@ -13,6 +14,7 @@ pub mod demo;
 pub mod dev;
 pub mod doctor;
 pub mod error;
+pub mod events;
 pub mod job;
 pub mod moving;
 pub mod output;
@@ -59,6 +61,8 @@ enum Command {
     Dev(dev::Dev),
     /// Show made-up jobs at work, on a private Redis
     Demo(demo::Demo),
+    /// Show the queues of any Redis, without working them
+    Board(board::Board),
     /// Check the config, Redis and the handlers
     Check(check::Check),
     /// Show the config in force, or its schema
@@ -78,6 +82,8 @@ enum Command {
     Zombies(zombies::Zombies),
     /// Look over queues that anyone filled, and mend what is wrong
     Doctor(doctor::Doctor),
+    /// Print what happens in the queues as it happens
+    Events(events::Events),
     /// Move a Bull 4 queue to BullMQ while both are in use
     Move(moving::Move),
     /// Measure this worker on a queue that anyone filled
@@ -106,6 +112,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Run(args) => on_runtime(async { Ok(run::run(&shared, args).await) }),
         Command::Dev(args) => on_runtime(dev::run(&shared, args)),
         Command::Demo(args) => on_runtime(demo::run(&shared, args)),
+        Command::Board(args) => on_runtime(board::run(&shared, args)),
         Command::Check(args) => on_runtime(check::run(&shared, &args)),
         Command::Config(command) => config::run(&shared, &command),
         Command::Completions(args) => completions::run(&args).map(|()| ExitCode::SUCCESS),
@@ -118,6 +125,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
             on_runtime(async { zombies::run(&Session::new(&shared)?, command).await })
         }
         Command::Doctor(args) => on_runtime(async { doctor::run(&Session::new(&shared)?, &args).await }),
+        Command::Events(args) => on_runtime(async { events::run(&Session::new(&shared)?, args).await }),
         Command::Move(args) => on_runtime(async {
             moving::run(&Session::new(&shared)?, &args).await.map(|()| ExitCode::SUCCESS)
         }),

@@ -168,6 +168,19 @@ impl Connection {
         )))
     }
 
+    /// The server and its database, to tell one from another. Nothing secret is in it. In a cluster each slot counts as one.
+    pub fn server(&self) -> String {
+        let Shared { target, place, .. } = &*self.shared;
+        match &**target {
+            Target::One(client) => {
+                let info = client.get_connection_info();
+                format!("{}/{}", info.addr(), info.redis_settings().db())
+            }
+            Target::Sentinel(_) => format!("sentinels {:p}", Arc::as_ptr(target)),
+            Target::Cluster(_) => format!("cluster {:p} {place:?}", Arc::as_ptr(target)),
+        }
+    }
+
     /// Sends one command and awaits its reply.
     pub async fn send(&self, cmd: &Cmd) -> Result<Value, RedisError> {
         let mut replies = self.request(&Request::One(cmd)).await?;

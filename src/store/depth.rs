@@ -28,6 +28,27 @@ impl Store {
         Ok(Depth { counts, paused, oldest_waiting })
     }
 
+    /// How many delayed jobs are due and not in line yet, and Redis' time, ms.
+    pub async fn due(&self) -> Result<(u64, i64), StoreError> {
+        let now_ms = self.time_ms().await?;
+        let mut call = redis::cmd("ZCOUNT");
+        // The score is the time and a counter below it (docs/wire/bull-4.md 4.2).
+        call.arg(self.keys.of("delayed")).arg("-inf").arg((now_ms + 1) * 4096 - 1);
+        Ok((self.connection.query(&call).await?, now_ms))
+    }
+
+    /// How many jobs have ever completed and failed, where the queue's own metrics are kept.
+    pub async fn ended(&self) -> Result<(Option<u64>, Option<u64>), StoreError> {
+        let mut pipe = redis::pipe();
+        for state in ["completed", "failed"] {
+            pipe.cmd("HGET").arg(self.keys.of(&format!("metrics:{state}"))).arg("count");
+        }
+        let mut replies = self.connection.pipeline(&pipe, 2).await?.into_iter();
+        let mut next =
+            || bytes(replies.next()?).and_then(|text| std::str::from_utf8(&text).ok()?.parse().ok());
+        Ok((next(), next()))
+    }
+
     async fn oldest_age(&self) -> Result<Option<Duration>, StoreError> {
         let mut pipe = redis::pipe();
         for list in ["wait", "paused"] {

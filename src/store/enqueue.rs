@@ -2,6 +2,7 @@
 
 use redis::Cmd;
 
+use super::act::Terms;
 use super::{Scripts, Store, StoreError, array, integer, text};
 use crate::job::JobId;
 use crate::wire::{Dialect, NewJob};
@@ -72,13 +73,13 @@ impl Store {
         while !left.is_empty() {
             let (chunk, rest) = left.split_at(super::fitting(left.iter().map(|job| job.data.len())));
             left = rest;
-            let script = &scripts.enqueue;
-            let mut call = script.call(&self.keys);
-            call.arg(token);
+            let mut act = self.act(&scripts.enqueue);
+            act.arg(token);
             for job in chunk {
-                push_job(&mut call, job, scripts.dialect());
+                push_job(act.call(), job, scripts.dialect());
             }
-            let confirmed = self.confirmed(script, &call).await?;
+            let terms = Terms { what: "add", done: "added", ..Terms::default() };
+            let confirmed = act.run_confirmed(terms).await?;
             let unconfirmed = (!confirmed.is_enough())
                 .then_some(Unconfirmed { replicas: confirmed.replicas, wanted: confirmed.wanted });
             let mut reply = array(confirmed.reply)?.into_iter().skip(1);

@@ -3,12 +3,16 @@
 //! Owns: connections, scripts, the requests and replies of scripts. Must never know: when things happen
 //! (`worker`), what a job does (`handler`), what a person sees. Called by `worker`, `admin`, `app` and `cli`.
 
+mod act;
 pub mod actor;
 mod adder;
+pub mod audit;
 pub mod callback;
 pub mod cancel;
 pub mod change;
+pub mod children;
 pub mod claim;
+pub mod clients;
 mod confirm;
 pub mod connection;
 pub mod control;
@@ -16,18 +20,25 @@ pub mod control;
 pub mod dead;
 pub mod dead_letter;
 pub mod depth;
+pub mod discovery;
 pub mod doctor;
+pub mod edit;
 pub mod enqueue;
 pub mod error;
 pub mod events;
+pub mod feed;
 pub mod finish;
 pub mod flow;
 pub mod force_done;
 pub mod inspect;
+pub mod job;
 pub mod layout;
+pub mod limits;
 pub mod look;
 pub mod moving;
+pub mod newest;
 pub mod opened;
+pub mod overview;
 pub mod queue;
 pub mod recover;
 pub mod renew;
@@ -37,8 +48,10 @@ pub mod rights;
 pub mod run;
 pub mod scheduler;
 pub mod script;
+pub mod search;
 pub mod server;
 pub mod sync;
+mod template;
 pub mod wakeup;
 pub mod zombies;
 
@@ -86,6 +99,8 @@ pub struct Store {
     keys: Keys,
     connection: Connection,
     scripts: opened::Choice,
+    /// Whose acts go through this handle, for the audit log.
+    actor: Option<Arc<actor::Actor>>,
     /// The queue that gets copies of dead letters.
     dead_letter: Option<Keys>,
     /// Where adds and ends wait for replicas.
@@ -101,6 +116,7 @@ impl Store {
             connection,
             scripts: opened::Choice::named(scripts),
             dead_letter: None,
+            actor: None,
             confirming: None,
         }
     }
@@ -109,7 +125,7 @@ impl Store {
     /// [`Store::open`] and [`Store::look`] ask.
     pub fn of(connection: Connection, keys: Keys, dialect: Option<Dialect>) -> Self {
         let connection = connection.to_queue(&keys);
-        Self { keys, connection, scripts: opened::Choice::of(dialect), dead_letter: None, confirming: None }
+        Self { keys, connection, scripts: opened::Choice::of(dialect), actor: None, dead_letter: None, confirming: None }
     }
 
     /// Final failures also go to this queue, as copies. It is of the same dialect.
@@ -133,6 +149,12 @@ impl Store {
     #[allow(clippy::needless_pass_by_value, reason = "callers hand over a connection made for it")]
     pub fn on(&self, connection: Connection) -> Self {
         Self { connection: connection.to_queue(&self.keys), ..self.clone() }
+    }
+
+    /// The same queue in somebody's hands: each act through it leaves a line in the queue's audit log, in the same step.
+    #[must_use]
+    pub fn by(&self, actor: actor::Actor) -> Self {
+        Self { actor: Some(Arc::new(actor)), ..self.clone() }
     }
 }
 

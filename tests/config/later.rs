@@ -17,7 +17,6 @@ fn every_name_for_later_is_refused_as_not_yet() {
         ("queues.a.limits", "[queues.a]\nlimits = []".to_owned()),
         ("queues.a.org", "[queues.a]\norg = \"data.org\"".to_owned()),
         ("queues.a.fair", "[queues.a]\nfair = false".to_owned()),
-        ("admin.base_path", "[admin]\nbase_path = \"/jobs\"".to_owned()),
     ];
     for (path, text) in cases {
         let lines = errors(&format!("{text}\n{HANDLER}"));

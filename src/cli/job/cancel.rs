@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::is_key_of_queue;
 use super::record::Record;
 use crate::cli::actor::Reason;
 use crate::cli::error::{CliError, Exit, shown};
@@ -44,7 +43,7 @@ pub(super) async fn run(session: &Session, args: &Cancel, kill: bool) -> Result<
     let failed = |error| session.error(error);
     let mut answers = Vec::with_capacity(args.ids.len());
     for id in &args.ids {
-        let answer = if is_key_of_queue(&store, id) {
+        let answer = if store.is_key_of_queue(id) {
             no_job(id)
         } else if args.dry_run {
             would(&store, id, kill).await.map_err(failed)?
