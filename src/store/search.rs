@@ -59,7 +59,7 @@ pub struct Place {
 }
 
 /// What to list.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Search<'a> {
     /// From which states, in this order.
     pub states: &'a [State],
@@ -71,6 +71,8 @@ pub struct Search<'a> {
     pub limit: usize,
     /// Which jobs.
     pub filter: &'a Filter,
+    /// Takes out of a job what must not be seen, before the filter looks at it: what is hidden cannot be searched for.
+    pub hide: &'a (dyn Fn(&mut JobView) + Send + Sync),
 }
 
 /// A job of a page.
@@ -103,6 +105,17 @@ pub struct Found {
     pub next: Option<Place>,
     /// The budget ended the search before the page was full.
     pub truncated: bool,
+}
+
+impl Search<'_> {
+    fn is_meant(&self, view: &JobView) -> bool {
+        if !self.filter.reads_bodies() {
+            return self.filter.accepts(view);
+        }
+        let mut seen = view.clone();
+        (self.hide)(&mut seen);
+        self.filter.accepts(&seen)
+    }
 }
 
 /// One call's part of a page.
@@ -185,7 +198,7 @@ impl Store {
         let mut jobs = Vec::new();
         for job in reply {
             let job = self.listed(state, job)?;
-            if search.filter.accepts(&job.view) {
+            if search.is_meant(&job.view) {
                 jobs.push(job);
             }
         }

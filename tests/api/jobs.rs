@@ -193,6 +193,19 @@ async fn what_must_not_be_shown_is_hidden_everywhere() {
             let shown = site.get(&format!("/queues/{queue}{path}")).await.to_string();
             assert!(!shown.contains("hunter2") && shown.contains("[redacted]"), "{path}: {shown}");
         }
+        // Nor can it be guessed letter by letter.
+        for guess in [
+            "data.deep.token=hunter2",
+            "data.deep.token~h",
+            "data~hunter",
+            "returnvalue~hunter2",
+            "data.card~2",
+        ] {
+            let guess: String = url::form_urlencoded::byte_serialize(guess.as_bytes()).collect();
+            for path in [format!("/jobs?where={guess}"), format!("/jobs?id=secret&where={guess}")] {
+                assert_eq!(site.get(&format!("/queues/{queue}{path}")).await["items"], json!([]), "{path}");
+            }
+        }
     }
 }
 
