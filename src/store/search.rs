@@ -152,14 +152,22 @@ impl Store {
         for state in search.states.iter().copied().skip_while(|state| Some(*state) != first) {
             loop {
                 let left = SCAN_JOBS_MAX.saturating_sub(found.scanned);
-                if found.jobs.len() >= limit || left == 0 || started.elapsed() >= SCAN_TIME_MAX {
+                // A page of all jobs looks at no more than it shows: only a search can go on and on.
+                let spent = left == 0 || started.elapsed() >= SCAN_TIME_MAX;
+                if found.jobs.len() >= limit || (spent && !search.filter.is_empty()) {
                     found.truncated = found.jobs.len() < limit;
                     found.next =
                         Some(after.unwrap_or_else(|| Place { state, at: String::new(), id: String::new() }));
                     return Ok(found);
                 }
                 let part = self
-                    .part(search, state, after.as_ref(), limit - found.jobs.len(), left.min(CALL_JOBS_MAX))
+                    .part(
+                        search,
+                        state,
+                        after.as_ref(),
+                        limit - found.jobs.len(),
+                        left.clamp(1, CALL_JOBS_MAX),
+                    )
                     .await?;
                 found.now_ms = part.now_ms;
                 found.scanned += part.looked;
