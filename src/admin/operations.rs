@@ -12,11 +12,13 @@ use std::time::Duration;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::redact::Redaction;
 use super::routes::Act;
 use crate::job::state::State;
 use crate::store::inspect::PAGE_MAX;
 use crate::store::search::{Filter, Search};
 use crate::store::{Store, StoreError};
+use crate::wire::hash::JobView;
 
 /// Operations that are remembered.
 const KEPT: usize = 100;
@@ -36,6 +38,8 @@ pub(super) struct Order {
     pub(super) jobs: Chosen,
     pub(super) limit: usize,
     pub(super) dry_run: bool,
+    /// What must not be seen cannot be searched for either.
+    pub(super) redaction: Redaction,
     /// Who asked, and why.
     pub(super) by: String,
     pub(super) reason: String,
@@ -232,7 +236,8 @@ async fn find(
     let (mut ids, mut after) = (Vec::new(), None);
     while ids.len() < order.limit && !running.is_stopped() {
         let limit = (order.limit - ids.len()).min(PAGE_MAX);
-        let search = Search { states, ascending: None, after, limit, filter };
+        let hide = |view: &mut JobView| order.redaction.hide(view);
+        let search = Search { states, ascending: None, after, limit, filter, hide: &hide };
         let found = patiently(|| order.store.search(&search)).await?;
         ids.extend(found.jobs.into_iter().map(|job| job.view.id));
         running.change(|operation| {

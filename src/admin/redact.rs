@@ -5,6 +5,8 @@
 
 use serde_json::Value;
 
+use crate::wire::hash::JobView;
+
 /// Stands in place of a value that is not shown.
 pub const REDACTED: &str = "[redacted]";
 
@@ -51,6 +53,14 @@ impl Redaction {
         }
         let open = self.paths.iter().filter(|path| fits(&path[0], &field)).map(|path| &path[1..]);
         self.walk(&open.collect::<Vec<_>>(), value);
+    }
+
+    /// The same for all bodies of a job.
+    pub(super) fn hide(&self, view: &mut JobView) {
+        self.apply("data", &mut view.data);
+        self.apply("opts", &mut view.opts);
+        self.apply("progress", &mut view.progress);
+        self.apply("returnvalue", &mut view.returnvalue);
     }
 
     /// Replaces below `value`; `open` = the rests of the paths that have led here. `serde_json` bounds the depth.

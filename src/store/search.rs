@@ -59,7 +59,7 @@ pub struct Place {
 }
 
 /// What to list.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Search<'a> {
     /// From which states, in this order.
     pub states: &'a [State],
@@ -71,6 +71,8 @@ pub struct Search<'a> {
     pub limit: usize,
     /// Which jobs.
     pub filter: &'a Filter,
+    /// Takes out of a job what must not be seen, before the filter looks at it: what is hidden cannot be searched for.
+    pub hide: &'a (dyn Fn(&mut JobView) + Send + Sync),
 }
 
 /// A job of a page.
@@ -103,6 +105,17 @@ pub struct Found {
     pub next: Option<Place>,
     /// The budget ended the search before the page was full.
     pub truncated: bool,
+}
+
+impl Search<'_> {
+    fn is_meant(&self, view: &JobView) -> bool {
+        if !self.filter.reads_bodies() {
+            return self.filter.accepts(view);
+        }
+        let mut seen = view.clone();
+        (self.hide)(&mut seen);
+        self.filter.accepts(&seen)
+    }
 }
 
 /// One call's part of a page.
@@ -139,14 +152,22 @@ impl Store {
         for state in search.states.iter().copied().skip_while(|state| Some(*state) != first) {
             loop {
                 let left = SCAN_JOBS_MAX.saturating_sub(found.scanned);
-                if found.jobs.len() >= limit || left == 0 || started.elapsed() >= SCAN_TIME_MAX {
+                // A page of all jobs looks at no more than it shows: only a search can go on and on.
+                let spent = left == 0 || started.elapsed() >= SCAN_TIME_MAX;
+                if found.jobs.len() >= limit || (spent && !search.filter.is_empty()) {
                     found.truncated = found.jobs.len() < limit;
                     found.next =
                         Some(after.unwrap_or_else(|| Place { state, at: String::new(), id: String::new() }));
                     return Ok(found);
                 }
                 let part = self
-                    .part(search, state, after.as_ref(), limit - found.jobs.len(), left.min(CALL_JOBS_MAX))
+                    .part(
+                        search,
+                        state,
+                        after.as_ref(),
+                        limit - found.jobs.len(),
+                        left.clamp(1, CALL_JOBS_MAX),
+                    )
                     .await?;
                 found.now_ms = part.now_ms;
                 found.scanned += part.looked;
@@ -185,7 +206,7 @@ impl Store {
         let mut jobs = Vec::new();
         for job in reply {
             let job = self.listed(state, job)?;
-            if search.filter.accepts(&job.view) {
+            if search.is_meant(&job.view) {
                 jobs.push(job);
             }
         }

@@ -13,6 +13,7 @@ async fn total(site: &Site) -> usize {
 }
 
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 async fn every_act_leaves_a_line_in_both_dialects() {
     let site = Site::start();
     for (queue, handle) in [("shop", &site.shop), ("pdf", &site.pdf)] {

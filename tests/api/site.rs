@@ -1,5 +1,6 @@
-//! A server that shows a Redis with a Bull queue, `shop`, and a BullMQ queue, `pdf`, and a client of it.
+//! A server that shows a Redis with a Bull queue, `shop`, and a `BullMQ` queue, `pdf`, and a client of it.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +49,7 @@ impl Site {
     pub fn start_with(change: impl FnOnce(&mut ServerOptions)) -> Site {
         let redis = Redis::start();
         let connection = connection(&redis);
-        let board = BoardOptions { connection, prefix: "bull".to_owned() };
+        let shown = BoardOptions { connection, prefix: "bull".to_owned() };
         let mut options = ServerOptions {
             tokens: vec![
                 token("viewer", Role::Viewer, &["*"]),
@@ -56,7 +57,7 @@ impl Site {
                 token("admin", Role::Admin, &["*"]),
                 token("elsewhere", Role::Admin, &["other*"]),
             ],
-            board: Some(board),
+            board: Some(shown),
             ..ServerOptions::new(SocketAddr::from(([127, 0, 0, 1], 0)))
         };
         change(&mut options);
@@ -108,16 +109,16 @@ impl Site {
         let mut text =
             format!("{method} /api/v1{path} HTTP/1.1\r\nconnection: close\r\nhost: {}\r\n", self.address);
         if !token.is_empty() {
-            text += &format!("authorization: Bearer {token}\r\n");
+            let _ = write!(text, "authorization: Bearer {token}\r\n");
         }
         for (name, value) in headers {
-            text += &format!("{name}: {value}\r\n");
+            let _ = write!(text, "{name}: {value}\r\n");
         }
         if let Some(body) = body {
             if !headers.iter().any(|(name, _)| *name == "content-type") {
                 text += "content-type: application/json\r\n";
             }
-            text += &format!("content-length: {}\r\n", body.len());
+            let _ = write!(text, "content-length: {}\r\n", body.len());
         }
         text += "\r\n";
         text += body.unwrap_or_default();

@@ -112,7 +112,7 @@ fn every_module_opens_with_what_it_is() {
 fn every_script_names_its_keys_arguments_reply_and_invariant() {
     let mut count = 0;
     let mut findings = Vec::new();
-    for dialect in ["lua/bull", "lua/bullmq"] {
+    for dialect in ["lua/bull", "lua/bullmq", "lua/read"] {
         for path in files(dialect, "lua") {
             count += 1;
             findings.extend(scripts::header(&relative(&path), &std::fs::read_to_string(&path).unwrap()));

@@ -140,7 +140,9 @@ pub(super) async fn start(call: Ask) -> Result<Response, Problem> {
     };
     let actor = call.actor(body.reason)?;
     let (by, reason) = (actor.by.clone(), actor.why.clone());
-    let order = Order { store: store.by(actor), act, jobs, limit, dry_run: body.dry_run, by, reason };
+    let redaction = call.shared.redaction.clone();
+    let order =
+        Order { store: store.by(actor), act, jobs, limit, dry_run: body.dry_run, redaction, by, reason };
     let Some(operation) = call.shared.operations.start(order) else {
         return Err(Problem::conflict(format!(
             "{RUNNING_MAX} bulk actions run already: wait for one, or stop one"

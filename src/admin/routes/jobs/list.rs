@@ -69,6 +69,7 @@ pub(in crate::admin::routes) async fn list(call: Ask) -> Result<Response, Proble
         after,
         limit: call.query.number("limit").unwrap_or(LIMIT_DEFAULT) as usize,
         filter: &filter,
+        hide: &|view| call.shared.redaction.hide(view),
     };
     let found = store.search(&search).await?;
     let (counts, _) = store.counts().await?;
@@ -99,7 +100,9 @@ async fn by_id(
         None => store.time_ms().await?,
     };
     let meant = found.filter(|detail| {
-        (detail.state.is_none_or(|state| states.contains(&state))) && filter.accepts(&detail.view)
+        let mut seen = detail.view.clone();
+        call.shared.redaction.hide(&mut seen);
+        detail.state.is_none_or(|state| states.contains(&state)) && filter.accepts(&seen)
     });
     let items: Vec<JobItem> =
         meant.iter().map(|detail| call.viewer(store).page(detail, Vec::new()).job).collect();
