@@ -67,6 +67,17 @@ const VERBS: Record<string, string> = { retry: 'Retry', promote: 'Run now', remo
 /** Bulk acts under way, and those that just ended. */
 export const operations = signal<Operation[]>([]);
 
+/** The same act in several queues, asked once. True once one was started. */
+export async function bulkIn(aims: { queue: string; filter: Record<string, unknown>; matching: number }[], action: 'retry' | 'remove', which: string): Promise<boolean> {
+  const total = aims.reduce((n, aim) => n + aim.matching, 0);
+  const answer = await ask({
+    title: `${VERBS[action]} ${plural(total, 'failed job')} in ${plural(aims.length, 'queue')}?`, act: `${VERBS[action]} ${count(total)}`, danger: action === 'remove', body: which,
+  });
+  if (!answer) return false;
+  const started = await Promise.all(aims.map((aim) => start(aim.queue, { action, ...aim.filter, limit: BULK_MAX, ...answer })));
+  return started.some(Boolean);
+}
+
 /** Asks, starts it, and follows it. True once it was started. */
 export async function bulk(queue: string, action: 'retry' | 'promote' | 'remove', aim: Aim): Promise<boolean> {
   const word = VERBS[action] ?? action;
@@ -76,7 +87,11 @@ export async function bulk(queue: string, action: 'retry' | 'promote' | 'remove'
     body: action === 'remove' ? 'They go, with their logs. This cannot be undone.' : undefined,
   });
   if (!answer) return false;
-  const body = { action, ...('ids' in aim ? { ids: aim.ids } : { ...aim.filter, limit: BULK_MAX }), ...(answer.reason ? { reason: answer.reason } : {}) };
+  return start(queue, { action, ...('ids' in aim ? { ids: aim.ids } : { ...aim.filter, limit: BULK_MAX }), ...answer });
+}
+
+async function start(queue: string, body: Record<string, unknown>): Promise<boolean> {
+  if (!body.reason) delete body.reason;
   try {
     void follow(await post<Operation>(['queues', queue, 'bulk'], body));
     return true;

@@ -105,7 +105,7 @@ function Row({ job, picked, columns, onToggle, onRowAct }: RowProps) {
         </div>
         <div class="only-small"><StatusWord status={job.status} /></div>
       </th>
-      <td class="md"><StatusWord status={job.status} />{job.needsAttention ? <span class="tag attention" title="Its attempts are spent, or it stalls again and again">needs you</span> : null}</td>
+      <td class="md"><StatusWord status={job.status} />{job.needsAttention && job.status !== 'stalled' ? <span class="attention" title="Needs a person: its tries are spent, or it stalls again and again"><Icon name="warn" small /><span class="sr">needs a person</span></span> : null}</td>
       {columns.length
         ? columns.map((path) => <td key={path} class="md clip cell">{cell(valueAt(job, path))}</td>)
         : <td class="lo cell"><Preview value={job.data} /></td>}
@@ -113,7 +113,7 @@ function Row({ job, picked, columns, onToggle, onRowAct }: RowProps) {
       <td class="num lo quiet">{tries(job)}</td>
       <td class="num md quiet"><Ago at={job.timestamp} /></td>
       <td class="num md quiet">{ran(job)}</td>
-      <td class="lo quiet clip cell">{job.state === 'active' ? (job.worker ?? (job.leaseMs === null ? '–' : 'Node')) : '–'}</td>
+      <td class="lo quiet clip">{job.state === 'active' ? (job.worker ?? (job.leaseMs === null ? '–' : 'Node')) : '–'}</td>
       <td class="quick">
         {quick ? <button type="button" class="btn ghost s" onClick={() => onRowAct(quick, job)} aria-label={`${JOB_ACTS[quick].word} ${nameOf(job)}`}><Icon name={JOB_ACTS[quick].icon} small />{JOB_ACTS[quick].word}</button> : null}
       </td>
@@ -130,7 +130,7 @@ function Preview({ value }: { value: unknown }) {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return <span class="clip kv-inline">{compact(value).slice(0, CELL_CHARS_MAX)}</span>;
   const plain = Object.entries(value).filter(([, inner]) => typeof inner !== 'object' || inner === null).slice(0, 3);
   const shown = plain.length ? plain : Object.entries(value).slice(0, 1);
-  return <div class="clip kv-inline">{shown.map(([name, inner], i) => <span key={name}>{i ? '  ' : ''}<b>{name}</b> {compact(inner).slice(0, 60)}</span>)}</div>;
+  return <div class="clip kv-inline">{shown.map(([name, inner], i) => <span key={name} class={i ? 'next' : ''}><b>{name}</b> {compact(inner).slice(0, 60)}</span>)}</div>;
 }
 
 /** What is most worth knowing of a job in its state. */

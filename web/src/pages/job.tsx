@@ -5,7 +5,7 @@ import { get, Problem } from '../api/client';
 import type { JobAction, JobDetail, LiveEvent } from '../api/types';
 import { act, JOB_ACTS } from '../acts/job';
 import { now } from '../clock';
-import { age, count, duration } from '../format';
+import { age, count, duration, plural } from '../format';
 import { useResource } from '../live/resource';
 import { go, param, place, setQuery, to, toJob, toQueue } from '../router';
 import { mayDo } from '../session';
@@ -196,9 +196,10 @@ function Stack({ job }: { job: JobDetail }) {
   const stacks = job.stacktrace.filter(Boolean);
   return (
     <div class="stack">
-      {job.failedReason ? <div class="row spread"><p class="reason break">{job.failedReason}</p><CopyButton label="Copy the error" text={[job.failedReason, ...stacks].join('\n\n')} /></div> : null}
+      <div class="row spread"><span class="faint">{stacks.length ? plural(stacks.length, 'stack trace') : 'No stack trace was left.'}</span><CopyButton label="Copy the error" text={[job.failedReason ?? '', ...stacks].join('\n\n')} /></div>
+      {job.state === 'failed' ? null : <p class="reason break">{job.failedReason}</p>}
       {[...stacks].reverse().map((text, i) => (
-        <figure key={i}><figcaption class="faint">{stacks.length > 1 ? `Stack ${stacks.length - i} of ${stacks.length}` : 'Stack'}</figcaption><pre class="code">{text}</pre></figure>
+        <figure key={i}>{stacks.length > 1 ? <figcaption class="faint">{i === 0 ? 'newest' : `${stacks.length - i} of ${stacks.length}`}</figcaption> : null}<pre class="code">{text}</pre></figure>
       ))}
     </div>
   );

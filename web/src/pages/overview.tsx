@@ -12,12 +12,13 @@ import { isOperator } from '../session';
 import { useRows } from '../ui/rows';
 import { Icon } from '../ui/icon';
 import { Lazy } from '../ui/lazy';
-import { Empty, Note, Skeleton, StateBar } from '../ui/parts';
+import { Empty, Skeleton, StateBar } from '../ui/parts';
 import { Spark } from '../ui/spark';
 import { Failure } from '../ui/failure';
 
 const STATS_GAP_MS = 15_000;
 const FILTER_FROM = 8;
+const PROBLEMS_SHOWN = 6;
 
 export function Overview() {
   const stats = useResource<Stats>('stats', (signal) => get(['stats'], {}, signal), {
@@ -62,12 +63,15 @@ function Problems({ queues, health }: { queues: Queue[]; health: Health | undefi
   for (const handler of health?.handlers ?? []) if (!handler.healthy) lines.push({ key: `h${handler.name}`, text: `The handler ${handler.name} keeps failing`, href: to(['workers']), bad: true });
   if (lines.length === 0) return null;
   return (
-    <div class="stack tight">
-      {lines.slice(0, 6).map((line) => (
-        <Note key={line.key} look={line.bad ? 'failed' : 'delayed'}><p class="break">{line.text}</p>{line.href ? <a class="btn s" href={line.href}>Look</a> : null}</Note>
+    <ul class="card problems" aria-label="Problems">
+      {lines.slice(0, PROBLEMS_SHOWN).map((line) => (
+        <li key={line.key}>
+          <span class={`word st-${line.bad ? 'failed' : 'delayed'}`}><Icon name="warn" /></span><p class="break">{line.text}</p>
+          {line.href ? <a class="link nowrap" href={line.href}>Look<span class="sr"> at: {line.text}</span></a> : null}
+        </li>
       ))}
-      {lines.length > 6 ? <p class="quiet">and {lines.length - 6} more</p> : null}
-    </div>
+      {lines.length > PROBLEMS_SHOWN ? <li class="quiet">and {lines.length - PROBLEMS_SHOWN} more</li> : null}
+    </ul>
   );
 }
 
@@ -84,11 +88,11 @@ function Tiles({ queues }: { queues: Queue[] }) {
   const known = queues.some((queue) => queue.rate !== null);
   const oldestMs = Math.max(-1, ...queues.map((queue) => oldest(queue) ?? -1));
   const tiles: [string, string, string, string?][] = [
-    ['Running', count(sum((q) => q.counts?.active)), 'st-active'],
-    ['In line', count(sum((q) => inLine(q.counts))), 'st-waiting', oldestMs >= 0 ? `oldest ${age(oldestMs)}` : ''],
-    ['Later', count(sum((q) => (q.counts?.delayed ?? 0) + (q.counts?.['waiting-children'] ?? 0))), 'st-delayed'],
+    ['Active', count(sum((q) => q.counts?.active)), 'st-active'],
+    ['Waiting', count(sum((q) => inLine(q.counts))), 'st-waiting', oldestMs >= 0 ? `oldest ${age(oldestMs)}` : ''],
+    ['Delayed', count(sum((q) => (q.counts?.delayed ?? 0) + (q.counts?.['waiting-children'] ?? 0))), 'st-delayed'],
     ['Failed', count(sum((q) => q.counts?.failed)), 'st-failed'],
-    ['Done', short(sum((q) => q.counts?.completed)), 'st-completed', known ? `${rate(sum((q) => q.rate?.out))} a second` : ''],
+    ['Completed', short(sum((q) => q.counts?.completed)), 'st-completed', known ? `${rate(sum((q) => q.rate?.out))} a second` : ''],
   ];
   return (
     <dl class="tiles">
@@ -101,9 +105,9 @@ function Tiles({ queues }: { queues: Queue[] }) {
 
 type Sort = { key: string; label: string; of: (queue: Queue, stats?: QueueStats) => number };
 const SORTS: Sort[] = [
-  { key: 'active', label: 'Running', of: (q) => q.counts?.active ?? 0 },
-  { key: 'waiting', label: 'In line', of: (q) => inLine(q.counts) },
-  { key: 'delayed', label: 'Later', of: (q) => (q.counts?.delayed ?? 0) + (q.counts?.['waiting-children'] ?? 0) },
+  { key: 'active', label: 'Active', of: (q) => q.counts?.active ?? 0 },
+  { key: 'waiting', label: 'Waiting', of: (q) => inLine(q.counts) },
+  { key: 'delayed', label: 'Delayed', of: (q) => (q.counts?.delayed ?? 0) + (q.counts?.['waiting-children'] ?? 0) },
   { key: 'failed', label: 'Failed', of: (q) => q.counts?.failed ?? 0 },
   { key: 'in', label: 'In/s', of: (q) => q.rate?.in ?? -1 },
   { key: 'out', label: 'Out/s', of: (q) => q.rate?.out ?? -1 },

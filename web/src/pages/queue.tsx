@@ -92,11 +92,11 @@ function Tabs({ queue }: { queue: QueueDetail }) {
   );
   return (
     <>
+      <div class="thin-bar"><StateBar counts={counts} /></div>
       <nav class="tabs" aria-label="States">
         {tab('', 'All', total)}
         {shown.map((state) => tab(state, STATE_NAMES[state], counts[state] ?? 0))}
       </nav>
-      <div class="thin-bar"><StateBar counts={counts} /></div>
     </>
   );
 }

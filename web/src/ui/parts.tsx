@@ -95,9 +95,9 @@ export function ProgressCell({ progress, label }: { progress: unknown; label: st
   return (
     <div class="cell-progress">
       <progress value={share} max={1} aria-label={label} />
-      <span class="nowrap quiet">
+      <span class="quiet counts">
         {counts ? <>{count(counts.processed)}<span class="faint"> / {count(counts.total)}</span></> : percent(share)}
-        {counts?.failed ? <span class="word st-failed"> · {count(counts.failed)} failed</span> : null}
+        {counts?.failed ? <span class="st-failed failures">{count(counts.failed)} failed</span> : null}
       </span>
     </div>
   );

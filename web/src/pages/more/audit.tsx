@@ -21,10 +21,10 @@ export function AuditPage() {
       <Answer resource={list}>{(data) => (
         <section class="card card-scroll" aria-label="Entries">
           {data.items.length === 0 ? <Empty title="No entries" /> : <Table items={data.items} />}
-          <footer class="sel"><span class="pages">
+          {query.cursor || data.next ? <footer class="sel"><span class="pages">
             {query.cursor ? <button type="button" class="btn s" onClick={() => history.back()}><Icon name="left" small />Back</button> : null}
             {data.next ? <button type="button" class="btn s" onClick={() => setQuery({ cursor: data.next ?? '' })}>Older<Icon name="right" small /></button> : null}
-          </span></footer>
+          </span></footer> : null}
         </section>
       )}</Answer>
     </>

@@ -2,7 +2,7 @@
 
 import { get } from '../../api/client';
 import type { FailedGroup, FailedGroups } from '../../api/types';
-import { bulk } from '../../acts/queue';
+import { bulkIn } from '../../acts/queue';
 import { count, plural } from '../../format';
 import { useResource } from '../../live/resource';
 import { param, toJob, toQueue } from '../../router';
@@ -54,10 +54,9 @@ function Group({ group, refetch }: { group: FailedGroup; refetch: () => void }) 
   const [only] = queues.length === 1 ? queues : [];
   const href = only ? toQueue(only[0], { state: 'failed', q: search }) : toJob(group.newest.queue, group.newest.id);
   const run = (action: 'retry' | 'remove'): void => {
-    for (const [queue, n] of queues) {
-      void bulk(queue, action, { filter: { state: 'failed', ...(text ? { error: text } : {}) }, matching: n }).then(refetch);
-      break;
-    }
+    const filter = { state: 'failed', ...(text ? { error: text } : {}) };
+    const which = text ? `Every failed job whose error contains “${text}”.` : 'Every failed job of these queues: their errors have no text to tell them apart.';
+    void bulkIn(queues.map(([queue, matching]) => ({ queue, filter, matching })), action, which).then(refetch);
   };
   return (
     <tr>
@@ -68,8 +67,8 @@ function Group({ group, refetch }: { group: FailedGroup; refetch: () => void }) 
       <td class="num md quiet"><Ago at={group.firstOn} /></td>
       <td class="num quiet"><Ago at={group.lastOn} /></td>
       <td class="num">
-        {only && mayDo('retry') ? <button type="button" class="btn s" onClick={() => run('retry')}><Icon name="retry" small />Retry</button> : null}{' '}
-        {only && mayDo('remove') ? <button type="button" class="btn ghost s square" aria-label="Remove this group" title="Remove this group" onClick={() => run('remove')}><Icon name="trash" small /></button> : null}
+        {mayDo('retry') ? <button type="button" class="btn s" onClick={() => run('retry')}><Icon name="retry" small />Retry</button> : null}{' '}
+        {mayDo('remove') ? <button type="button" class="btn ghost s square" aria-label="Remove this group" title="Remove this group" onClick={() => run('remove')}><Icon name="trash" small /></button> : null}
       </td>
     </tr>
   );

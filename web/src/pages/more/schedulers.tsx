@@ -51,7 +51,7 @@ function Table({ items, refetch }: { items: Scheduler[]; refetch: () => void }) 
               <td class="num md">{one.iterations ?? '–'}{one.limit ? <span class="faint"> / {one.limit}</span> : null}</td>
               <td class="md">{one.lastJob ? <a class="link mono break" href={toJob(one.queue, one.lastJob)}>{one.lastJob}</a> : '–'}</td>
               <td class="num nowrap">
-                {isOperator.value ? <button type="button" class="btn s" onClick={() => run(one)} aria-label={`Run ${one.id} now`}><Icon name="play" small />Run now</button> : null}{' '}
+                {isOperator.value ? <button type="button" class="btn s" onClick={() => run(one)} ><Icon name="play" small />Run now<span class="sr">: {one.id}</span></button> : null}{' '}
                 {isAdmin.value ? <button type="button" class="btn ghost s square" aria-label={`Remove ${one.id}`} title="Remove" onClick={() => void remove(one)}><Icon name="trash" small /></button> : null}
               </td>
             </tr>
