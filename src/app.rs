@@ -3,6 +3,7 @@
 //! Owns: the order. Must never know: what any of the parts does. Called by `cli`.
 
 mod admin;
+pub mod board;
 mod build;
 pub mod check;
 mod discover;
@@ -23,6 +24,7 @@ pub use discover::Discover;
 pub use failure::Failure;
 pub use stops::Stops;
 
+use crate::admin::BoardOptions;
 use crate::config::Config;
 use crate::embedded::{self, Storage};
 use crate::http::Clients;
@@ -181,7 +183,11 @@ async fn work(
     let metrics = build::metrics(config);
     let troubles = trouble::Troubles::default();
     let link = admin::Link::new(stops.clone(), troubles.clone());
-    let front = admin::Front::bind(config, &specs, &options, metrics.clone(), &link)?;
+    let board = admin::Board {
+        options: BoardOptions { connection: connection.clone(), prefix: config.redis.prefix.clone() },
+        read_only: false,
+    };
+    let front = admin::Front::bind(config, &specs, &options, metrics.clone(), &link, board)?;
     if let Some(front) = &front {
         options.callback_base = Some(front.callback_base(config));
     }

@@ -1,10 +1,13 @@
-//! Who may ask for what: bearer tokens, each with a role and the queues that it holds for.
+//! Who may ask for what: bearer tokens, each with a role and the queues that it holds for, and the sessions of browsers
+//! that have shown one.
 //!
-//! Owns: roles, tokens, the comparison. Must never know: routes. Called by `routes` before every handler.
+//! Owns: roles, tokens, the comparison, what a browser must not be made to do by another site. Must never know: routes.
+//! Called by `routes` before every handler.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use axum::http::{HeaderMap, Method};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -39,12 +42,76 @@ pub struct TokenOptions {
     pub queues: Vec<String>,
 }
 
+/// Unsafe requests that rely on a cookie must bear this header: no form and no link of another site can set it.
+pub(super) const OWN_HEADER: (&str, &str) = ("x-requested-with", "bullock");
+/// The protocol that a WebSocket speaks. A page cannot set headers for one, so it may name its token beside it.
+pub(super) const SUBPROTOCOL: &str = "bullock";
+const SUBPROTOCOL_TOKEN: &str = "bearer.";
+/// The name of whoever asks a server without tokens.
+const LOCAL: &str = "local";
+
+impl Role {
+    /// The word of the config.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// By what a request says who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Via {
+    /// A token in its header.
+    Bearer,
+    /// The session of a browser.
+    Cookie,
+    /// Nothing: the server has no tokens and listens on loopback only.
+    Loopback,
+}
+
+/// Who asks, and what they may do.
+#[derive(Debug, Clone)]
+pub(super) struct Caller {
+    /// The name of the token, for the audit.
+    pub(super) name: Arc<str>,
+    pub(super) role: Role,
+    /// Patterns of the queues.
+    pub(super) queues: Arc<[String]>,
+    pub(super) via: Via,
+}
+
+impl Caller {
+    /// The one whom a server without tokens takes everybody for.
+    fn local() -> Self {
+        Self {
+            name: LOCAL.into(),
+            role: Role::Operator,
+            queues: Arc::new(["*".to_owned()]),
+            via: Via::Loopback,
+        }
+    }
+
+    /// Whoever came by a one-time link, which only the owner of the process has seen.
+    pub(super) fn owner() -> Self {
+        Self { role: Role::Admin, via: Via::Cookie, ..Self::local() }
+    }
+
+    /// May they see this queue?
+    pub(super) fn may(&self, queue: &str) -> bool {
+        self.queues.iter().any(|pattern| matches(pattern, queue))
+    }
+}
+
 /// A token as it is compared.
 #[derive(Debug)]
 struct Token {
+    name: Arc<str>,
     role: Role,
     digest: [u8; 32],
-    queues: Vec<String>,
+    queues: Arc<[String]>,
 }
 
 /// All tokens of the server.
@@ -61,7 +128,8 @@ impl Tokens {
             if digest == digest_of("") {
                 return Err(problem("sha256: this is the digest of an empty token"));
             }
-            Ok(Token { role: option.role, digest, queues: option.queues.clone() })
+            let (name, queues) = (option.name.as_str().into(), option.queues.clone().into());
+            Ok(Token { name, role: option.role, digest, queues })
         };
         options.iter().map(read).collect::<Result<_, _>>().map(Self)
     }
@@ -70,8 +138,8 @@ impl Tokens {
         self.0.is_empty()
     }
 
-    /// Compares digests, all of them to their end: the time says nothing of how near a guess came.
-    fn find(&self, token: &str) -> Option<&Token> {
+    /// Whose token it is. Compares digests, all of them to their end: the time says nothing of how near a guess came.
+    pub(super) fn find(&self, token: &str) -> Option<Caller> {
         let digest = digest_of(token);
         let mut found = None;
         for known in &self.0 {
@@ -79,7 +147,12 @@ impl Tokens {
                 found = Some(known);
             }
         }
-        found
+        found.map(|token| Caller {
+            name: Arc::clone(&token.name),
+            role: token.role,
+            queues: Arc::clone(&token.queues),
+            via: Via::Bearer,
+        })
     }
 }
 
@@ -95,7 +168,7 @@ pub(super) enum Bearer<'a> {
 pub(super) fn bearer(headers: &HeaderMap) -> Bearer<'_> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
-        return if headers.contains_key(AUTHORIZATION) { Bearer::Malformed } else { Bearer::Absent };
+        return if headers.contains_key(AUTHORIZATION) { Bearer::Malformed } else { in_subprotocol(headers) };
     };
     let token = value.to_str().ok().and_then(|text| {
         let (scheme, token) = text.split_once(' ')?;
@@ -107,6 +180,43 @@ pub(super) fn bearer(headers: &HeaderMap) -> Bearer<'_> {
     }
 }
 
+/// The token of a WebSocket, among the protocols that its client names.
+fn in_subprotocol(headers: &HeaderMap) -> Bearer<'_> {
+    let is_socket =
+        headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let named = headers.get(SEC_WEBSOCKET_PROTOCOL).and_then(|value| value.to_str().ok());
+    let Some(named) = named.filter(|_| is_socket) else { return Bearer::Absent };
+    match named.split(',').find_map(|name| name.trim().strip_prefix(SUBPROTOCOL_TOKEN)) {
+        None => Bearer::Absent,
+        Some(token) if token.is_empty() || token.len() > TOKEN_BYTES_MAX => Bearer::Malformed,
+        Some(token) => Bearer::Token(token),
+    }
+}
+
+/// Who sent a request; `None` = nobody that the server knows, where it must.
+pub(super) fn identify(
+    shared: &Shared,
+    peer: IpAddr,
+    headers: &HeaderMap,
+) -> Result<Option<Caller>, Problem> {
+    let bearer = bearer(headers);
+    if shared.tokens.is_empty() {
+        // Only a loopback listener has none (see `Server::bind`): whoever reaches it may operate.
+        return Ok(Some(shared.sessions.find(headers).unwrap_or_else(Caller::local)));
+    }
+    if let Bearer::Absent = bearer {
+        // The id of a session cannot be guessed, and an old one after a restart is no attempt to.
+        return Ok(shared.sessions.find(headers));
+    }
+    shared.guesses.check(peer).map_err(Problem::rate_limited)?;
+    let found = if let Bearer::Token(token) = bearer { shared.tokens.find(token) } else { None };
+    if found.is_none() {
+        shared.guesses.fail(peer);
+        return Err(Problem::unauthorized());
+    }
+    Ok(found)
+}
+
 /// Lets a request pass that may do what `needed` allows, on `queue` if it names one.
 pub(super) fn require(
     shared: &Shared,
@@ -115,41 +225,35 @@ pub(super) fn require(
     peer: IpAddr,
     method: &Method,
     headers: &HeaderMap,
-) -> Result<(), Problem> {
-    if shared.tokens.is_empty() {
-        // Only a loopback listener has none (see `Server::bind`): whoever reaches it may operate.
-        return if needed > Role::Operator {
-            Err(Problem::forbidden("this needs a token with the role admin"))
-        } else {
-            check_origin(method, headers)
-        };
-    }
-    shared.guesses.check(peer).map_err(Problem::rate_limited)?;
-    let token = match bearer(headers) {
-        Bearer::Absent => return Err(Problem::unauthorized()),
-        Bearer::Malformed => None,
-        Bearer::Token(token) => shared.tokens.find(token),
-    };
-    let Some(token) = token else {
-        shared.guesses.fail(peer);
-        return Err(Problem::unauthorized());
-    };
-    if token.role < needed {
-        return Err(Problem::forbidden("the role of this token is too low"));
+) -> Result<Caller, Problem> {
+    let caller = identify(shared, peer, headers)?.ok_or_else(Problem::unauthorized)?;
+    check_intent(&caller, method, headers)?;
+    if caller.role < needed {
+        return Err(Problem::forbidden(format!("this needs a token with the role {}", needed.as_str())));
     }
     match queue {
-        Some(queue) if !token.queues.iter().any(|pattern| matches(pattern, queue)) => {
-            Err(Problem::forbidden("this token is not for that queue"))
-        }
-        _ => Ok(()),
+        Some(queue) if !caller.may(queue) => Err(Problem::forbidden("this token is not for that queue")),
+        _ => Ok(caller),
     }
 }
 
-/// Without tokens a page of another site must not act through the browser of somebody on this machine.
-fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
-    if method.is_safe() {
+/// What a browser sends along by itself must not act for a page of another site.
+fn check_intent(caller: &Caller, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+    if method.is_safe() || caller.via == Via::Bearer {
         return Ok(());
     }
+    check_same_site(headers)?;
+    let (name, value) = OWN_HEADER;
+    let own = headers.get(name).is_some_and(|found| found == value);
+    if caller.via == Via::Cookie && !own {
+        let detail = "with a cookie the header \"X-Requested-With: bullock\" is needed";
+        return Err(Problem::forbidden(detail));
+    }
+    Ok(())
+}
+
+/// Refuses what a browser sends for a page of another site. Programs say nothing of sites.
+pub(super) fn check_same_site(headers: &HeaderMap) -> Result<(), Problem> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let same_site = header("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none");
     let same_host = header("origin")
@@ -162,7 +266,7 @@ fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// Does the pattern, in which `*` stands for any text, describe the name?
-fn matches(pattern: &str, name: &str) -> bool {
+pub(super) fn matches(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
     let mut parts: Vec<&str> = parts.collect();
@@ -174,7 +278,7 @@ fn matches(pattern: &str, name: &str) -> bool {
     rest.ends_with(last)
 }
 
-fn digest_of(token: &str) -> [u8; 32] {
+pub(super) fn digest_of(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
@@ -194,7 +298,7 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
 mod tests {
     use axum::http::{HeaderMap, HeaderValue, Method};
 
-    use super::{check_origin, matches};
+    use super::{Caller, Via, check_intent, matches};
 
     #[test]
     fn without_tokens_pages_of_other_sites_may_look_but_not_act() {
@@ -211,9 +315,24 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert("host", HeaderValue::from_static("localhost:7979"));
             headers.insert(name, HeaderValue::from_static(value));
-            assert_eq!(check_origin(&Method::POST, &headers).is_ok(), acts, "{name}: {value}");
-            assert!(check_origin(&Method::GET, &headers).is_ok(), "{name}: {value}");
+            let local = Caller::local();
+            assert_eq!(check_intent(&local, &Method::POST, &headers).is_ok(), acts, "{name}: {value}");
+            assert!(check_intent(&local, &Method::GET, &headers).is_ok(), "{name}: {value}");
         }
+    }
+
+    #[test]
+    fn a_cookie_acts_only_beside_a_header_that_no_form_can_set() {
+        let (mut headers, owner) = (HeaderMap::new(), Caller::owner());
+        headers.insert("host", HeaderValue::from_static("localhost:7979"));
+        assert!(check_intent(&owner, &Method::GET, &headers).is_ok());
+        assert!(check_intent(&owner, &Method::DELETE, &headers).is_err());
+        headers.insert("x-requested-with", HeaderValue::from_static("bullock"));
+        assert!(check_intent(&owner, &Method::DELETE, &headers).is_ok());
+        headers.insert("origin", HeaderValue::from_static("https://evil.test"));
+        assert!(check_intent(&owner, &Method::DELETE, &headers).is_err());
+        let program = Caller { via: Via::Bearer, ..owner };
+        assert!(check_intent(&program, &Method::DELETE, &headers).is_ok());
     }
 
     #[test]

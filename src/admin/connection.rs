@@ -28,6 +28,8 @@ use super::server::Shared;
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest time between two requests, and for a client to take an answer.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// Longest time for a client to take a part of an answer that goes on; at least every half of it something is sent.
+const STREAM_STALL: Duration = Duration::from_secs(30);
 /// Longest time for one request, its body included. Above the sum of what its parts may take.
 const REQUEST_MAX: Duration = Duration::from_mins(1);
 /// Room for the head of a request, bytes.
@@ -51,7 +53,11 @@ pub(super) async fn serve(
         async move {
             clock.allow(REQUEST_MAX);
             let answer = guard::answer(&shared, peer, &router, request.map(Body::new)).await;
-            clock.idle();
+            if answer.extensions().get::<guard::LongLived>().is_some() {
+                clock.stream();
+            } else {
+                clock.idle();
+            }
             Ok::<_, std::convert::Infallible>(answer)
         }
     });
@@ -65,7 +71,7 @@ pub(super) async fn serve(
         .keep_alive(true)
         .half_close(false);
     let io = TokioIo::new(Watched { stream, clock: Arc::clone(&clock) });
-    let connection = builder.serve_connection(io, service);
+    let connection = builder.serve_connection(io, service).with_upgrades();
     tokio::pin!(connection);
     let mut stopping = false;
     loop {
@@ -93,16 +99,28 @@ struct Clock {
     deadline_ms: AtomicU64,
     /// Between two requests: the next byte begins a head.
     idle: AtomicBool,
+    /// The answer goes on: what the client takes moves the deadline.
+    streaming: AtomicBool,
 }
 
 impl Clock {
     fn new() -> Self {
         let deadline_ms = AtomicU64::new(HEAD_TIMEOUT.as_millis() as u64);
-        Self { start: Instant::now(), deadline_ms, idle: AtomicBool::new(false) }
+        Self {
+            start: Instant::now(),
+            deadline_ms,
+            idle: AtomicBool::new(false),
+            streaming: AtomicBool::new(false),
+        }
     }
 
     fn allow(&self, time: Duration) {
         self.idle.store(false, Ordering::Relaxed);
+        self.streaming.store(false, Ordering::Relaxed);
+        self.move_on(time);
+    }
+
+    fn move_on(&self, time: Duration) {
         let deadline = self.start.elapsed() + time;
         self.deadline_ms.store(deadline.as_millis() as u64, Ordering::Relaxed);
     }
@@ -110,6 +128,17 @@ impl Clock {
     fn idle(&self) {
         self.allow(KEEP_ALIVE);
         self.idle.store(true, Ordering::Relaxed);
+    }
+
+    fn stream(&self) {
+        self.allow(STREAM_STALL);
+        self.streaming.store(true, Ordering::Relaxed);
+    }
+
+    fn bytes_went(&self) {
+        if self.streaming.load(Ordering::Relaxed) {
+            self.move_on(STREAM_STALL);
+        }
     }
 
     fn bytes_came(&self) {
@@ -133,10 +162,23 @@ impl Clock {
     }
 }
 
-/// A socket that tells the clock when bytes come.
+/// A socket that tells the clock when bytes come and go.
 struct Watched {
     stream: TcpStream,
     clock: Arc<Clock>,
+}
+
+impl Watched {
+    fn went(
+        &mut self,
+        write: impl FnOnce(Pin<&mut TcpStream>) -> Poll<std::io::Result<usize>>,
+    ) -> Poll<std::io::Result<usize>> {
+        let polled = write(Pin::new(&mut self.stream));
+        if matches!(polled, Poll::Ready(Ok(bytes)) if bytes > 0) {
+            self.clock.bytes_went();
+        }
+        polled
+    }
 }
 
 impl AsyncRead for Watched {
@@ -160,7 +202,7 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        self.went(|stream| stream.poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
@@ -168,7 +210,7 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         bufs: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        self.went(|stream| stream.poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST};
 use axum::http::uri::Authority;
 use axum::http::{HeaderValue, Request, StatusCode, Version};
 use axum::response::{IntoResponse as _, Response};
@@ -20,17 +20,21 @@ use super::server::Shared;
 /// Longest time for the router to answer: a body (10 s), two reads and three tries of a write (5 s each) fit.
 const ANSWER_MAX: Duration = Duration::from_secs(40);
 
-/// On every answer. None of them is a page, so nothing may be loaded, framed, guessed or passed on.
-const SECURITY_HEADERS: [(&str, &str); 5] = [
+/// On every answer: nothing may be framed, guessed or passed on.
+const SECURITY_HEADERS: [(&str, &str); 4] = [
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
-    (
-        "content-security-policy",
-        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-    ),
     ("x-frame-options", "DENY"),
-    ("cache-control", "no-store"),
+    ("cross-origin-resource-policy", "same-origin"),
 ];
+const POLICY: &str = "content-security-policy";
+/// What is no page may load nothing.
+const POLICY_OF_DATA: &str =
+    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox";
+/// The dashboard loads its own files and speaks to its own server.
+const POLICY_OF_PAGES: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+     img-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; \
+     frame-ancestors 'none'";
 
 /// Names in a query that are somebody's attempt to send a credential, which would end in logs and histories.
 const QUERY_CREDENTIALS: [&str; 8] =
@@ -43,6 +47,14 @@ pub(super) struct Peer(pub IpAddr);
 /// Marks an error answer that has its own text and is no problem document.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OwnText;
+
+/// Marks a file of the dashboard: it may load the others, and says itself how long it may be kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Page;
+
+/// Marks an answer that goes on until one side ends it: it may take any time, as long as the client takes it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LongLived;
 
 /// Answers one request.
 pub(super) async fn answer(
@@ -58,6 +70,7 @@ pub(super) async fn answer(
         problem.into_response()
     } else {
         request.extensions_mut().insert(Peer(peer));
+        strip(&mut request, &shared.base_path);
         routed(router, request).await
     };
     let response = finish(response, &instance, &request_id);
@@ -138,14 +151,32 @@ fn finish(mut response: Response, instance: &str, request_id: &str) -> Response 
         response.headers_mut().remove("content-length");
         *response.body_mut() = problem.body(instance, request_id);
     }
+    let is_page = response.extensions_mut().remove::<Page>().is_some();
     let headers = response.headers_mut();
     for (name, value) in SECURITY_HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    let policy = if is_page { POLICY_OF_PAGES } else { POLICY_OF_DATA };
+    headers.insert(POLICY, HeaderValue::from_static(policy));
+    if !is_page {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     if let Ok(value) = HeaderValue::from_str(request_id) {
         headers.insert("request-id", value);
     }
     response
+}
+
+/// Takes the base path away. Without it a request is as good: some proxies take it away themselves, and probes come from
+/// within.
+fn strip(request: &mut Request<Body>, base_path: &str) {
+    let uri = request.uri();
+    let whole = uri.path_and_query().map_or("/", axum::http::uri::PathAndQuery::as_str);
+    let Some(rest) = whole.strip_prefix(base_path).filter(|_| base_path != "/") else { return };
+    // What was a path behind a slash is one with a slash before it.
+    if let Ok(path) = format!("/{rest}").parse() {
+        *request.uri_mut() = path;
+    }
 }
 
 /// A path fit to be shown: what could be markup or control stays encoded.

@@ -11,15 +11,22 @@
 //! file. Called by `app`, which joins the worker's observer to [`Metrics`] and tells [`Readiness`].
 
 pub mod auth;
+pub mod board;
 mod body;
 mod budget;
 mod connection;
 mod guard;
+pub mod live;
 pub mod metrics;
+mod operations;
 mod problem;
+pub mod redact;
 pub mod routes;
 pub mod server;
+mod session;
+mod ui;
 
 pub use auth::{Role, TokenOptions};
+pub use board::BoardOptions;
 pub use metrics::Metrics;
 pub use server::{CallbackEnd, QueueOptions, Queues, Readiness, ServeError, Server, ServerOptions};

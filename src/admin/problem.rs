@@ -76,11 +76,31 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed").detail(detail)
     }
 
+    /// The state of the job or the queue does not allow it.
+    pub(super) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "state-conflict", "The state does not allow it").detail(detail)
+    }
+
+    /// What was to be changed is not what the caller has seen.
+    pub(super) fn stale() -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", "It was changed meanwhile")
+            .detail("read it again: the header If-Match is not its present ETag")
+    }
+
     pub(super) fn rate_limited(seconds: u64) -> Self {
         let mut problem =
             Self::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", "Too many failed attempts")
                 .detail(format!("try again in {seconds} s"));
         problem.0.header = Some((RETRY_AFTER, seconds.into()));
+        problem
+    }
+
+    /// As many look on as may.
+    pub(super) fn streams_full() -> Self {
+        let mut problem =
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, "streams-full", "Too many streams are open")
+                .detail("close one, or ask again later");
+        problem.0.header = Some((RETRY_AFTER, super::live::ROOM_RETRY_S.into()));
         problem
     }
 
@@ -151,7 +171,16 @@ impl Problem {
 impl From<StoreError> for Problem {
     /// What Redis said stays in the log: it can name keys, addresses and users.
     fn from(error: StoreError) -> Self {
+        // These name nothing but what the request named.
+        match error {
+            StoreError::Invalid(detail) => return Self::validation(detail),
+            StoreError::NotInDialect(_) => return Self::conflict(error.to_string()),
+            _ => {}
+        }
         tracing::warn!(%error, "a request could not be carried out");
+        if let StoreError::WrongKey(_) = error {
+            return Self::conflict("a key of the queue is of another type: the log of the server names it");
+        }
         if matches!(error, StoreError::Protocol(_)) {
             return Self::internal();
         }

@@ -15,9 +15,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::auth::{TokenOptions, Tokens};
+use super::board::{Board, BoardOptions};
 use super::budget::Budget;
+use super::live::{Live, STREAMS_MAX};
 use super::metrics::{Metrics, Outcome, open_files_max};
+use super::operations::Operations;
+use super::redact::Redaction;
+use super::routes::login::ONCE;
 use super::routes::metrics::Scrape;
+use super::routes::stats::Figures;
+use super::session::Sessions;
+use super::ui::Ui;
 use super::{connection, routes};
 use crate::job::backoff::Strategies;
 use crate::job::options::Keep;
@@ -27,6 +35,8 @@ use crate::store::Store;
 pub const CONNECTIONS_MAX: usize = 1024;
 /// The part of the process' file descriptors that connections may take: the worker's own must never run out.
 const DESCRIPTORS_PART: f64 = 0.25;
+/// The part of the connections that streams may take, where there may be few of them: requests must find room.
+const STREAMS_PART: f64 = 0.6;
 /// How long requests under way may go on after a stop.
 pub const STOP_GRACE: Duration = Duration::from_secs(3);
 /// Pause after a failed accept, such as when the process has no file descriptors left.
@@ -51,6 +61,36 @@ pub struct ServerOptions {
     pub queues: Vec<QueueOptions>,
     /// Told of every run that a callback has ended, so that the worker can free its slot at once. Must not block.
     pub on_end: Option<OnEnd>,
+    /// The path that the server lives under besides `/`: it begins and ends with a slash.
+    pub base_path: String,
+    /// Browsers reach it over TLS, as `admin.public_url` says: cookies are for that only.
+    pub secure_cookies: bool,
+    /// Values of jobs that are never shown, as [`Redaction`](super::redact::Redaction) reads them.
+    pub redact: Vec<String>,
+    /// The Redis that the API shows; `None` = that of the first queue, under its prefix.
+    pub board: Option<BoardOptions>,
+    /// Nothing can be changed through this server.
+    pub read_only: bool,
+}
+
+impl ServerOptions {
+    /// Listens there for everybody who can reach it, and shows nothing.
+    pub fn new(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            tokens: Vec::new(),
+            hosts: Vec::new(),
+            metrics: Metrics::new([]),
+            readiness: Arc::new(Readiness::default),
+            queues: Vec::new(),
+            on_end: None,
+            base_path: "/".to_owned(),
+            secure_cookies: false,
+            redact: Vec::new(),
+            board: None,
+            read_only: false,
+        }
+    }
 }
 
 /// See [`ServerOptions::on_end`].
@@ -74,6 +114,8 @@ pub struct CallbackEnd<'a> {
 pub struct QueueOptions {
     /// The queue, on a connection of the server's own.
     pub store: Store,
+    /// Jobs that this process runs at once.
+    pub concurrency: u64,
     /// How often a handler must show life; told in every answer.
     pub heartbeat: Duration,
     /// How long the reply to a write is kept for a second sending: the lease.
@@ -95,6 +137,7 @@ impl QueueOptions {
     pub fn new(store: Store) -> Self {
         Self {
             store,
+            concurrency: 1,
             heartbeat: Duration::from_mins(1),
             reply_kept: Duration::from_secs(15),
             metrics_points: 0,
@@ -156,6 +199,8 @@ pub enum ServeError {
 /// What all requests share.
 pub(super) struct Shared {
     pub(super) tokens: Tokens,
+    /// Browsers that have shown a token.
+    pub(super) sessions: Sessions,
     /// Hosts that may be asked for; `None` = any.
     pub(super) hosts: Option<Vec<String>>,
     /// Failures of tokens of the config.
@@ -167,6 +212,26 @@ pub(super) struct Shared {
     pub(super) queues: Queues,
     pub(super) scrape: Scrape,
     pub(super) on_end: Option<OnEnd>,
+    /// See [`ServerOptions::base_path`].
+    pub(super) base_path: String,
+    pub(super) secure_cookies: bool,
+    pub(super) redaction: Redaction,
+    pub(super) board: Option<Arc<Board>>,
+    pub(super) read_only: bool,
+    pub(super) operations: Operations,
+    pub(super) figures: Figures,
+    pub(super) ui: Ui,
+    pub(super) live: Arc<Live>,
+    /// Fires when the server stops: answers that go on end then.
+    pub(super) closing: CancellationToken,
+}
+
+impl Shared {
+    /// A queue by its name, and how many of its jobs one process runs at once.
+    pub(super) fn queue(&self, name: &str) -> Option<(Store, u64)> {
+        let own = self.queues.get(name).map(|queue| (queue.store, queue.concurrency));
+        own.or_else(|| Some((self.board.as_ref()?.found(name)?, 1)))
+    }
 }
 
 /// The queues that a server knows. Clones share them; further ones may come while it serves.
@@ -213,12 +278,26 @@ impl Server {
         listener.set_nonblocking(true).map_err(problem)?;
         let address = listener.local_addr().map_err(problem)?;
         let hosts = tokens.is_empty().then(|| allowed_hosts(address, &options.hosts));
+        let first = options.queues.first().map(|queue| BoardOptions {
+            connection: queue.store.connection().clone(),
+            prefix: queue.store.keys().prefix.to_string(),
+        });
         let queues = Queues::default();
         for queue in options.queues {
             queues.add(queue);
         }
+        let board = options.board.or(first).map(|board| Arc::new(Board::new(&board, queues.clone())));
+        let redaction = Redaction::new(&options.redact);
+        let listened = board.clone();
+        let live = Live::new(
+            Arc::new(move || listened.as_ref().map(|board| board.stores()).unwrap_or_default()),
+            redaction.clone(),
+            options.metrics.clone(),
+            STREAMS_MAX.min((connections_max() as f64 * STREAMS_PART) as usize).max(1),
+        );
         let shared = Shared {
             tokens,
+            sessions: Sessions::default(),
             hosts,
             guesses: Budget::default(),
             run_guesses: Budget::default(),
@@ -227,6 +306,16 @@ impl Server {
             queues,
             scrape: Scrape::default(),
             on_end: options.on_end,
+            ui: Ui::new(options.base_path.clone()),
+            base_path: options.base_path,
+            secure_cookies: options.secure_cookies,
+            board,
+            read_only: options.read_only,
+            operations: Operations::default(),
+            figures: Figures::default(),
+            redaction,
+            live,
+            closing: CancellationToken::new(),
         };
         Ok(Self { listener, address, shared: Arc::new(shared) })
     }
@@ -234,6 +323,13 @@ impl Server {
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The path of a link that signs its first user in as the owner of the process, within ten minutes. For those who
+    /// have started it, and nobody else.
+    pub fn one_time_link(&self) -> Option<String> {
+        let code = self.shared.sessions.link()?;
+        Some(format!("{}{}{code}", self.shared.base_path.trim_end_matches('/'), ONCE))
     }
 
     /// The queues, to add further ones.
@@ -290,6 +386,7 @@ async fn serve(
 ) -> Result<(), ServeError> {
     let listener = tokio::net::TcpListener::from_std(listener).map_err(ServeError::Thread)?;
     let router: Router = routes::router(&shared);
+    let closing = shared.closing.clone();
     let room = Arc::new(Semaphore::new(connections_max()));
     let connections = TaskTracker::new();
     loop {
@@ -318,6 +415,7 @@ async fn serve(
         }
     }
     drop(listener);
+    closing.cancel();
     connections.close();
     if tokio::time::timeout(STOP_GRACE, connections.wait()).await.is_err() {
         tracing::warn!(connections = connections.len(), "requests to the admin server were cut off");

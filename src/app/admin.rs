@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::failure::{EXIT_CONFIG, Failure};
 use super::stops::Stops;
 use super::trouble::Troubles;
+use crate::admin::BoardOptions;
 use crate::admin::auth::{Role, TokenOptions};
 use crate::admin::metrics::Metrics;
 use crate::admin::server::{QueueOptions, Queues, Readiness, ServeError, Server, ServerOptions};
@@ -23,6 +24,12 @@ pub(super) struct Front {
 pub(super) struct Served {
     stop: CancellationToken,
     task: tokio::task::JoinHandle<Result<(), ServeError>>,
+}
+
+/// What the API shows.
+pub(super) struct Board {
+    pub(super) options: BoardOptions,
+    pub(super) read_only: bool,
 }
 
 /// What the server asks of the workers, which are started after it.
@@ -71,17 +78,23 @@ impl Front {
         options: &Options,
         metrics: Metrics,
         link: &Arc<Link>,
+        board: Board,
     ) -> Result<Option<Self>, Failure> {
         let Some(admin) = &config.admin else { return Ok(None) };
         let (asked, told) = (Arc::clone(link), Arc::clone(link));
         let server = Server::bind(ServerOptions {
-            listen: admin.listen,
             tokens: admin.tokens.iter().map(token).collect(),
             hosts: admin.public_url.iter().filter_map(|url| host_of(url)).collect(),
             metrics,
             readiness: Arc::new(move || asked.readiness()),
             queues: queue_options(specs, options),
             on_end: Some(Arc::new(move |end| told.ended(end.queue, end.token))),
+            base_path: admin.base_path.clone(),
+            secure_cookies: admin.public_url.as_ref().is_some_and(|url| url.starts_with("https:")),
+            redact: config.log.redact.clone(),
+            board: Some(board.options),
+            read_only: board.read_only,
+            ..ServerOptions::new(admin.listen)
         })
         .map_err(|error| refused(&error, admin.listen))?;
         Ok(Some(Self { server }))
@@ -125,6 +138,7 @@ impl Served {
 pub(super) fn queue_options(specs: &[QueueSpec], options: &Options) -> Vec<QueueOptions> {
     let strategies = Arc::new(options.strategies.clone());
     let queue = |spec: &QueueSpec| QueueOptions {
+        concurrency: spec.concurrency as u64,
         reply_kept: options.lease,
         metrics_points: spec.metrics_points,
         keep_completed: spec.keep_completed,

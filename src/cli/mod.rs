@@ -4,6 +4,7 @@
 //! file for each command; [`session`] is where those that speak to Redis begin, [`error`] how all of them end.
 
 pub mod bench;
+pub mod board;
 pub mod check;
 pub mod completions;
 pub mod config;
@@ -55,6 +56,8 @@ enum Command {
     Dev(dev::Dev),
     /// Show made-up jobs at work, on a private Redis
     Demo(demo::Demo),
+    /// Show the queues of any Redis, without working them
+    Board(board::Board),
     /// Check the config, Redis and the handlers
     Check(check::Check),
     /// Show the config in force, or its schema
@@ -94,6 +97,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Run(args) => on_runtime(async { Ok(run::run(&shared, args).await) }),
         Command::Dev(args) => on_runtime(dev::run(&shared, args)),
         Command::Demo(args) => on_runtime(demo::run(&shared, args)),
+        Command::Board(args) => on_runtime(board::run(&shared, args)),
         Command::Check(args) => on_runtime(check::run(&shared, &args)),
         Command::Config(command) => config::run(&shared, &command),
         Command::Completions(args) => completions::run(&args).map(|()| ExitCode::SUCCESS),

@@ -18,6 +18,8 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// Base of the callback URLs, without a slash at the end; `None` = made from the address listened on.
     pub public_url: Option<String>,
+    /// The path that it lives under, with a slash at both ends.
+    pub base_path: String,
     /// Who may do what. Empty only on loopback.
     pub tokens: Vec<Token>,
 }
@@ -72,10 +74,7 @@ pub(super) fn read(
     problems: &mut Problems,
     warnings: &mut Vec<Problem>,
 ) -> Option<Admin> {
-    let base_path = section.text("base_path");
-    if base_path != "/" {
-        problems.push(section.not_yet("base_path", "a base path"));
-    }
+    let base_path = base_path(section, problems);
     let public_url = public_url(section, problems);
     let tokens = tokens(section, problems);
     let listen = section.text("listen");
@@ -109,7 +108,7 @@ pub(super) fn read(
         let hint = "set admin.public_url if a handler answers 202 or uses Job-Callback";
         warnings.push(section.problem("listen", what, "admin.public_url", hint));
     }
-    Some(Admin { listen, public_url, tokens })
+    Some(Admin { listen, public_url, base_path, tokens })
 }
 
 /// An address and a port; `localhost` is the loopback of IPv4. Names are not looked up: what they mean may change.
@@ -118,6 +117,22 @@ fn address(text: &str) -> Option<SocketAddr> {
         return Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port.parse().ok()?));
     }
     text.parse().ok()
+}
+
+/// A path of plain segments: what a proxy and a cookie take as it is.
+fn base_path(section: &Section<'_>, problems: &mut Problems) -> String {
+    let text = section.text("base_path");
+    let inner = text.trim_matches('/');
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+    let is_segment = |part: &str| !part.is_empty() && !part.starts_with('.') && part.chars().all(plain);
+    if inner.is_empty() {
+        return "/".to_owned();
+    }
+    if !text.starts_with('/') || !inner.split('/').all(is_segment) {
+        let hint = "letters, digits and -._~ between slashes";
+        problems.push(section.problem("base_path", "is no plain path", "e.g. \"/bullock\"", hint));
+    }
+    format!("/{inner}/")
 }
 
 fn public_url(section: &Section<'_>, problems: &mut Problems) -> Option<String> {

@@ -23,7 +23,7 @@ pub mod scheduler;
 use serde_json::{Number, Value};
 
 pub use carried::{Carried, carried};
-pub use key::{Listed, key_and_prefix, parse_key};
+pub use key::{Listed, Schedule, key_and_prefix, occurrence_prefix, parse_key};
 
 use self::date::Instant;
 use self::members::{Members, json, truthy};

@@ -72,6 +72,17 @@ impl Connection {
         Self { shared: Arc::new(shared) }
     }
 
+    /// The server and its database, to tell one from another. Nothing secret is in it.
+    pub fn server(&self) -> String {
+        let info = self.shared.client.get_connection_info();
+        format!("{}/{}", info.addr(), info.redis_settings().db())
+    }
+
+    /// A connection of its own for what is published. It does not mend itself.
+    pub(super) async fn subscriber(&self) -> Result<redis::aio::PubSub, StoreError> {
+        Ok(self.shared.client.get_async_pubsub().await?)
+    }
+
     /// Sends one command and awaits its reply.
     pub async fn send(&self, cmd: &Cmd) -> Result<Value, RedisError> {
         let (number, mut live) = self.live().await?;

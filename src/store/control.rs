@@ -1,5 +1,6 @@
 //! A person's acts on jobs and queues.
 
+use super::act::Terms;
 use super::{Store, StoreError, array, convert, integer, text};
 use crate::job::JobId;
 use crate::wire::Dialect;
@@ -107,10 +108,10 @@ impl Store {
         lifo: bool,
         rest: &[&str],
     ) -> Result<Retried, StoreError> {
-        let script = &self.scripts.retry;
-        let mut call = script.call(&self.keys);
-        call.arg(token).arg(id).arg(u8::from(lifo)).arg(rest);
-        Ok(match integer(&script.run(&self.connection, &call).await?)? {
+        let mut act = self.act(&self.scripts.retry);
+        act.arg(token).arg(id).arg(u8::from(lifo)).arg(rest);
+        let terms = Terms { what: "retry", job: id, done: "1", ..Terms::default() };
+        Ok(match integer(&act.run(terms).await?)? {
             1 => Retried::Done,
             0 => Retried::NotFound,
             -1 => Retried::Running,
@@ -121,13 +122,13 @@ impl Store {
 
     /// Puts up to `most` of the oldest failed jobs back to waiting; answers how many.
     pub async fn retry_all(&self, most: usize) -> Result<usize, StoreError> {
-        let script = &self.scripts.retry_all;
         let (mut done, mut passed_over) = (0, 0);
         while done < most {
             let wanted = (most - done).min(super::BATCH_MAX);
-            let mut call = script.call(&self.keys);
-            call.arg(wanted).arg(passed_over);
-            let (taken, left): (usize, usize) = convert(script.run(&self.connection, &call).await?)?;
+            let mut act = self.act(&self.scripts.retry_all);
+            act.arg(wanted).arg(passed_over);
+            let terms = Terms { what: "retry-all", done: "+", ..Terms::default() };
+            let (taken, left): (usize, usize) = convert(act.run(terms).await?)?;
             done += taken;
             passed_over += left;
             if taken + left < wanted {
@@ -139,32 +140,32 @@ impl Store {
 
     /// Moves one delayed job to waiting now; false = it is not delayed.
     pub async fn promote_job(&self, token: &str, id: &str) -> Result<bool, StoreError> {
-        let script = &self.scripts.promote_job;
-        let mut call = script.call(&self.keys);
-        call.arg(token).arg(id);
-        Ok(integer(&script.run(&self.connection, &call).await?)? == 0)
+        let mut act = self.act(&self.scripts.promote_job);
+        act.arg(token).arg(id);
+        let terms = Terms { what: "promote", job: id, done: "0", ..Terms::default() };
+        Ok(integer(&act.run(terms).await?)? == 0)
     }
 
     /// Pauses (or resumes) the queue for all workers; false = it was so already.
     pub async fn pause(&self, pause: bool) -> Result<bool, StoreError> {
-        let script = &self.scripts.pause;
-        let mut call = script.call(&self.keys);
-        call.arg(u8::from(pause));
-        Ok(integer(&script.run(&self.connection, &call).await?)? == 1)
+        let mut act = self.act(&self.scripts.pause);
+        act.arg(u8::from(pause));
+        let what = if pause { "pause" } else { "resume" };
+        let terms = Terms { what, done: "1", ..Terms::default() };
+        Ok(integer(&act.run(terms).await?)? == 1)
     }
 
     /// Removes jobs that nobody runs. Bull asks whether their debounce keys go as well; in `BullMQ` they always do, and
     /// `with_more` is whether the jobs below them go, as in Node unless it is told otherwise.
     pub async fn remove(&self, ids: &[&str], with_more: bool) -> Result<Vec<Removed>, StoreError> {
-        let script = &self.scripts.remove;
         let mut all = Vec::with_capacity(ids.len());
-        for chunk in ids.chunks(super::BATCH_MAX) {
-            let mut call = script.call(&self.keys);
-            call.arg(u8::from(with_more));
-            for id in chunk {
-                call.arg(*id);
-            }
-            for code in array(script.run(&self.connection, &call).await?)? {
+        // Each gets its own line in the audit log.
+        let together = if self.actor.is_some() { 1 } else { super::BATCH_MAX };
+        for chunk in ids.chunks(together) {
+            let mut act = self.act(&self.scripts.remove);
+            act.arg(u8::from(with_more)).arg(chunk);
+            let terms = Terms { what: "remove", job: chunk[0], done: "1", ..Terms::default() };
+            for code in array(act.run(terms).await?)? {
                 all.push(match integer(&code)? {
                     1 => Removed::Done,
                     0 => Removed::Running,
@@ -188,13 +189,13 @@ impl Store {
         {
             return Err(StoreError::NotInDialect("such state"));
         }
-        let script = &self.scripts.clean;
         let (mut cursor, mut ids) = ("0".to_owned(), Vec::new());
         loop {
             let left = if limit == 0 { 0 } else { limit - ids.len() };
-            let mut call = script.call(&self.keys);
-            call.arg(state.as_str()).arg(grace_ms).arg(left).arg(&cursor).arg(ids.len());
-            let mut reply = array(script.run(&self.connection, &call).await?)?.into_iter();
+            let mut act = self.act(&self.scripts.clean);
+            act.arg(state.as_str()).arg(grace_ms).arg(left).arg(&cursor).arg(ids.len());
+            let terms = Terms { what: "clean", done: "#", ..Terms::default() };
+            let mut reply = array(act.run(terms).await?)?.into_iter();
             cursor = reply.next().map(text).transpose()?.unwrap_or_default();
             for id in reply {
                 ids.push(text(id)?.into());
@@ -219,12 +220,12 @@ impl Store {
     }
 
     async fn send_empty(&self, with_delayed: bool) -> Result<usize, StoreError> {
-        let script = &self.scripts.empty;
         let mut done = 0;
         loop {
-            let mut call = script.call(&self.keys);
-            call.arg(super::BATCH_MAX).arg(u8::from(with_delayed));
-            let got = integer(&script.run(&self.connection, &call).await?)? as usize;
+            let mut act = self.act(&self.scripts.empty);
+            act.arg(super::BATCH_MAX).arg(u8::from(with_delayed));
+            let terms = Terms { what: "drain", done: "+", ..Terms::default() };
+            let got = integer(&act.run(terms).await?)? as usize;
             done += got;
             if got < super::BATCH_MAX {
                 return Ok(done);
@@ -235,11 +236,11 @@ impl Store {
     /// Pauses the queue and deletes it with everything in it.
     pub async fn obliterate(&self, force: bool) -> Result<Obliterated, StoreError> {
         self.pause(true).await?;
-        let script = &self.scripts.obliterate;
         loop {
-            let mut call = script.call(&self.keys);
-            call.arg(u8::from(force)).arg(super::BATCH_MAX);
-            match integer(&script.run(&self.connection, &call).await?)? {
+            let mut act = self.act(&self.scripts.obliterate);
+            act.arg(u8::from(force)).arg(super::BATCH_MAX);
+            let terms = Terms { what: "obliterate", done: "0", ..Terms::default() };
+            match integer(&act.run(terms).await?)? {
                 1 => {}
                 0 => return Ok(Obliterated::Done),
                 -2 => return Ok(Obliterated::JobsRunning),

@@ -28,6 +28,15 @@ impl Store {
         Ok(Depth { counts, paused, oldest_waiting })
     }
 
+    /// How many delayed jobs are due and not in line yet, and Redis' time, ms.
+    pub async fn due(&self) -> Result<(u64, i64), StoreError> {
+        let now_ms = self.time_ms().await?;
+        let mut call = redis::cmd("ZCOUNT");
+        // The score is the time and a counter below it (docs/wire/bull-4.md 4.2).
+        call.arg(self.keys.of("delayed")).arg("-inf").arg((now_ms + 1) * 4096 - 1);
+        Ok((self.connection.query(&call).await?, now_ms))
+    }
+
     async fn oldest_age(&self) -> Result<Option<Duration>, StoreError> {
         let mut pipe = redis::pipe();
         for list in ["wait", "paused"] {

@@ -2,6 +2,7 @@
 
 use redis::Cmd;
 
+use super::act::Terms;
 use super::{Scripts, Store, StoreError, array, integer, text};
 use crate::job::JobId;
 use crate::wire::{Dialect, NewJob};
@@ -58,13 +59,13 @@ impl Store {
         while !left.is_empty() {
             let (chunk, rest) = left.split_at(super::fitting(left.iter().map(|job| job.data.len())));
             left = rest;
-            let script = &scripts.enqueue;
-            let mut call = script.call(&self.keys);
-            call.arg(token);
+            let mut act = self.act(&scripts.enqueue);
+            act.arg(token);
             for job in chunk {
-                push_job(&mut call, job, scripts.dialect());
+                push_job(act.call(), job, scripts.dialect());
             }
-            let mut reply = array(script.run(&self.connection, &call).await?)?.into_iter().skip(1);
+            let terms = Terms { what: "add", done: "added", ..Terms::default() };
+            let mut reply = array(act.run(terms).await?)?.into_iter().skip(1);
             while let (Some(id), Some(code)) = (reply.next(), reply.next()) {
                 all.push(Enqueued::read(text(id)?, integer(&code)?));
             }

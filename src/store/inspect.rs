@@ -3,7 +3,9 @@
 use redis::Value;
 use serde::Serialize;
 
-use super::{Connection, Store, StoreError, array, bytes, convert, integer, text};
+pub(super) use super::discovery::escape_glob;
+pub use super::discovery::queues;
+use super::{Store, StoreError, array, bytes, convert, integer, text};
 use crate::wire::Dialect;
 use crate::wire::hash::JobView;
 
@@ -11,7 +13,8 @@ use crate::wire::hash::JobView;
 pub const PAGE_MAX: usize = 200;
 
 /// What is shown of a scheduler's record: never its template, which holds a job's data.
-const SCHEDULER_FIELDS: [&str; 8] = ["name", "every", "pattern", "tz", "offset", "limit", "endDate", "ic"];
+pub(super) const SCHEDULER_FIELDS: [&str; 8] =
+    ["name", "every", "pattern", "tz", "offset", "limit", "endDate", "ic"];
 
 /// A repeatable job of Bull, or a job scheduler of `BullMQ`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,7 +171,7 @@ impl Store {
         Ok(jobs)
     }
 
-    fn view(&self, id: &str, fields: &[(String, String)]) -> JobView {
+    pub(super) fn view(&self, id: &str, fields: &[(String, String)]) -> JobView {
         let view = JobView::read(id, fields);
         match self.dialect() {
             Dialect::Bull => view,
@@ -235,47 +238,7 @@ impl Store {
     }
 }
 
-/// Endings of keys of which every queue has one.
-const QUEUE_SUFFIXES: &[&str] =
-    &[":id", ":meta", ":wait", ":failed", ":completed", ":delayed", ":prioritized", ":waiting-children"];
-
-/// Names of the queues under a prefix, found by their counters and `meta` keys, sorted.
-pub async fn queues(connection: &Connection, prefix: &str) -> Result<Vec<String>, StoreError> {
-    let (mut cursor, mut names) = ("0".to_owned(), std::collections::BTreeSet::new());
-    let pattern = format!("{}:*", escape_glob(prefix));
-    loop {
-        let mut cmd = redis::cmd("SCAN");
-        cmd.arg(&cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(1000);
-        let (next, keys): (String, Vec<String>) = connection.query(&cmd).await?;
-        for key in keys {
-            let Some(rest) = key.strip_prefix(prefix).and_then(|rest| rest.strip_prefix(':')) else {
-                continue;
-            };
-            // An empty segment is ours (`::x:`) or another program's.
-            if rest.starts_with(':') {
-                continue;
-            }
-            // `<queue>:metrics:completed` is a part of the queue's metrics.
-            if rest.ends_with(":metrics:completed") || rest.ends_with(":metrics:failed") {
-                continue;
-            }
-            if let Some(name) = QUEUE_SUFFIXES.iter().find_map(|suffix| rest.strip_suffix(suffix)) {
-                names.insert(name.to_owned());
-            }
-        }
-        if next == "0" {
-            return Ok(names.into_iter().collect());
-        }
-        cursor = next;
-    }
-}
-
-/// Text that matches itself in a Redis pattern.
-fn escape_glob(text: &str) -> String {
-    text.chars().flat_map(|c| if "*?[]\\".contains(c) { vec!['\\', c] } else { vec![c] }).collect()
-}
-
-fn fields_of(reply: Value) -> Result<Vec<(String, String)>, StoreError> {
+pub(super) fn fields_of(reply: Value) -> Result<Vec<(String, String)>, StoreError> {
     let pairs: Vec<(Value, Value)> = match reply {
         Value::Map(pairs) => pairs,
         Value::Nil => Vec::new(),

@@ -3,24 +3,35 @@
 //! Owns: connections, scripts, the requests and replies of scripts. Must never know: when things happen
 //! (`worker`), what a job does (`handler`), what a person sees. Called by `worker`, `admin`, `app` and `cli`.
 
+mod act;
 pub mod actor;
 mod adder;
+pub mod audit;
 pub mod callback;
 pub mod change;
+pub mod children;
 pub mod claim;
+pub mod clients;
 pub mod connection;
 pub mod control;
 pub mod depth;
+pub mod discovery;
+pub mod edit;
 pub mod enqueue;
 pub mod error;
 pub mod events;
+pub mod feed;
 pub mod finish;
 pub mod flow;
 pub mod inspect;
+pub mod job;
 pub mod layout;
+pub mod limits;
 pub mod look;
 pub mod moving;
+pub mod newest;
 pub mod opened;
+pub mod overview;
 pub mod queue;
 pub mod recover;
 pub mod renew;
@@ -29,7 +40,9 @@ pub mod rights;
 pub mod run;
 pub mod scheduler;
 pub mod script;
+pub mod search;
 pub mod server;
+mod template;
 pub mod wakeup;
 
 use std::sync::Arc;
@@ -76,18 +89,20 @@ pub struct Store {
     keys: Keys,
     connection: Connection,
     scripts: opened::Choice,
+    /// Whose acts go through this handle, for the audit log.
+    actor: Option<Arc<actor::Actor>>,
 }
 
 impl Store {
     /// A queue on a connection, of the dialect of these scripts.
     pub fn new(connection: Connection, keys: Keys, scripts: Arc<Scripts>) -> Self {
-        Self { keys, connection, scripts: opened::Choice::named(scripts) }
+        Self { keys, connection, scripts: opened::Choice::named(scripts), actor: None }
     }
 
     /// A queue on a connection, of the dialect that was named; without a name, of the one that its keys say, which
     /// [`Store::open`] and [`Store::look`] ask.
     pub fn of(connection: Connection, keys: Keys, dialect: Option<Dialect>) -> Self {
-        Self { keys, connection, scripts: opened::Choice::of(dialect) }
+        Self { keys, connection, scripts: opened::Choice::of(dialect), actor: None }
     }
 
     /// The names of this queue's keys.
@@ -104,6 +119,12 @@ impl Store {
     #[must_use]
     pub fn on(&self, connection: Connection) -> Self {
         Self { connection, ..self.clone() }
+    }
+
+    /// The same queue in somebody's hands: each act through it leaves a line in the queue's audit log, in the same step.
+    #[must_use]
+    pub fn by(&self, actor: actor::Actor) -> Self {
+        Self { actor: Some(Arc::new(actor)), ..self.clone() }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What comes again: Bull's repeatable jobs and `BullMQ`'s schedulers; the one after a claimed one, and removing them.
 
+use super::act::Terms;
 use super::enqueue::{Enqueued, push_job};
 use super::{Store, StoreError, array, integer, text};
 use crate::job::Job;
@@ -67,20 +68,20 @@ impl Store {
         due: &str,
         job: &NewJob,
     ) -> Result<Option<Enqueued>, StoreError> {
-        let script = &self.scripts.repeat;
-        let mut call = script.call(&self.keys);
-        call.arg(token).arg(successor_of.unwrap_or("")).arg(key).arg(due);
-        push_job(&mut call, job, Dialect::Bull);
-        read_added(script.run(&self.connection, &call).await?)
+        let mut act = self.act(&self.scripts.repeat);
+        act.arg(token).arg(successor_of.unwrap_or("")).arg(key).arg(due);
+        push_job(act.call(), job, Dialect::Bull);
+        read_added(act.run(Terms { what: "scheduler-upsert", done: "#", ..Terms::default() }).await?)
     }
 
     /// Removes what comes again, with the job that is delayed for it. Bull: `occurrence_prefix` is the occurrence id
     /// without its due time. `BullMQ`: `key` is the scheduler's id, and says all.
     pub async fn repeat_remove(&self, key: &str, occurrence_prefix: &str) -> Result<bool, StoreError> {
-        let script = &self.scripts.repeat_remove;
-        let mut call = script.call(&self.keys);
-        call.arg(key).arg(occurrence_prefix);
-        Ok(integer(&script.run(&self.connection, &call).await?)? == 1)
+        let mut act = self.act(&self.scripts.repeat_remove);
+        act.arg(key).arg(occurrence_prefix);
+        // The scheduler stands where the job does otherwise: it is no id of a job.
+        let terms = Terms { what: "scheduler-remove", job: key, done: "1", ..Terms::default() };
+        Ok(integer(&act.run(terms).await?)? == 1)
     }
 }
 

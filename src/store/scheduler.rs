@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::act::Terms;
 use super::script::in_dialect;
 use super::{Queue, Store, StoreError, array, integer, text};
 use crate::job::JobId;
@@ -33,7 +34,7 @@ impl Store {
     ) -> Result<Planned, StoreError> {
         let script = in_dialect(&self.scripts.scheduler_upsert, "job schedulers: add a job with `repeat`")?;
         let or_empty = |ms: Option<i64>| ms.map(|ms| ms.to_string()).unwrap_or_default();
-        let mut call = script.call(&self.keys);
+        let mut call = self.act(script);
         call.arg(token).arg(id).arg(or_empty(upsert.every_ms)).arg(or_empty(upsert.due_ms));
         call.arg(or_empty(upsert.start_ms)).arg(or_empty(upsert.offset_ms));
         call.arg(&template.name).arg(&template.data).arg(&upsert.opts_head);
@@ -47,7 +48,8 @@ impl Store {
                 call.arg(field).arg(value);
             }
         }
-        let mut reply = array(script.run(&self.connection, &call).await?)?.into_iter();
+        let terms = Terms { what: "scheduler-upsert", job: id, done: "#", ..Terms::default() };
+        let mut reply = array(call.run(terms).await?)?.into_iter();
         match (reply.next(), reply.next()) {
             (Some(job), Some(delay)) => {
                 let delay = text(delay)?;

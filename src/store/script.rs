@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 
 use redis::{Cmd, ErrorKind, ServerErrorKind, Value};
 
@@ -17,6 +18,7 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("bull/debounce", include_str!("../../lua/include/bull/debounce.lua")),
     ("bury", include_str!("../../lua/include/bury.lua")),
     ("checkpoint", include_str!("../../lua/include/checkpoint.lua")),
+    ("etag", include_str!("../../lua/include/etag.lua")),
     ("fence", include_str!("../../lua/include/fence.lua")),
     ("fence_batch", include_str!("../../lua/include/fence_batch.lua")),
     ("keys", include_str!("../../lua/include/keys.lua")),
@@ -34,6 +36,7 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("bull/target", include_str!("../../lua/include/bull/target.lua")),
     ("renew", include_str!("../../lua/include/renew.lua")),
     ("set_aside", include_str!("../../lua/include/set_aside.lua")),
+    ("state_of", include_str!("../../lua/include/state_of.lua")),
     ("types", include_str!("../../lua/include/types.lua")),
     ("bull/waiting", include_str!("../../lua/include/bull/waiting.lua")),
     ("bullmq/add", include_str!("../../lua/include/bullmq/add.lua")),
@@ -62,18 +65,38 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("bullmq/waiting", include_str!("../../lua/include/bullmq/waiting.lua")),
 ];
 
+/// Stands around a person's act; see its header.
+const AUDITED: &str = include_str!("../../lua/audited.lua");
+/// The line in it that the act replaces.
+const ACT: &str = "--- @act";
+
 /// One script, ready to send.
 #[derive(Debug)]
 pub struct Script {
     text: String,
     sha: String,
+    source: &'static str,
+    fixed_clock_ms: Option<i64>,
+    /// The same with its line in the audit log; made when somebody first acts.
+    audited: OnceLock<Box<Script>>,
 }
 
 impl Script {
-    fn new(source: &str, fixed_clock_ms: Option<i64>) -> Self {
-        let text = resolve(source, fixed_clock_ms);
+    pub(super) fn new(source: &'static str, fixed_clock_ms: Option<i64>) -> Self {
+        Self::of(resolve(source, None, fixed_clock_ms), source, fixed_clock_ms)
+    }
+
+    fn of(text: String, source: &'static str, fixed_clock_ms: Option<i64>) -> Self {
         let sha = redis::Script::new(&text).get_hash().to_owned();
-        Self { text, sha }
+        Self { text, sha, source, fixed_clock_ms, audited: OnceLock::new() }
+    }
+
+    /// The same script, which also writes who did it into the queue's audit log.
+    pub(super) fn audited(&self) -> &Script {
+        self.audited.get_or_init(|| {
+            let text = resolve(AUDITED, Some(self.source), self.fixed_clock_ms);
+            Box::new(Self::of(text, self.source, self.fixed_clock_ms))
+        })
     }
 
     /// Starts a call: the two bases of the queue's keys are its KEYS; arguments follow.
@@ -87,6 +110,16 @@ impl Script {
     pub(super) fn call_with(&self, keys: &Keys, other: &Keys) -> Cmd {
         let mut cmd = redis::cmd("EVALSHA");
         cmd.arg(&self.sha).arg(4).arg(&*keys.base).arg(&*keys.extra).arg(&*other.base).arg(&*other.extra);
+        cmd
+    }
+
+    /// A call about many queues: the bases of each are its KEYS.
+    pub(super) fn call_all<'a>(&self, queues: impl ExactSizeIterator<Item = &'a Keys>) -> Cmd {
+        let mut cmd = redis::cmd("EVALSHA");
+        cmd.arg(&self.sha).arg(2 * queues.len());
+        for keys in queues {
+            cmd.arg(&*keys.base).arg(&*keys.extra);
+        }
         cmd
     }
 
@@ -205,15 +238,25 @@ scripts!(
         waiting_children
 );
 
-/// Expands includes, each once, depth first.
-fn resolve(source: &str, fixed_clock_ms: Option<i64>) -> String {
+/// Expands includes, each once, depth first. `act`: what stands for the line `--- @act`.
+fn resolve(source: &str, act: Option<&str>, fixed_clock_ms: Option<i64>) -> String {
     let mut out = String::with_capacity(source.len() * 3);
-    expand(source, fixed_clock_ms, &mut HashSet::new(), &mut out);
+    expand(source, act, fixed_clock_ms, &mut HashSet::new(), &mut out);
     out
 }
 
-fn expand<'a>(source: &'a str, fixed_clock_ms: Option<i64>, seen: &mut HashSet<&'a str>, out: &mut String) {
+fn expand<'a>(
+    source: &'a str,
+    act: Option<&'a str>,
+    fixed_clock_ms: Option<i64>,
+    seen: &mut HashSet<&'a str>,
+    out: &mut String,
+) {
     for line in source.lines() {
+        if let (ACT, Some(act)) = (line, act) {
+            expand(act, None, fixed_clock_ms, seen, out);
+            continue;
+        }
         let Some(name) = line.strip_prefix("--- @include \"").and_then(|rest| rest.strip_suffix('"')) else {
             // Comments do not travel: scripts are hashed and stored by every server.
             if !line.trim_start().starts_with("--") {
@@ -228,7 +271,7 @@ fn expand<'a>(source: &'a str, fixed_clock_ms: Option<i64>, seen: &mut HashSet<&
         if let ("now", Some(ms)) = (name, fixed_clock_ms) {
             let _ = writeln!(out, "local now = {ms}");
         } else if let Some((_, fragment)) = FRAGMENTS.iter().find(|(known, _)| *known == name) {
-            expand(fragment, fixed_clock_ms, seen, out);
+            expand(fragment, None, fixed_clock_ms, seen, out);
         }
     }
 }

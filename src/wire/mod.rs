@@ -15,3 +15,4 @@ pub mod new_job;
 pub use dialect::Dialect;
 pub use keys::Keys;
 pub use new_job::NewJob;
+pub use new_job::check::check_options;

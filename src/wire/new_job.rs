@@ -1,6 +1,7 @@
 //! A job to add, encoded as npm `bull` encodes it (docs/wire/bull-4.md 2.3, 3, 4); `bullmq` does so for `BullMQ`.
 
 mod bullmq;
+pub mod check;
 
 pub use bullmq::PRIORITY_MAX;
 use serde_json::{Map, Value};

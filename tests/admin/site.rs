@@ -51,13 +51,10 @@ impl Site {
         let metrics = Metrics::new([(QUEUE, 4)]);
         let told = Arc::clone(&readiness);
         let mut options = ServerOptions {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            tokens: Vec::new(),
-            hosts: Vec::new(),
             metrics: metrics.clone(),
             readiness: Arc::new(move || told.lock().unwrap().clone()),
             queues: vec![QueueOptions::new(store.on(connection(&redis)))],
-            on_end: None,
+            ..ServerOptions::new(SocketAddr::from(([127, 0, 0, 1], 0)))
         };
         change(&mut options);
         let server = Server::bind(options).unwrap();

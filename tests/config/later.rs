@@ -26,7 +26,6 @@ fn every_name_for_later_is_refused_as_not_yet() {
         ("queues.a.handlers.x.sync", "[queues.a.handlers.x]\nsync = { page = \"http://h\" }".to_owned()),
         ("redis.url", "[redis]\nurl = \"redis+sentinel://u:hunter2@h\"".to_owned()),
         ("redis.url", "[redis]\nurl = \"redis+cluster://h\"".to_owned()),
-        ("admin.base_path", "[admin]\nbase_path = \"/jobs\"".to_owned()),
     ];
     for (path, text) in cases {
         let lines = errors(&format!("{text}\n{HANDLER}"));

@@ -51,6 +51,11 @@ struct OfCode {
     code: &'static str,
 }
 
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfTransport {
+    transport: &'static str,
+}
+
 type Times<L> = Family<L, Histogram, fn() -> Histogram>;
 type Seconds = Gauge<f64, AtomicU64>;
 
@@ -72,6 +77,8 @@ pub(super) struct Families {
     requests: Family<OfCode, Counter>,
     request_time: Times<OfCode>,
     healthy: Family<OfHandler, Gauge>,
+    streams: Family<OfTransport, Gauge>,
+    dropped: Family<OfTransport, Counter>,
 }
 
 /// The handles of one queue.
@@ -124,6 +131,8 @@ impl Families {
             requests: Family::default(),
             request_time: Family::new_with_constructor(times),
             healthy: Family::default(),
+            streams: Family::default(),
+            dropped: Family::default(),
         }
     }
 
@@ -154,6 +163,9 @@ impl Families {
         to.register_with_unit("bullock_handler_request", help, Unit::Seconds, self.request_time.clone());
         let help = "0 when a handler was not reached or did not know us several times in a row";
         to.register("bullock_handler_healthy", help, self.healthy.clone());
+        to.register("bullock_stream_clients", "Open streams of live events", self.streams.clone());
+        let help = "Live events that were passed over because a client was too slow for them";
+        to.register("bullock_stream_dropped", help, self.dropped.clone());
     }
 
     pub(super) fn queue(&self, name: &str, slots: usize) -> Queue {
@@ -195,6 +207,12 @@ impl Families {
             times: CLASSES.map(|class| self.request_time.get_or_create_owned(&code(class))),
             healthy,
         }
+    }
+
+    /// The open streams of a transport, and the events that they were too slow for.
+    pub(super) fn streams(&self, transport: &'static str) -> (Gauge, Counter) {
+        let label = OfTransport { transport };
+        (self.streams.get_or_create_owned(&label), self.dropped.get_or_create_owned(&label))
     }
 
     pub(super) fn set_depth(&self, queue: &str, depth: Option<Depth>) {

@@ -161,6 +161,21 @@ impl Metrics {
         }
     }
 
+    /// Somebody began to look on.
+    pub(super) fn stream_opened(&self, transport: &'static str) {
+        self.0.families.streams(transport).0.inc();
+    }
+
+    /// Somebody looks on no more.
+    pub(super) fn stream_closed(&self, transport: &'static str) {
+        self.0.families.streams(transport).0.dec();
+    }
+
+    /// Somebody who looks on was too slow for so many events.
+    pub(super) fn stream_dropped(&self, transport: &'static str, events: u64) {
+        self.0.families.streams(transport).1.inc_by(events);
+    }
+
     /// Takes over what Redis said of the queues; `None` = it did not say, and the queue's gauges are left out.
     pub(super) fn set_depths(&self, depths: &[(Arc<str>, Option<Depth>)]) {
         let told = self.0.queues.values().all(|queue| queue.redis_up.load(Ordering::Relaxed));

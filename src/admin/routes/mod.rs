@@ -1,9 +1,26 @@
 //! The table of all routes, each with what it takes to call it. The router is built from this table and from nothing
 //! else, so a route without a rule cannot exist.
 
+pub mod about;
+mod ask;
+mod audit;
+mod bulk;
 mod callbacks;
+mod events;
+mod failures;
+mod flows;
 mod health;
+mod jobs;
+pub(super) mod login;
 pub(super) mod metrics;
+mod openapi;
+mod queue_acts;
+mod queues;
+mod scale;
+mod schedulers;
+pub(super) mod stats;
+mod workers;
+mod ws;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +35,11 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use futures_util::future::BoxFuture;
 
-use super::auth::{self, Role};
+use about::{About, Query};
+use ask::{Ask, answer, decode_cursor, encode_cursor, segment};
+pub(super) use jobs::act::Act;
+
+use super::auth::{self, Caller, Role};
 use super::guard::Peer;
 use super::problem::Problem;
 use super::server::Shared;
@@ -39,32 +60,64 @@ pub enum Access {
 /// One route.
 #[derive(Debug, Clone, Copy)]
 pub struct Route {
-    /// `GET` or `POST`.
+    /// The method; `HEAD` comes with `GET`.
     pub method: &'static str,
     /// Its path; `{queue}` and `{id}` stand for one percent-encoded segment each.
     pub path: &'static str,
     /// What it takes.
     pub access: Access,
+    /// What it says of itself; `None` = it is no part of the API, and looks at its query itself.
+    pub about: Option<&'static About>,
     handler: Handler,
 }
 
-type Handler = fn(Call) -> BoxFuture<'static, Result<Response, Problem>>;
+impl Call {
+    /// Who asks. An error only where the route's row has no role.
+    fn caller(&self) -> Result<&Caller, Problem> {
+        self.caller.as_ref().ok_or_else(Problem::unauthorized)
+    }
+}
 
 /// One request on its way to its handler.
 struct Call {
     shared: Arc<Shared>,
     request: Request<Body>,
     peer: Peer,
+    /// Who asks; `None` where the route does not want to know.
+    caller: Option<Caller>,
+    /// The checked query; empty where the route says nothing of one.
+    query: Query,
     /// The decoded segments, empty where the path has none.
     queue: String,
     id: String,
 }
 
+type Handler = fn(Call) -> BoxFuture<'static, Result<Response, Problem>>;
+
 macro_rules! route {
     ($method:literal $path:literal, $access:expr, $handler:path) => {
-        Route { method: $method, path: $path, access: $access, handler: |call| Box::pin($handler(call)) }
+        Route {
+            method: $method,
+            path: $path,
+            access: $access,
+            about: None,
+            handler: |call| Box::pin($handler(call)),
+        }
+    };
+    ($method:literal $path:literal, $access:expr, $handler:path, $about:path) => {
+        Route {
+            method: $method,
+            path: $path,
+            access: $access,
+            about: Some(&$about),
+            handler: |call| Box::pin($handler(Ask::of(call))),
+        }
     };
 }
+
+const VIEWER: Access = Access::Role(Role::Viewer);
+const OPERATOR: Access = Access::Role(Role::Operator);
+const ADMIN: Access = Access::Role(Role::Admin);
 
 /// All routes.
 pub static ROUTES: &[Route] = &[
@@ -72,19 +125,64 @@ pub static ROUTES: &[Route] = &[
     route!("GET" "/healthz", Access::Open, health::live),
     route!("GET" "/readyz", Access::Open, health::ready),
     route!("GET" "/metrics", Access::Role(Role::Viewer), metrics::scrape),
+    route!("GET" "/api/v1/events", Access::Role(Role::Viewer), events::stream),
+    route!("GET" "/api/v1/ws", Access::Role(Role::Viewer), ws::open),
+    route!("GET" "/api/v1/scale", Access::Role(Role::Viewer), scale::scale),
+    route!("GET" "/api/v1/session", Access::Open, login::session),
+    route!("POST" "/api/v1/login", Access::Open, login::login),
+    route!("POST" "/api/v1/logout", Access::Open, login::logout),
+    route!("GET" "/login/once/{code}", Access::Open, login::once),
     route!("POST" "/api/v1/queues/{queue}/jobs/{id}/progress", Access::RunToken, callbacks::progress),
     route!("POST" "/api/v1/queues/{queue}/jobs/{id}/logs", Access::RunToken, callbacks::logs),
     route!("POST" "/api/v1/queues/{queue}/jobs/{id}/heartbeat", Access::RunToken, callbacks::heartbeat),
     route!("POST" "/api/v1/queues/{queue}/jobs/{id}/complete", Access::RunToken, callbacks::complete),
     route!("POST" "/api/v1/queues/{queue}/jobs/{id}/fail", Access::RunToken, callbacks::fail),
+    route!("GET" "/api/v1/openapi.json", VIEWER, openapi::document, openapi::DOCUMENT),
+    route!("GET" "/api/v1/queues", VIEWER, queues::list, queues::LIST),
+    route!("GET" "/api/v1/queues/{queue}", VIEWER, queues::one, queues::ONE),
+    route!("POST" "/api/v1/queues/{queue}/pause", OPERATOR, queue_acts::pause, queue_acts::PAUSE),
+    route!("POST" "/api/v1/queues/{queue}/resume", OPERATOR, queue_acts::resume, queue_acts::RESUME),
+    route!("POST" "/api/v1/queues/{queue}/drain", ADMIN, queue_acts::drain, queue_acts::DRAIN),
+    route!("POST" "/api/v1/queues/{queue}/clean", ADMIN, queue_acts::clean, queue_acts::CLEAN),
+    route!("POST" "/api/v1/queues/{queue}/obliterate", ADMIN, queue_acts::obliterate, queue_acts::OBLITERATE),
+    route!("POST" "/api/v1/queues/{queue}/bulk", OPERATOR, bulk::start, bulk::START),
+    route!("GET" "/api/v1/queues/{queue}/jobs", VIEWER, jobs::list::list, jobs::list::LIST),
+    route!("POST" "/api/v1/queues/{queue}/jobs", OPERATOR, jobs::add::add, jobs::add::ADD),
+    route!("GET" "/api/v1/queues/{queue}/jobs/{id}", VIEWER, jobs::one::show, jobs::one::SHOW),
+    route!("PATCH" "/api/v1/queues/{queue}/jobs/{id}", OPERATOR, jobs::edit::edit, jobs::edit::EDIT),
+    route!("DELETE" "/api/v1/queues/{queue}/jobs/{id}", ADMIN, jobs::act::remove, jobs::act::REMOVE),
+    route!("GET" "/api/v1/queues/{queue}/jobs/{id}/wait", VIEWER, jobs::wait::wait, jobs::wait::WAIT),
+    route!("GET" "/api/v1/queues/{queue}/jobs/{id}/logs", VIEWER, jobs::one::logs, jobs::one::LOGS),
+    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/retry", OPERATOR, jobs::act::retry, jobs::act::RETRY),
+    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/promote", OPERATOR, jobs::act::promote, jobs::act::PROMOTE),
+    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/duplicate", OPERATOR, jobs::add::duplicate, jobs::add::DUPLICATE),
+    route!("GET" "/api/v1/operations", VIEWER, bulk::list, bulk::LIST),
+    route!("GET" "/api/v1/operations/{id}", VIEWER, bulk::show, bulk::SHOW),
+    route!("POST" "/api/v1/operations/{id}/stop", OPERATOR, bulk::stop, bulk::STOP),
+    route!("GET" "/api/v1/workers", VIEWER, workers::list, workers::LIST),
+    route!("GET" "/api/v1/schedulers", VIEWER, schedulers::list_all, schedulers::LIST_ALL),
+    route!("GET" "/api/v1/queues/{queue}/schedulers", VIEWER, schedulers::list, schedulers::LIST),
+    route!("GET" "/api/v1/queues/{queue}/schedulers/{id}", VIEWER, schedulers::show, schedulers::SHOW),
+    route!("PUT" "/api/v1/queues/{queue}/schedulers/{id}", OPERATOR, schedulers::put, schedulers::PUT),
+    route!("DELETE" "/api/v1/queues/{queue}/schedulers/{id}", ADMIN, schedulers::remove, schedulers::REMOVE),
+    route!("POST" "/api/v1/queues/{queue}/schedulers/{id}/run", OPERATOR, schedulers::run, schedulers::RUN),
+    route!("GET" "/api/v1/flows/{queue}/{id}", VIEWER, flows::show, flows::SHOW),
+    route!("GET" "/api/v1/stats", VIEWER, stats::show, stats::SHOW),
+    route!("GET" "/api/v1/failed", VIEWER, failures::groups, failures::GROUPS),
+    route!("GET" "/api/v1/audit", VIEWER, audit::list, audit::LIST),
 ];
 
-/// The router of the table.
+/// The router of the table. What it does not name is a file of the dashboard, one of its pages, or nothing.
 pub(super) fn router(shared: &Arc<Shared>) -> Router {
     let mut paths: BTreeMap<&str, MethodRouter> = BTreeMap::new();
     for route in ROUTES {
-        // HEAD comes with GET.
-        let filter = if route.method == "POST" { MethodFilter::POST } else { MethodFilter::GET };
+        let filter = match route.method {
+            "POST" => MethodFilter::POST,
+            "PUT" => MethodFilter::PUT,
+            "PATCH" => MethodFilter::PATCH,
+            "DELETE" => MethodFilter::DELETE,
+            _ => MethodFilter::GET,
+        };
         let shared = Arc::clone(shared);
         let handler = move |request: Request<Body>| {
             let shared = Arc::clone(&shared);
@@ -93,7 +191,13 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
         let methods = paths.remove(route.path).unwrap_or_default();
         paths.insert(route.path, methods.merge(on(filter, handler)));
     }
-    paths.into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods))
+    let shared = Arc::clone(shared);
+    let other = move |request: Request<Body>| {
+        let answer = shared.ui.answer(request.method(), request.uri().path(), request.headers());
+        std::future::ready(answer)
+    };
+    let router = paths.into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods));
+    router.fallback(other)
 }
 
 async fn guarded(
@@ -107,21 +211,34 @@ async fn guarded(
             .extract_parts()
             .await
             .map_err(|_| Problem::validation("a segment of the path is not UTF-8 once it is decoded"))?;
-        for (segment, (_, text)) in segments.iter_mut().zip(&params) {
+        for (name, text) in &params {
             if text.is_empty() {
                 return Err(Problem::of_status(StatusCode::NOT_FOUND));
             }
-            text.clone_into(segment);
+            text.clone_into(&mut segments[usize::from(name == "id")]);
         }
     }
     let [queue, id] = segments;
     let peer = *request.extensions().get::<Peer>().ok_or_else(Problem::internal)?;
+    let mut caller = None;
     if let Access::Role(needed) = route.access {
         let queue = Some(queue.as_str()).filter(|queue| !queue.is_empty());
         let method: &Method = request.method();
-        auth::require(&shared, needed, queue, peer.0, method, request.headers())?;
+        caller = Some(auth::require(&shared, needed, queue, peer.0, method, request.headers())?);
     }
-    (route.handler)(Call { shared, request, peer, queue, id }).await
+    if shared.read_only && caller.is_some() && !request.method().is_safe() {
+        return Err(Problem::forbidden("this server only shows"));
+    }
+    let query = match route.about {
+        Some(about) => Query::read(about.query, request.uri().query().unwrap_or_default())?,
+        None => Query::default(),
+    };
+    (route.handler)(Call { shared, request, peer, caller, query, queue, id }).await
+}
+
+/// An answer of JSON.
+fn json_answer(status: StatusCode, body: &serde_json::Value) -> Response {
+    answer(status, body)
 }
 
 /// Asks Redis for no longer than `limit`; `None` = no answer.

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::is_key_of_queue;
 use super::record::Record;
 use crate::cli::error::{CliError, Exit, shown};
 use crate::cli::output::Row;
@@ -166,7 +165,7 @@ async fn one(
     dry_run: bool,
 ) -> Result<Result<&'static str, (Exit, String)>, StoreError> {
     let no_job = || Err((Exit::NotFound, format!("there is no job {}", shown(id))));
-    if is_key_of_queue(store, id) {
+    if store.is_key_of_queue(id) {
         return Ok(no_job());
     }
     if !dry_run && act.run(store, token, id).await? {

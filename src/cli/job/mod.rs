@@ -15,9 +15,7 @@ use clap::Subcommand;
 
 use super::error::{CliError, Exit};
 use super::session::Session;
-use crate::job::id::RESERVED;
 use crate::store::Store;
-use crate::wire::Dialect;
 
 /// `bullock job`.
 #[derive(Debug, Subcommand)]
@@ -66,7 +64,7 @@ pub async fn run(session: &Session, command: Job) -> Result<ExitCode, CliError> 
 /// The queue of a job, which must exist, and an id that can be a job's.
 async fn queue_of(session: &Session, queue: &str, id: &str) -> Result<Store, CliError> {
     let store = session.known_queue(queue).await?;
-    if is_key_of_queue(&store, id) { Err(no_job(queue, id)) } else { Ok(store) }
+    if store.is_key_of_queue(id) { Err(no_job(queue, id)) } else { Ok(store) }
 }
 
 fn no_job(queue: &str, id: &str) -> CliError {
@@ -74,23 +72,4 @@ fn no_job(queue: &str, id: &str) -> CliError {
         .at(queue)
         .found(id)
         .hint(format!("bullock job ls {queue} shows the jobs that are there"))
-}
-
-/// Would this id be a key of the queue itself, or one that stands beside a job?
-fn is_key_of_queue(store: &Store, id: &str) -> bool {
-    let (beside, below) = match store.dialect() {
-        Dialect::Bull => (&[":lock", ":logs"][..], &["metrics:", "de:", "limiter:"][..]),
-        Dialect::BullMq => (
-            &[":lock", ":logs", ":dependencies", ":processed", ":failed", ":unsuccessful"][..],
-            &["metrics:", "de:", "dn:"][..],
-        ),
-    };
-    let beside = beside.iter().any(|suffix| id.ends_with(suffix));
-    let below = below.iter().any(|prefix| id.starts_with(prefix));
-    // `repeat:<scheduler>` is a scheduler; `repeat:<scheduler>:<ms>` is a job of it.
-    let scheduler = id.strip_prefix("repeat:").is_some_and(|rest| {
-        let due = rest.rsplit_once(':').map_or("", |(_, due)| due);
-        store.dialect() == Dialect::BullMq && (due.is_empty() || due.bytes().any(|b| !b.is_ascii_digit()))
-    });
-    id.is_empty() || beside || below || scheduler || RESERVED.contains(&id)
 }

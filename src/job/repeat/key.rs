@@ -76,8 +76,26 @@ pub(super) fn of(name: &str, repeat: &Members, zone_of_process: Zone) -> (String
         "undefined".into()
     };
     let key = format!("{name}:{job_id}:{end}:{schedule}");
-    let prefix = format!("repeat:{}:", md5_hex(&format!("{name}{job_id}:{}", md5_hex(&key))));
+    let prefix = prefix_of(name, &job_id, &key);
     (key, prefix)
+}
+
+fn prefix_of(name: &str, job_id: &str, key: &str) -> String {
+    format!("repeat:{}:", md5_hex(&format!("{name}{job_id}:{}", md5_hex(key))))
+}
+
+/// The beginning of the occurrence ids of a member of the `repeat` set; `None` when that has too few parts.
+///
+/// # Examples
+///
+/// ```
+/// use bullock::job::repeat::occurrence_prefix;
+/// let prefix = occurrence_prefix("__default__:::60000");
+/// assert_eq!(prefix.as_deref(), Some("repeat:81f4b91a20baeebcad3503743cded6d3:"));
+/// ```
+pub fn occurrence_prefix(key: &str) -> Option<String> {
+    let listed = parse_key(key)?;
+    Some(prefix_of(&listed.name, &listed.id, key))
 }
 
 /// Takes a key apart; `None` when it has too few parts. Read from its end, so that names with colons survive

@@ -58,7 +58,7 @@ struct Callback {
 impl Callback {
     /// The callback, and its body as JSON text.
     async fn read(call: Call) -> Result<(Self, String), Problem> {
-        let Call { shared, request, peer, queue: queue_name, id } = call;
+        let Call { shared, request, peer, queue: queue_name, id, .. } = call;
         let token = match bearer(request.headers()) {
             Bearer::Absent => return Err(Problem::unauthorized()),
             // The word for a person's act passes the scripts without a lock: no caller from outside may use it.

@@ -1,0 +1,10 @@
+//! `/queues/{queue}/jobs…`: adding, finding, looking at and acting on jobs.
+
+pub(super) mod act;
+pub(super) mod add;
+pub(super) mod edit;
+pub(super) mod list;
+pub(super) mod one;
+mod prune;
+pub(super) mod view;
+pub(super) mod wait;

@@ -1,0 +1,183 @@
+//! `GET /workers`: who works the queues, from the connections that Redis has and the leases that they hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use futures_util::future::join_all;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::about::{About, Shape};
+use super::{Ask, answer};
+use crate::admin::problem::Problem;
+use crate::job::state::State;
+use crate::store::newest::Brief;
+use crate::wire::Keys;
+
+/// Queues whose running jobs are looked at.
+const QUEUES_MAX: usize = 200;
+/// Running jobs of a queue that are looked at.
+const LEASES_MAX: usize = 200;
+/// The name of workers that give none.
+const NODE: &str = "Node";
+
+pub(super) const LIST: About = About::new(
+    "workers",
+    "Workers of the queues, ours and Node's, with what they run",
+)
+.answers(&[(200, "The workers", Some(Shape::of::<WorkerList>()))]);
+
+/// All workers.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::admin) struct WorkerList {
+    /// Sorted by name.
+    pub items: Vec<WorkerItem>,
+    /// false = Redis does not let us see its connections: only those are listed that hold leases.
+    pub known: bool,
+    /// Redis' time, ms.
+    pub server_time: i64,
+}
+
+/// A worker.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::admin) struct WorkerItem {
+    /// Its name; `Node` for those that give none, one for each address.
+    pub name: String,
+    /// bullock or node.
+    pub kind: String,
+    /// The queues that it works.
+    pub queues: Vec<WorkerQueue>,
+    /// Where its connections come from.
+    pub addresses: Vec<String>,
+    /// How long its oldest connection has been there.
+    pub connected_seconds: u64,
+    /// How long all its connections have been silent.
+    pub idle_seconds: u64,
+    /// Jobs that it holds.
+    pub running: usize,
+    /// The first of them.
+    pub leases: Vec<Lease>,
+}
+
+/// A queue of a worker.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::admin) struct WorkerQueue {
+    /// The queue.
+    pub queue: String,
+    /// Connections for it.
+    pub connections: usize,
+    /// Jobs of it that the worker holds.
+    pub running: usize,
+}
+
+/// A job that a worker holds.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::admin) struct Lease {
+    /// Its queue.
+    pub queue: String,
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// How long the lease still runs, ms; null = it never ends.
+    pub lease_ms: Option<u64>,
+    /// Since when it runs, ms.
+    pub started_on: Option<i64>,
+}
+
+/// What is gathered of a worker.
+#[derive(Default)]
+struct Gathered {
+    is_ours: bool,
+    queues: BTreeMap<String, (usize, usize)>,
+    addresses: BTreeSet<String>,
+    age_s: u64,
+    idle_s: Option<u64>,
+    leases: Vec<Lease>,
+}
+
+pub(super) async fn list(call: Ask) -> Result<Response, Problem> {
+    let (look, board, caller) = (call.look().await?, call.board()?, call.caller()?);
+    let clients = board.clients().await?;
+    let visible = look.queues.iter().filter(|(name, _)| caller.may(name)).take(QUEUES_MAX);
+    let queues: Vec<(Keys, bool)> = visible
+        .map(|(name, sight)| (board.store(name, None).keys().clone(), sight.glance.counts.active > 0))
+        .collect();
+    // By name; those without one by where they are.
+    let mut workers: BTreeMap<(String, String), Gathered> = BTreeMap::new();
+    for client in clients.iter().flat_map(|clients| clients.iter()) {
+        for (keys, _) in &queues {
+            let Some(name) = keys.worker_of(&client.name) else { continue };
+            let key = if name.is_empty() {
+                (NODE.to_owned(), client.host.clone())
+            } else {
+                (name.to_owned(), String::new())
+            };
+            let worker = workers.entry(key).or_default();
+            worker.queues.entry(keys.queue.to_string()).or_default().0 += 1;
+            worker.addresses.insert(client.host.clone());
+            worker.age_s = worker.age_s.max(client.age_s);
+            worker.idle_s = Some(worker.idle_s.map_or(client.idle_s, |idle| idle.min(client.idle_s)));
+        }
+    }
+    let busy = queues.iter().filter(|(_, is_busy)| *is_busy).map(|(keys, _)| {
+        let store = board.store(&keys.queue, None);
+        async move { (keys.queue.to_string(), store.newest(State::Active, 0, LEASES_MAX).await) }
+    });
+    for (queue, found) in join_all(busy).await {
+        let (_, jobs) = found?;
+        for job in jobs {
+            add_lease(&mut workers, &queue, job);
+        }
+    }
+    let items = workers.into_iter().map(|((name, _), worker)| item(name, worker)).collect();
+    Ok(answer(StatusCode::OK, &WorkerList { items, known: clients.is_some(), server_time: look.now_ms }))
+}
+
+fn add_lease(workers: &mut BTreeMap<(String, String), Gathered>, queue: &str, job: Brief) {
+    let Some(holder) = &job.holder else { return };
+    let ours = holder.worker().map(str::to_owned);
+    // A lock of Node's does not say whose it is: where one worker of the queue is Node's, it is that one's.
+    let name = ours.clone().or_else(|| {
+        let mut of_queue = workers
+            .iter()
+            .filter(|(_, worker)| !worker.is_ours && worker.queues.contains_key(queue))
+            .map(|((name, _), _)| name.clone());
+        of_queue.next().filter(|_| of_queue.next().is_none())
+    });
+    let name = name.unwrap_or_else(|| NODE.to_owned());
+    let key = workers.keys().find(|(known, _)| *known == name).cloned().unwrap_or((name, String::new()));
+    let worker = workers.entry(key).or_default();
+    worker.is_ours |= ours.is_some();
+    worker.queues.entry(queue.to_owned()).or_default().1 += 1;
+    worker.leases.push(Lease {
+        queue: queue.to_owned(),
+        id: job.id,
+        name: job.name,
+        lease_ms: holder.left.map(|left| left.as_millis() as u64),
+        started_on: job.started_ms,
+    });
+}
+
+fn item(name: String, worker: Gathered) -> WorkerItem {
+    let queue = |(queue, (connections, running))| WorkerQueue { queue, connections, running };
+    WorkerItem {
+        kind: if worker.is_ours || is_named_by_us(&name) { "bullock" } else { "node" }.to_owned(),
+        name,
+        queues: worker.queues.into_iter().map(queue).collect(),
+        addresses: worker.addresses.into_iter().collect(),
+        connected_seconds: worker.age_s,
+        idle_seconds: worker.idle_s.unwrap_or(0),
+        running: worker.leases.len(),
+        leases: worker.leases,
+    }
+}
+
+/// `BullMQ` lets its workers have names, too; only a lease tells them apart for sure. Those without a name are Node's.
+fn is_named_by_us(name: &str) -> bool {
+    name != NODE
+}

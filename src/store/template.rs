@@ -1,0 +1,43 @@
+//! One scheduler or repeatable job, and what its jobs are made from.
+
+use redis::Value;
+
+use super::inspect::{Repeatable, SCHEDULER_FIELDS, fields_of};
+use super::{Store, StoreError, bytes, convert};
+use crate::job::repeat::occurrence_prefix;
+use crate::wire::Dialect;
+use crate::wire::hash::JobView;
+
+impl Store {
+    /// A registered repeatable job by its key, or a scheduler by its id; `None` = there is none.
+    pub async fn repeatable(&self, key: &str) -> Result<Option<Repeatable>, StoreError> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("ZSCORE").arg(self.keys.of("repeat")).arg(key);
+        pipe.cmd("HMGET").arg(self.keys.of(&format!("repeat:{key}"))).arg(&SCHEDULER_FIELDS);
+        let mut replies = self.connection.pipeline(&pipe, 2).await?.into_iter();
+        let score = replies.next().and_then(bytes).and_then(|score| String::from_utf8(score).ok());
+        let Some(next) = score.and_then(|score| score.parse::<f64>().ok()) else { return Ok(None) };
+        let values: Vec<Option<String>> =
+            replies.next().and_then(|reply| convert(reply).ok()).unwrap_or_default();
+        let named = SCHEDULER_FIELDS.into_iter().zip(values);
+        let record = named.filter_map(|(field, value)| Some((field, value?))).collect();
+        Ok(Some(Repeatable { key: key.to_owned(), next_ms: next as i64, record }))
+    }
+
+    /// Name, data and options that the jobs of a scheduler are made from. Of a Bull repeatable job they stand in the
+    /// occurrence that is delayed; `None` = that is not there, because it runs just now.
+    pub async fn template(&self, of: &Repeatable) -> Result<Option<JobView>, StoreError> {
+        let id = match self.dialect() {
+            Dialect::BullMq => format!("repeat:{}", of.key),
+            Dialect::Bull => match occurrence_prefix(&of.key) {
+                Some(prefix) => format!("{prefix}{}", of.next_ms),
+                None => return Ok(None),
+            },
+        };
+        let mut cmd = redis::cmd("HGETALL");
+        cmd.arg(self.keys.of(&id));
+        let reply: Value = self.connection.send(&cmd).await?;
+        let fields = fields_of(reply)?;
+        Ok((!fields.is_empty()).then(|| self.view(&id, &fields)))
+    }
+}
