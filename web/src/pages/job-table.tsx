@@ -105,7 +105,7 @@ function Row({ job, picked, columns, onToggle, onRowAct }: RowProps) {
         </div>
         <div class="only-small"><StatusWord status={job.status} /></div>
       </th>
-      <td class="md"><StatusWord status={job.status} />{job.needsAttention && job.status !== 'stalled' ? <span class="attention" title="Needs a person: its tries are spent, or it stalls again and again"><Icon name="warn" small /><span class="sr">needs a person</span></span> : null}</td>
+      <td class="md"><StatusWord status={job.status} />{job.needsAttention && job.status !== 'stalled' && job.status !== 'failed' ? <span class="attention" title="Needs a person: its tries are spent, or it stalls again and again"><Icon name="warn" small /><span class="sr">needs a person</span></span> : null}</td>
       {columns.length
         ? columns.map((path) => <td key={path} class="md clip cell">{cell(valueAt(job, path))}</td>)
         : <td class="lo cell"><Preview value={job.data} /></td>}

@@ -96,7 +96,7 @@ function JobHead({ job, refetch, gone }: { job: JobDetail; refetch: () => void; 
         <div class="title">
           <h1>{job.name || '(no name)'} <span class="id-head mono">{job.id}</span></h1>
           <StatusChip status={gone ? 'removed' : job.status} />
-          {job.needsAttention ? <span class="chip st-failed"><Icon name="warn" small />needs you</span> : null}
+          {job.needsAttention && job.status !== 'failed' ? <span class="chip st-failed"><Icon name="warn" small />needs you</span> : null}
         </div>
       </div>
       <div class="row wrap">

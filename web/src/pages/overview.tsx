@@ -127,7 +127,7 @@ function QueueTable({ queues, stats }: { queues: Queue[]; stats: Map<string, Que
   const sort = SORTS.find((one) => one.key === by);
   let shown = filter ? queues.filter((queue) => queue.name.toLowerCase().includes(filter)) : queues;
   if (sort) shown = [...shown].sort((a, b) => sort.of(b, stats.get(b.name)) - sort.of(a, stats.get(a.name)) || a.name.localeCompare(b.name));
-  const sparks = [...stats.values()].some((one) => one.series !== null);
+  const sparks = [...stats.values()].some((one) => one.series?.completed.some(Boolean) || one.series?.failed.some(Boolean));
   return (
     <section class="card" aria-label="Queues">
       {queues.length > FILTER_FROM || filter ? (
@@ -172,7 +172,7 @@ function QueueRow({ queue, stats, sparks }: { queue: Queue; stats: QueueStats | 
           <a class="open break" data-row href={toQueue(queue.name)}>{queue.name}</a>
           {queue.paused ? <span class="chip st-paused"><Icon name="pause" small />paused</span> : null}
           {queue.problem ? <span class="chip st-failed" title={queue.problem}><Icon name="warn" small />problem</span> : null}
-          {queue.workers === 0 ? <span class="tag" title="No worker is connected">no worker</span> : null}
+          {queue.workers === 0 && !queue.paused ? <span class="tag" title="No worker is connected">no worker</span> : null}
         </div>
         <div class="only-small"><StateBar counts={counts} /></div>
       </th>
@@ -186,7 +186,7 @@ function QueueRow({ queue, stats, sparks }: { queue: Queue; stats: QueueStats | 
       <td class={`num quiet${hides('wait')}`}>{duration(stats?.waitMs?.p95)}</td>
       <td class={`num quiet${hides('run')}`}>{duration(stats?.runMs?.p95)}</td>
       <td class={`num quiet${hides('oldest')}`}>{waited === null ? '–' : age(waited)}</td>
-      {sparks ? <td class="lo md">{stats?.series ? <Spark series={stats.series} /> : null}</td> : null}
+      {sparks ? <td class="lo md">{stats?.series?.completed.length ? <Spark series={stats.series} /> : null}</td> : null}
       <td class="num">
         {isOperator.value ? (
           <button type="button" class="btn ghost s square" aria-label={`${queue.paused ? 'Resume' : 'Pause'} ${queue.name}`} title={queue.paused ? 'Resume' : 'Pause'} onClick={() => void pauseOrResume(queue).then(queueList.refetch)}>
@@ -201,11 +201,11 @@ function QueueRow({ queue, stats, sparks }: { queue: Queue; stats: QueueStats | 
 function Panels({ stats }: { stats: Stats | undefined }) {
   if (!stats) return null;
   const names = stats.queues.flatMap((queue) => queue.names.map((name) => ({ ...name, queue: queue.queue }))).sort((a, b) => b.sampled - a.sampled).slice(0, 6);
-  const series = stats.queues.flatMap((queue) => (queue.series ? [queue.series] : []));
+  const series = stats.queues.flatMap((queue) => (queue.series?.completed.some(Boolean) || queue.series?.failed.some(Boolean) ? [queue.series] : []));
   if (names.length === 0 && series.length === 0) return null;
   return (
     <div class="panels">
-      {series.length ? <section class="card"><header><h2>Throughput</h2><span class="quiet">jobs a minute, last hour</span></header><div class="body"><Lazy load={() => import('../ui/chart')} name="Throughput" props={{ series }} /></div></section> : null}
+      {series.length ? <section class="card"><Lazy load={() => import('../ui/chart')} name="Throughput" props={{ series }} /></section> : null}
       {names.length ? (
         <section class="card"><header><h2>Job names</h2><span class="quiet">newest ended jobs</span></header>
           <table class="table">

@@ -1,5 +1,6 @@
 // Charts over time, by uPlot. Fetched only by pages that draw some.
 
+import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
@@ -36,12 +37,13 @@ const color = (name: string): string => {
 export function Throughput({ series }: { series: Series[] }) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
+  const at = useSignal<number | null>(null);
   const { times, done, failed } = summed(series);
   const data: uPlot.AlignedData = [times, done.map((n, i) => n + (failed[i] ?? 0)), failed];
   useEffect(() => {
     const element = box.current;
     if (!element) return;
-    plot.current = new uPlot(options(element.clientWidth), data, element);
+    plot.current = new uPlot(options(element.clientWidth, (index) => { at.value = index; }), data, element);
     const sized = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: HEIGHT_PX }));
     sized.observe(element);
     return () => {
@@ -51,27 +53,40 @@ export function Throughput({ series }: { series: Series[] }) {
   }, [theme.value]);
   useEffect(() => plot.current?.setData(data), [times.at(-1), done.join(), failed.join()]);
   const sum = (list: number[]): number => list.reduce((a, b) => a + b, 0);
-  return <div class="chart" ref={box} role="img" aria-label={`Jobs a minute in the last hour: ${count(sum(done))} completed, ${count(sum(failed))} failed`} />;
+  const i = at.value;
+  const words = i === null ? 'a minute, last hour' : `at ${hour(times[i] ?? 0)}: ${count(done[i] ?? 0)} completed, ${count(failed[i] ?? 0)} failed`;
+  return (
+    <>
+      <header>
+        <h2>Throughput <span class="quiet at">{words}</span></h2>
+        <ul class="legend"><li class="st-completed"><span class="dot" aria-hidden="true" />completed</li><li class="st-failed"><span class="dot" aria-hidden="true" />failed</li></ul>
+      </header>
+      <div class="chart" ref={box} role="img" aria-label={`Jobs a minute in the last hour: ${count(sum(done))} completed, ${count(sum(failed))} failed`} />
+    </>
+  );
 }
 
-function options(width: number): uPlot.Options {
+const hour = (seconds: number): string => new Date(seconds * 1000).toTimeString().slice(0, 5);
+
+function options(width: number, pointAt: (index: number | null) => void): uPlot.Options {
   const bars = uPlot.paths.bars?.({ size: [0.7, 14], radius: 0.15 });
   const axis = { stroke: color('--text-3'), font: '11px system-ui', ticks: { show: false } };
   return {
     width,
     height: HEIGHT_PX,
-    padding: [8, 4, 0, 0],
+    padding: [8, 10, 0, 0],
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
-    legend: { live: true, markers: { width: 0 } },
-    scales: { y: { range: (_, __, most) => [0, Math.max(4, most * 1.1)] } },
+    legend: { show: false },
+    hooks: { setCursor: [(plot) => pointAt(plot.cursor.idx ?? null)] },
+    scales: { x: { range: (_, first, end) => [first - 30, end + 30] }, y: { range: (_, __, most) => [0, Math.max(4, most * 1.1)] } },
     axes: [
-      { ...axis, grid: { show: false }, values: (_, splits) => splits.map((s) => new Date(s * 1000).toTimeString().slice(0, 5)) },
+      { ...axis, grid: { show: false }, values: (_, splits) => splits.map(hour) },
       { ...axis, size: 40, grid: { stroke: color('--line'), width: 1 }, values: (_, splits) => splits.map((n) => (Number.isInteger(n) ? count(n) : '')) },
     ],
     series: [
-      { label: 'minute', value: (_, s) => (s === null ? '' : new Date(s * 1000).toTimeString().slice(0, 5)) },
-      { label: 'ended', fill: color('--completed-fill'), width: 0, points: { show: false }, paths: bars, value: (_, n) => (n === null ? '' : count(n)) },
-      { label: 'failed', fill: color('--failed-fill'), width: 0, points: { show: false }, paths: bars, value: (_, n) => (n === null ? '' : count(n)) },
+      {},
+      { fill: color('--completed-fill'), width: 0, points: { show: false }, paths: bars },
+      { fill: color('--failed-fill'), width: 0, points: { show: false }, paths: bars },
     ],
   };
 }

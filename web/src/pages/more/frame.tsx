@@ -17,11 +17,12 @@ export function Title({ text, sub, children }: { text: string; sub?: ComponentCh
   );
 }
 
-export function Answer<T>({ resource, children }: { resource: Resource<T>; children: (data: T) => ComponentChildren }) {
+/** `optional` = servers of other versions have no such route. */
+export function Answer<T>({ resource, optional, children }: { resource: Resource<T>; optional?: boolean; children: (data: T) => ComponentChildren }) {
   const data = resource.data.value;
   const error = resource.error.value;
   if (data !== undefined) return <>{children(data)}</>;
-  if (error instanceof Problem && error.status === 404) return <div class="card"><Empty title="This server does not have it"><p>It is of another version than this page, or was started without it.</p></Empty></div>;
+  if (optional && error instanceof Problem && error.status === 404) return <div class="card"><Empty title="This server does not have it"><p>It is of another version than this page, or was started without it.</p></Empty></div>;
   return error ? <Failure error={error} retry={resource.refetch} /> : <Skeleton />;
 }
 

@@ -20,12 +20,12 @@ export function HistoryPage() {
         <QueuePicker />
         {stats.data.value ? <button type="button" class="btn" onClick={() => save(stats.data.value as Stats)}>CSV</button> : null}
       </Title>
-      <Answer resource={stats}>{(data) => {
-        const series = data.queues.flatMap((one) => (one.series ? [one.series] : []));
+      <Answer optional resource={stats}>{(data) => {
+        const series = data.queues.flatMap((one) => (one.series?.completed.some(Boolean) || one.series?.failed.some(Boolean) ? [one.series] : []));
         const ended = data.queues.filter((one) => one.sampled > 0);
         return ended.length === 0 ? <div class="card"><Empty title="Nothing has ended yet" /></div> : (
           <>
-            {series.length ? <section class="card"><header><h2>Throughput</h2><span class="quiet">jobs a minute, last hour</span></header><div class="body"><Lazy load={() => import('../../ui/chart')} name="Throughput" props={{ series }} /></div></section> : null}
+            {series.length ? <section class="card"><Lazy load={() => import('../../ui/chart')} name="Throughput" props={{ series }} /></section> : null}
             {ended.map((one) => <QueueHistory key={one.queue} stats={one} />)}
           </>
         );

@@ -20,7 +20,7 @@ export function SystemPage() {
   return (
     <>
       <Title text="System" />
-      <Answer resource={health}>{(data) => <Body health={data} />}</Answer>
+      <Answer optional resource={health}>{(data) => <Body health={data} />}</Answer>
     </>
   );
 }

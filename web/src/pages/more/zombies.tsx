@@ -24,7 +24,7 @@ export function ZombiesPage() {
   return (
     <>
       <Title text="Zombies" sub="Active without a lock or a heartbeat, overdue, or waiting for children that are gone." />
-      <Answer resource={zombies}>{(data) => data.items.length === 0 ? <div class="card"><Empty title="No zombies"><p>Every running job has a worker that is heard of.</p></Empty></div> : <List items={data.items} refetch={zombies.refetch} />}</Answer>
+      <Answer optional resource={zombies}>{(data) => data.items.length === 0 ? <div class="card"><Empty title="No zombies"><p>Every running job has a worker that is heard of.</p></Empty></div> : <List items={data.items} refetch={zombies.refetch} />}</Answer>
     </>
   );
 }
