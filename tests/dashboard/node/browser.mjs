@@ -73,7 +73,7 @@ const acts = {
       await page.locator(at).filter({ hasText: text, visible: true }).first().waitFor({ timeout: ms });
     } catch {
       const there = await page.locator(at).allInnerTexts();
-      throw new Error(`waited for “${text}” in ${at}; there is ${JSON.stringify(there).slice(0, 500)}; the page: ${(await page.locator('body').innerText()).slice(0, 1500)}`);
+      throw new Error(`waited for “${text}” in ${at}; there is ${JSON.stringify(there).slice(0, 500)}; the page: ${(await page.locator('body').innerText()).replace(/\s+/g, " ").slice(0, 700)}`);
     }
   },
   async gone({ at, text = '' }) {
@@ -81,7 +81,12 @@ const acts = {
   },
   // Waits until an expression in the page is true.
   async until({ js, ms = WAIT_MS }) {
-    await page.waitForFunction(js, undefined, { timeout: ms });
+    // Playwright's own way of waiting would have the page evaluate text, which its content security policy forbids.
+    const end = Date.now() + ms;
+    while (!(await page.evaluate(js))) {
+      if (Date.now() > end) throw new Error(`waited for ${js}; the page: ${(await page.locator('body').innerText()).replace(/\s+/g, " ").slice(0, 700)}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   },
   run: ({ js }) => page.evaluate(js),
   async click({ at }) {
