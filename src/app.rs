@@ -56,6 +56,8 @@ pub struct Launch {
     pub discover: Option<Discover>,
     /// Rust functions in place of every queue's handlers, by job name.
     pub handlers: Option<HashMap<String, HandlerSpec>>,
+    /// Make a link that signs its first user in to the dashboard.
+    pub sign_in: bool,
     /// Told once work has begun.
     pub on_start: Option<OnStart>,
 }
@@ -70,6 +72,7 @@ impl Default for Launch {
             eviction_recheck: EVICTION_RECHECK,
             discover: None,
             handlers: None,
+            sign_in: false,
             on_start: None,
         }
     }
@@ -93,6 +96,8 @@ pub struct Started {
     pub private_redis: Option<Data>,
     /// Where the admin server listens.
     pub admin: Option<SocketAddr>,
+    /// The dashboard, with a code that signs its first user in if that was wanted.
+    pub dashboard: Option<String>,
     /// The worker's name.
     pub worker: String,
     /// The queues of the config, each with its concurrency.
@@ -203,6 +208,7 @@ async fn work(
         redis_url: url.to_owned(),
         private_redis,
         admin: front.as_ref().map(admin::Front::address),
+        dashboard: front.as_ref().map(|front| front.dashboard(launch.sign_in)),
         worker: config.worker.name.clone(),
         queues,
         stops: stops.clone(),

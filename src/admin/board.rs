@@ -107,6 +107,11 @@ impl Board {
         }
     }
 
+    /// The connection of all its reads.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// All queues that are known of by now: those of this process, and those of the last look.
     pub(super) fn stores(&self) -> Vec<Store> {
         let own = self.configured.all().into_iter().map(|queue| queue.store);
@@ -117,6 +122,35 @@ impl Board {
     /// One of those of the last look.
     pub(super) fn found(&self, name: &str) -> Option<Store> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Looks for queues and at those that are new, and at no others: what following events costs while nobody asks for
+    /// more.
+    pub(super) async fn discover(&self) -> Result<(), StoreError> {
+        let mut seen = self.seen.lock().await;
+        self.search(&mut seen).await?;
+        let new: Vec<Keys> = {
+            let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_new =
+                |name: &&String| !found.contains_key(name.as_str()) && self.configured.get(name).is_none();
+            seen.names
+                .iter()
+                .filter(is_new)
+                .take(QUEUES_MAX)
+                .map(|name| Keys::new(&self.prefix, name))
+                .collect()
+        };
+        if new.is_empty() {
+            return Ok(());
+        }
+        let (_, glances) = overview(&self.connection, &new).await?;
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        for (keys, glance) in new.into_iter().zip(glances).filter(|(_, glance)| glance.exists) {
+            let Family::Of(dialect) = glance.family else { continue };
+            let name = Arc::clone(&keys.queue);
+            found.insert(name, Store::of(self.connection.clone(), keys, Some(dialect)));
+        }
+        Ok(())
     }
 
     /// All queues, as they were at most a second ago.

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use tokio::sync::Semaphore;
@@ -222,6 +222,8 @@ pub(super) struct Shared {
     pub(super) figures: Figures,
     pub(super) ui: Ui,
     pub(super) live: Arc<Live>,
+    /// When the server was made.
+    pub(super) began: SystemTime,
     /// Fires when the server stops: answers that go on end then.
     pub(super) closing: CancellationToken,
 }
@@ -288,9 +290,19 @@ impl Server {
         }
         let board = options.board.or(first).map(|board| Arc::new(Board::new(&board, queues.clone())));
         let redaction = Redaction::new(&options.redact);
-        let listened = board.clone();
+        let (listened, searched) = (board.clone(), board.clone());
         let live = Live::new(
             Arc::new(move || listened.as_ref().map(|board| board.stores()).unwrap_or_default()),
+            Box::new(move || {
+                let board = searched.clone();
+                Box::pin(async move {
+                    if let Some(board) = board
+                        && let Err(error) = board.discover().await
+                    {
+                        tracing::debug!(%error, "no look for further queues");
+                    }
+                })
+            }),
             redaction.clone(),
             options.metrics.clone(),
             STREAMS_MAX.min((connections_max() as f64 * STREAMS_PART) as usize).max(1),
@@ -315,6 +327,7 @@ impl Server {
             figures: Figures::default(),
             redaction,
             live,
+            began: SystemTime::now(),
             closing: CancellationToken::new(),
         };
         Ok(Self { listener, address, shared: Arc::new(shared) })
@@ -323,6 +336,11 @@ impl Server {
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The path that it lives under besides `/`.
+    pub fn base_path(&self) -> &str {
+        &self.shared.base_path
     }
 
     /// The path of a link that signs its first user in as the owner of the process, within ten minutes. For those who

@@ -105,6 +105,13 @@ impl Front {
         self.server.local_addr()
     }
 
+    /// Where the dashboard is; `sign_in` = with a code that signs in whoever comes first.
+    pub(super) fn dashboard(&self, sign_in: bool) -> String {
+        let link = if sign_in { self.server.one_time_link() } else { None };
+        let path = link.unwrap_or_else(|| self.server.base_path().to_owned());
+        format!("http://{}{path}", self.address())
+    }
+
     /// Where handlers reach this process. Port 0 in the config is a real one by now.
     pub(super) fn callback_base(&self, config: &Config) -> String {
         let public = config.admin.as_ref().and_then(|admin| admin.public_url.clone());

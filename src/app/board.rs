@@ -40,7 +40,8 @@ pub async fn run(config: Config, launch: BoardLaunch) -> Result<(), Failure> {
         () = stops.asked() => return Ok(()),
     };
     let link = Link::new(stops.clone(), Troubles::default());
-    let board = Board { options: BoardOptions { connection, prefix: launch.prefix }, read_only: launch.read_only };
+    let board =
+        Board { options: BoardOptions { connection, prefix: launch.prefix }, read_only: launch.read_only };
     let options = build::options(&config);
     let front = Front::bind(&config, &[], &options, build::metrics(&config), &link, board)?.ok_or_else(|| {
         let line = "there is nothing to serve (admin.listen): it is empty; expected an address. hint: bullock board --port 7979";

@@ -46,7 +46,8 @@ pub(super) fn options(config: &Config) -> Options {
 
 /// The metrics of the queues of the config.
 pub(super) fn metrics(config: &Config) -> Metrics {
-    Metrics::new(config.queues.values().map(|queue| (queue.name.as_str(), queue.concurrency)))
+    let queues = config.queues.values().map(|queue| (queue.name.as_str(), queue.concurrency));
+    Metrics::with_names(queues, config.bullmq_names)
 }
 
 /// Opens every queue and builds every handler.

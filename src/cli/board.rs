@@ -8,8 +8,8 @@ use clap::Args;
 use super::error::CliError;
 use super::run::{end, load, start_logs};
 use super::session::Shared;
-use crate::app::board::{self, BoardLaunch};
 use crate::app::Failure;
+use crate::app::board::{self, BoardLaunch};
 use crate::config::{Flag, Need};
 
 /// Arguments of `bullock board`.

@@ -1,7 +1,7 @@
 //! `bullock dev`: a private Redis and a worker for a developer's machine, in one command.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 
 use clap::Args;
 
@@ -36,6 +36,9 @@ pub struct Dev {
     /// Where the private Redis keeps its data
     #[arg(long, value_name = "DIR", default_value = DATA)]
     pub data: PathBuf,
+    /// Do not open the dashboard in a browser
+    #[arg(long)]
+    pub no_open: bool,
     /// Keep nothing
     #[arg(long, conflicts_with = "data")]
     pub ephemeral: bool,
@@ -79,7 +82,7 @@ pub async fn run(shared: &Shared, args: Dev) -> Result<ExitCode, CliError> {
     let idle = discover.is_none() && config.queues.is_empty();
     // --queues may name the config's alone: then nothing else is looked for.
     let discover = discover.filter(|_| args.queues.is_empty() || !others.is_empty());
-    let to = args.to.clone();
+    let (to, opens) = (args.to.clone(), !args.no_open);
     let launch = Launch {
         private_redis: Options {
             storage: if args.ephemeral { Storage::Ephemeral } else { Storage::Directory(args.data) },
@@ -89,8 +92,12 @@ pub async fn run(shared: &Shared, args: Dev) -> Result<ExitCode, CliError> {
         always_private: true,
         only_queues: only,
         discover,
+        sign_in: true,
         on_start: Some(Box::new(move |started| {
             banner(&started, to.as_deref());
+            if let Some(dashboard) = started.dashboard.as_ref().filter(|_| opens) {
+                open_browser(dashboard);
+            }
             if idle {
                 eprintln!(
                     "  next       bullock dev --to http://localhost:3000/jobs sends every job to your backend,\n             \
@@ -102,6 +109,24 @@ pub async fn run(shared: &Shared, args: Dev) -> Result<ExitCode, CliError> {
         ..Launch::default()
     };
     Ok(start(config, launch).await)
+}
+
+/// Opens a page where somebody can see it: from a terminal, on a machine with a screen. Otherwise the line that was printed
+/// must do.
+fn open_browser(url: &str) {
+    use std::io::IsTerminal as _;
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let has_screen = cfg!(target_os = "macos") || set("DISPLAY") || set("WAYLAND_DISPLAY");
+    if !has_screen || !std::io::stderr().is_terminal() || set("CI") {
+        return;
+    }
+    let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let mut command = std::process::Command::new(program);
+    command.arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if let Ok(mut child) = command.spawn() {
+        // It ends at once; somebody must hear of that.
+        std::thread::spawn(move || child.wait());
+    }
 }
 
 /// What has been started, and the line to paste.
@@ -116,6 +141,10 @@ pub(super) fn banner(started: &Started, to: Option<&str>) {
     }
     eprintln!("             REDIS_URL={url}");
     if let Some(admin) = started.admin {
+        if let Some(dashboard) = &started.dashboard {
+            let once = if dashboard.contains("/login/") { " (signs you in, once)" } else { "" };
+            eprintln!("  dashboard  {dashboard}{once}");
+        }
         eprintln!("  admin      http://{admin}/readyz, /metrics");
     }
     let slots: usize = started.queues.iter().map(|(_, slots)| slots).sum();

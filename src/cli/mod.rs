@@ -11,6 +11,7 @@ pub mod config;
 pub mod demo;
 pub mod dev;
 pub mod error;
+pub mod events;
 pub mod job;
 pub mod moving;
 pub mod output;
@@ -69,6 +70,8 @@ enum Command {
     /// Add, list, watch, retry and remove jobs
     #[command(subcommand)]
     Job(job::Job),
+    /// Print what happens in the queues as it happens
+    Events(events::Events),
     /// Move a Bull 4 queue to BullMQ while both are in use
     Move(moving::Move),
     /// Measure this worker on a queue that anyone filled
@@ -105,6 +108,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
             queue::run(&Session::new(&shared)?, command).await.map(|()| ExitCode::SUCCESS)
         }),
         Command::Job(command) => on_runtime(async { job::run(&Session::new(&shared)?, command).await }),
+        Command::Events(args) => on_runtime(async { events::run(&Session::new(&shared)?, args).await }),
         Command::Move(args) => on_runtime(async {
             moving::run(&Session::new(&shared)?, &args).await.map(|()| ExitCode::SUCCESS)
         }),

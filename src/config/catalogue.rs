@@ -26,7 +26,7 @@ pub(super) static OPTIONS: &[Opt] = &[
 
     option("admin", K::Table, D::None, "The admin server: health, metrics, callbacks of handlers."),
     option("admin.listen", K::Text, D::Text(at::ADMIN_LISTEN_DEFAULT), "Address and port; \"\" = no admin server."),
-    option("admin.base_path", K::Text, D::Text("/"), "The path that it lives under."),
+    option("admin.base_path", K::Text, D::Text("/"), "The path that it lives under, for a proxy that passes on one path only."),
     option("admin.public_url", K::Url, D::None, "What Job-Callback is made from. Absent: http:// and the address."),
     option("admin.tokens", K::Tables, D::None, "Who may do what. Needed to listen anywhere but on loopback."),
     option("admin.tokens.[].name", K::Text, D::Required, "Shown in the audit."),
@@ -61,7 +61,8 @@ pub(super) static OPTIONS: &[Opt] = &[
 
     later("audit", "the audit trail"),
     later("alerts", "alerts"),
-    later("metrics", "BullMQ's metric names"),
+    option("metrics", K::Table, D::None, "What /metrics shows."),
+    option("metrics.bullmq_names", K::Bool, D::Bool(false), "The names of BullMQ's own exporter besides: bullmq_job_count and others."),
 
     option("queues", K::Table, D::Required, "The queues to work."),
     option("queues.<name>", K::Table, D::None, "A queue, by the name that the producer uses."),

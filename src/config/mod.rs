@@ -62,6 +62,8 @@ pub struct Config {
     pub backoff: Strategies,
     /// `[log]`
     pub log: Log,
+    /// `metrics.bullmq_names`: the names of `BullMQ`'s own exporter are shown, too.
+    pub bullmq_names: bool,
     /// `[queues.<name>]`, by name.
     pub queues: BTreeMap<String, Queue>,
     /// What is not wrong, but should be known; printed as `warning: …`.
@@ -183,6 +185,7 @@ fn build(
     let worker = worker::read(&root.section("worker"), &mut problems);
     let backoff = worker::read_backoff(&root.section("backoff"), &mut problems);
     let log = worker::read_log(&root.section("log"), &mut problems);
+    let bullmq_names = root.section("metrics").truth("bullmq_names");
     let queues = queue::read_all(&root.section("queues"), &redis.prefix, &base, &mut problems);
     if queues.is_empty() && sources.need == Need::Queues && !root.is_bad("queues") {
         problems.push(nothing_to_work(name));
@@ -192,7 +195,7 @@ fn build(
         return Err(problems);
     }
     let shown = show::to_toml(&tree, &worker.name);
-    Ok(Config { redis, admin, worker, backoff, log, queues, warnings, shown })
+    Ok(Config { redis, admin, worker, backoff, log, bullmq_names, queues, warnings, shown })
 }
 
 fn nothing_to_work(name: &str) -> Problem {

@@ -37,6 +37,18 @@ impl Store {
         Ok((self.connection.query(&call).await?, now_ms))
     }
 
+    /// How many jobs have ever completed and failed, where the queue's own metrics are kept.
+    pub async fn ended(&self) -> Result<(Option<u64>, Option<u64>), StoreError> {
+        let mut pipe = redis::pipe();
+        for state in ["completed", "failed"] {
+            pipe.cmd("HGET").arg(self.keys.of(&format!("metrics:{state}"))).arg("count");
+        }
+        let mut replies = self.connection.pipeline(&pipe, 2).await?.into_iter();
+        let mut next =
+            || bytes(replies.next()?).and_then(|text| std::str::from_utf8(&text).ok()?.parse().ok());
+        Ok((next(), next()))
+    }
+
     async fn oldest_age(&self) -> Result<Option<Duration>, StoreError> {
         let mut pipe = redis::pipe();
         for list in ["wait", "paused"] {

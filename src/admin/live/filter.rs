@@ -42,13 +42,18 @@ impl Filter {
         ))
     }
 
+    /// Is a queue of this name wanted?
+    pub fn names(&self, queue: &str) -> bool {
+        self.queues.is_empty() || self.queues.iter().any(|pattern| matches(pattern, queue))
+    }
+
     /// Is this event wanted? That something was missed always is, where it concerns a wanted queue.
     pub fn wants(&self, event: &Event) -> bool {
         let any = |patterns: &[String], text: &str| {
             patterns.is_empty() || patterns.iter().any(|pattern| matches(pattern, text))
         };
         let queue = match &event.queue {
-            Some(queue) => any(&self.queues, queue),
+            Some(queue) => self.names(queue),
             None => event.kind == RESYNC || self.queues.is_empty(),
         };
         if !queue || event.kind == RESYNC {

@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(super) use follower::{Follower, Step};
@@ -57,12 +58,16 @@ impl Transport {
     }
 }
 
+/// Looks for further queues.
+pub(super) type Discover = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+
 /// The one listener of a server, and all who look on.
 pub(super) struct Live {
     ring: Arc<Ring>,
     room: Arc<Semaphore>,
     places: usize,
     queues: Queues,
+    discover: Discover,
     redaction: Redaction,
     metrics: Metrics,
     /// Set while Redis is listened to; the receiver tells once that has begun.
@@ -74,12 +79,19 @@ pub(super) struct Live {
 
 impl Live {
     /// Nothing is listened to before somebody looks on. At most `places` may, at once.
-    pub(super) fn new(queues: Queues, redaction: Redaction, metrics: Metrics, places: usize) -> Arc<Self> {
+    pub(super) fn new(
+        queues: Queues,
+        discover: Discover,
+        redaction: Redaction,
+        metrics: Metrics,
+        places: usize,
+    ) -> Arc<Self> {
         Arc::new(Self {
             ring: Arc::default(),
             room: Arc::new(Semaphore::new(places)),
             places,
             queues,
+            discover,
             redaction,
             metrics,
             reading: Mutex::default(),

@@ -19,6 +19,10 @@ use crate::store::feed::{Feed, Heard};
 const TAKEN_MAX: usize = 1000;
 /// How often to look whether anybody still looks on.
 const TICK: Duration = Duration::from_secs(1);
+/// Longest time for the first search for queues; it goes on while events are read.
+const DISCOVERY_MAX: Duration = Duration::from_secs(1);
+/// How often to look for further queues.
+const DISCOVER_EVERY: Duration = Duration::from_secs(3);
 /// Names that are looked up within a second; jobs beyond have none, as have those whose hash is gone.
 const NAMES_PER_SECOND: usize = 500;
 /// Longest wait for names: events do not wait for a slow Redis.
@@ -28,12 +32,15 @@ const NAMES_MAX: usize = 4096;
 
 /// Listens until nobody has looked on for a while. Tells once it does.
 pub(super) async fn run(live: Arc<Live>, listening: tokio::sync::watch::Sender<bool>) {
+    // Events of queues that nobody has looked at yet are events.
+    let _ = tokio::time::timeout(DISCOVERY_MAX, (live.discover)()).await;
     let mut feed = Feed::start(Arc::clone(&live.queues)).await;
     listening.send_replace(true);
     let stirred = Arc::new(Stirred::default());
     let mut duties = JoinSet::new();
     duties.spawn(watch_counts(Arc::clone(&live), Arc::clone(&stirred)));
     duties.spawn(watch_workers(Arc::clone(&live)));
+    duties.spawn(discover(Arc::clone(&live)));
     let (mut progress, mut names) = (Progress::default(), Names::new());
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -69,6 +76,13 @@ pub(super) async fn run(live: Arc<Live>, listening: tokio::sync::watch::Sender<b
         if !news.is_empty() {
             live.ring.publish(news.drain(..));
         }
+    }
+}
+
+async fn discover(live: Arc<Live>) {
+    loop {
+        tokio::time::sleep(DISCOVER_EVERY).await;
+        (live.discover)().await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Names, labels and kinds of all metrics: the library's tables, and the handles that are taken from them once.
 
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -77,6 +77,10 @@ pub(super) struct Families {
     requests: Family<OfCode, Counter>,
     request_time: Times<OfCode>,
     healthy: Family<OfHandler, Gauge>,
+    /// `BullMQ`'s own names, for boards that were made for them.
+    bullmq_jobs: Family<OfState, Gauge>,
+    bullmq_completed: Family<OfQueue, Counter>,
+    bullmq_failed: Family<OfQueue, Counter>,
     streams: Family<OfTransport, Gauge>,
     dropped: Family<OfTransport, Counter>,
 }
@@ -131,6 +135,9 @@ impl Families {
             requests: Family::default(),
             request_time: Family::new_with_constructor(times),
             healthy: Family::default(),
+            bullmq_jobs: Family::default(),
+            bullmq_completed: Family::default(),
+            bullmq_failed: Family::default(),
             streams: Family::default(),
             dropped: Family::default(),
         }
@@ -166,6 +173,30 @@ impl Families {
         to.register("bullock_stream_clients", "Open streams of live events", self.streams.clone());
         let help = "Live events that were passed over because a client was too slow for them";
         to.register("bullock_stream_dropped", help, self.dropped.clone());
+    }
+
+    /// The names that `BullMQ`'s own exporter uses.
+    pub(super) fn register_bullmq(&self, to: &mut Registry) {
+        to.register("bullmq_job_count", "Jobs of a queue in Redis, by state", self.bullmq_jobs.clone());
+        let help = "Jobs that completed, as the queue's own metrics count them";
+        to.register("bullmq_job_completed", help, self.bullmq_completed.clone());
+        let help = "Jobs that failed, as the queue's own metrics count them";
+        to.register("bullmq_job_failed", help, self.bullmq_failed.clone());
+    }
+
+    /// What the queue's own metrics count (docs/wire/bullmq.md, `metrics:completed`); `None` = it keeps none.
+    pub(super) fn set_ended(&self, queue: &str, (completed, failed): (Option<u64>, Option<u64>)) {
+        for (family, count) in [(&self.bullmq_completed, completed), (&self.bullmq_failed, failed)] {
+            let label = OfQueue { queue: queue.to_owned() };
+            match count {
+                Some(count) => {
+                    family.get_or_create(&label).inner().store(count, Ordering::Relaxed);
+                }
+                None => {
+                    family.remove(&label);
+                }
+            }
+        }
     }
 
     pub(super) fn queue(&self, name: &str, slots: usize) -> Queue {
@@ -230,12 +261,14 @@ impl Families {
         ];
         for (state, count) in states {
             let label = OfState { queue: queue.to_owned(), state };
-            match count {
-                Some(count) => {
-                    self.jobs.get_or_create(&label).set(count.cast_signed());
-                }
-                None => {
-                    self.jobs.remove(&label);
+            for family in [&self.jobs, &self.bullmq_jobs] {
+                match count {
+                    Some(count) => {
+                        family.get_or_create(&label).set(count.cast_signed());
+                    }
+                    None => {
+                        family.remove(&label);
+                    }
                 }
             }
         }

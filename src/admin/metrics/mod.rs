@@ -72,18 +72,27 @@ struct Inner {
     queues: HashMap<Box<str>, Queue>,
     handlers: Slots<Handler>,
     redis_up: Gauge,
+    bullmq_names: bool,
 }
 
 impl Metrics {
     /// Metrics of a process that works `queues`: their names and how many jobs run at once in each. Other queues are
     /// not counted.
     pub fn new<'a>(queues: impl IntoIterator<Item = (&'a str, usize)>) -> Self {
+        Self::with_names(queues, false)
+    }
+
+    /// The same, and under the names of `BullMQ`'s own exporter besides if `bullmq_names` says so.
+    pub fn with_names<'a>(queues: impl IntoIterator<Item = (&'a str, usize)>, bullmq_names: bool) -> Self {
         let families = Families::new();
         let mut registry = Registry::default();
         let redis_up = Gauge::default();
         // Until the first scrape has asked, nothing speaks against it.
         redis_up.set(1);
         families.register(&mut registry);
+        if bullmq_names {
+            families.register_bullmq(&mut registry);
+        }
         registry.register("bullock_redis_up", "1 when the Redis of every queue answers", redis_up.clone());
         let build = [
             ("version", env!("CARGO_PKG_VERSION")),
@@ -93,7 +102,7 @@ impl Metrics {
         registry.register_collector(Box::new(process::Process));
         let queues =
             queues.into_iter().map(|(name, slots)| (name.into(), families.queue(name, slots))).collect();
-        Self(Arc::new(Inner { registry, families, queues, handlers: Slots::new(), redis_up }))
+        Self(Arc::new(Inner { registry, families, queues, handlers: Slots::new(), redis_up, bullmq_names }))
     }
 
     /// A run began, so long after its job was added (or was due).
@@ -159,6 +168,24 @@ impl Metrics {
         if let Some(queue) = self.0.queues.get(queue) {
             queue.redis_up.store(up, Ordering::Relaxed);
         }
+    }
+
+    /// Are `BullMQ`'s names wanted?
+    pub(super) fn has_bullmq_names(&self) -> bool {
+        self.0.bullmq_names
+    }
+
+    /// Takes over what the metrics of a queue itself count.
+    pub(super) fn set_ended(&self, queue: &str, ended: (Option<u64>, Option<u64>)) {
+        self.0.families.set_ended(queue, ended);
+    }
+
+    /// The handlers that were met, each with whether it is healthy, by name.
+    pub(super) fn handlers(&self) -> Vec<(String, bool)> {
+        let met = self.0.handlers.iter().map(|(name, handler)| (name.to_owned(), handler.healthy.get() == 1));
+        let mut handlers: Vec<_> = met.collect();
+        handlers.sort();
+        handlers
     }
 
     /// Somebody began to look on.

@@ -44,6 +44,11 @@ impl<T> Slots<T> {
         own.unwrap_or_else(|| self.other.get_or_init(|| make(OTHER)))
     }
 
+    /// All entries but that of [`OTHER`], in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
+        self.entries.iter().filter_map(OnceLock::get).map(|(name, entry)| (&**name, entry))
+    }
+
     /// Where the entry of `name` may be, in the order in which it is looked for.
     fn places(&self, name: &str) -> impl Iterator<Item = &Entry<T>> {
         let first = self.hasher.hash_one(name) as usize % SLOTS;

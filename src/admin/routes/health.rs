@@ -1,19 +1,23 @@
-//! The probes: `/livez` (alias `/healthz`) and `/readyz`. Open to all, so they tell no addresses and no versions.
+//! The probes: `/livez` (alias `/healthz`) and `/readyz`. Open to all, so they tell no addresses and no versions. And
+//! `/api/v1/health`, which tells them to those who may look.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use futures_util::future::join_all;
+use serde_json::{Value, json};
 
-use super::{Call, within};
+use super::{Call, json_answer, within};
 use crate::admin::guard::OwnText;
+use crate::admin::live::event::now_ms;
 use crate::admin::problem::Problem;
 use crate::admin::server::Shared;
+use crate::store::server::ServerFacts;
 
 /// Longest wait for Redis' answer to a probe.
 const REDIS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -44,6 +48,71 @@ pub(super) async fn ready(call: Call) -> Result<Response, Problem> {
         checks.push(Check { name: format!("queue {}", queue.escape_debug()), problem });
     }
     Ok(report("readyz", &call, &checks))
+}
+
+/// How the process, its Redis, its queues and its handlers do. Always 200: the word is in `status`.
+pub(super) async fn rich(call: Call) -> Result<Response, Problem> {
+    let (shared, caller) = (&call.shared, call.caller()?);
+    let state = (shared.readiness)();
+    let (redis, answers, unsafe_redis) = redis_health(shared, state.redis.as_deref()).await;
+    let mut impaired = unsafe_redis || state.draining;
+    let mut queues = Vec::new();
+    for (name, claimed) in state.queues.iter().filter(|(name, _)| caller.may(name)) {
+        let problem = state.reasons.get(name);
+        impaired |= !claimed || problem.is_some();
+        let dialect = shared.queue(name).filter(|(store, _)| store.is_settled());
+        let dialect = dialect.map(|(store, _)| store.dialect().as_str());
+        queues.push(json!({"name": name, "dialect": dialect, "claimed": claimed, "problem": problem}));
+    }
+    let handlers = shared.metrics.handlers();
+    impaired |= handlers.iter().any(|(_, healthy)| !healthy);
+    let handlers: Vec<Value> =
+        handlers.iter().map(|(name, healthy)| json!({"name": name, "healthy": healthy})).collect();
+    let (clients, places, reading) = shared.live.state();
+    let status = match (answers, impaired) {
+        (false, _) => "down",
+        (true, true) => "degraded",
+        (true, false) => "ok",
+    };
+    let began_ms = shared.began.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+    let up = shared.began.elapsed().unwrap_or_default();
+    Ok(json_answer(
+        StatusCode::OK,
+        &json!({
+            "status": status,
+            "version": env!("CARGO_PKG_VERSION"),
+            "commit": option_env!("BULLOCK_COMMIT").unwrap_or("unknown"),
+            "startedAt": began_ms,
+            "uptimeSeconds": up.as_secs_f64(),
+            "serverTime": now_ms(),
+            "redis": redis,
+            "worker": {"draining": state.draining},
+            "queues": queues,
+            "handlers": handlers,
+            "streams": {"clients": clients, "max": places, "reading": reading},
+        }),
+    ))
+}
+
+/// What is said of Redis, whether it answers, and whether it endangers jobs.
+async fn redis_health(shared: &Shared, problem: Option<&str>) -> (Value, bool, bool) {
+    let Some(board) = &shared.board else { return (Value::Null, true, false) };
+    let asked = Instant::now();
+    let facts = tokio::time::timeout(REDIS_TIMEOUT, ServerFacts::read(board.connection())).await;
+    let Ok(Ok(facts)) = facts else {
+        return (json!({"ok": false, "problem": "no answer"}), false, false);
+    };
+    let evicts = facts.eviction.as_deref().is_some_and(|policy| policy != "noeviction");
+    let said = json!({
+        "ok": true,
+        "answeredMs": asked.elapsed().as_secs_f64() * 1000.0,
+        "version": facts.version,
+        "role": facts.role,
+        "evictionPolicy": facts.eviction,
+        "persistence": facts.persistence,
+        "problem": problem,
+    });
+    (said, true, evicts || problem.is_some())
 }
 
 /// Names of keys are in it, which others chose: one line, whatever they hold.

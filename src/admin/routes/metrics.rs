@@ -47,5 +47,14 @@ async fn ask_redis(shared: &Shared) {
     }))
     .await;
     shared.metrics.set_depths(&depths);
+    if shared.metrics.has_bullmq_names() {
+        let asked = shared.queues.all().into_iter().map(|queue| async move {
+            let ended = within(REDIS_TIMEOUT, &queue.store, queue.store.ended()).await;
+            (Arc::clone(&queue.store.keys().queue), ended.unwrap_or_default())
+        });
+        for (queue, ended) in join_all(asked).await {
+            shared.metrics.set_ended(&queue, ended);
+        }
+    }
     *asked = Some(Instant::now());
 }

@@ -128,6 +128,7 @@ pub static ROUTES: &[Route] = &[
     route!("GET" "/api/v1/events", Access::Role(Role::Viewer), events::stream),
     route!("GET" "/api/v1/ws", Access::Role(Role::Viewer), ws::open),
     route!("GET" "/api/v1/scale", Access::Role(Role::Viewer), scale::scale),
+    route!("GET" "/api/v1/health", Access::Role(Role::Viewer), health::rich),
     route!("GET" "/api/v1/session", Access::Open, login::session),
     route!("POST" "/api/v1/login", Access::Open, login::login),
     route!("POST" "/api/v1/logout", Access::Open, login::logout),
