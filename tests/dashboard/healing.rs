@@ -34,8 +34,7 @@ async fn a_restart_of_the_server_shows_as_such_and_what_happened_meanwhile_is_sh
     // Meanwhile a job comes, which nobody tells the page of.
     bull.add("sync", json!({"fail": "card declined"}), json!({"delay": 3_600_000})).await;
     let listen = address.trim_start_matches("http://").to_owned();
-    let mut again = Bullock::spawn(&text, &[("BULLOCK_ADMIN__LISTEN", &listen)]);
-    again.become_ready().await.unwrap();
+    let _again = Bullock::spawn(&text, &[("BULLOCK_ADMIN__LISTEN", &listen)]);
     browser.see(".live[data-state=live]", "Live").await;
     browser.see(&format!("tr[data-queue='{BULL}'] a[href*='state=delayed']"), "1").await;
     assert_eq!(browser.run("window.sameDocument").await, json!(true), "it healed without a reload");

@@ -58,12 +58,12 @@ url = "{redis_url}"
 name = "w-1"
 [queues."{BULL}"]
 dialect = "bull"
-concurrency = 2
+concurrency = 6
 [queues."{BULL}".handlers."*"]
 exec = ["node", "{steps}"]
 [queues."{MQ}"]
 dialect = "bullmq"
-concurrency = 2
+concurrency = 6
 [queues."{MQ}".handlers."*"]
 exec = ["node", "{steps}"]
 {more}

@@ -9,7 +9,9 @@ import { chromium } from 'playwright-core';
 import { heard, say } from '../../node/lines.mjs';
 
 const WAIT_MS = 15_000;
-const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome-stable', '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'];
+const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome-stable',
+  '/Applications/Chromium.app/Contents/MacOS/Chromium',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'];
 const executablePath = process.env.CHROMIUM ?? PLACES.find((place) => existsSync(place));
 if (!executablePath) throw new Error(`no chromium here (${PLACES.join(', ')}). Run: script/setup`);
 

@@ -1,6 +1,6 @@
 // Keys that work on every page. Lists and pages bring their own by `onKey`.
 
-import { useEffect } from 'preact/hooks';
+import { useLayoutEffect } from 'preact/hooks';
 import { togglePause } from '../live/stream';
 import { go, to } from '../router';
 import { dialogOpen } from '../ui/dialog';
@@ -15,9 +15,9 @@ const PLACES: Record<string, string[]> = {
 type Keys = Record<string, (event: KeyboardEvent) => void>;
 const pageKeys = new Set<Keys>();
 
-/** Keys of the page shown. */
+/** Keys of the page shown. They change together with what is to be seen: a fast hand never acts on what was there before. */
 export function useKeys(keys: Keys): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     pageKeys.add(keys);
     return () => void pageKeys.delete(keys);
   });
