@@ -207,13 +207,13 @@ export interface Health {
   status: 'ok' | 'degraded' | 'down';
   version: string;
   commit: string;
-  startedAt: string;
+  startedAt: number;
   uptimeSeconds: number;
-  redis: { ok: boolean; roundTripMs: number | null; version: string | null; role: string | null; evictionPolicy: string | null; persistence: string | null; problem: string | null };
+  redis: { ok: boolean; answeredMs: number | null; version: string | null; role: string | null; evictionPolicy: string | null; persistence: string | null; problem: string | null };
   worker: { draining: boolean };
   queues: { name: string; dialect: string | null; claimed: boolean; problem: string | null }[];
   handlers: { name: string; healthy: boolean }[];
-  streams: { clients: number; max: number; dropped: number; reading: boolean };
+  streams: { clients: number; max: number; reading: boolean };
 }
 
 /** The envelope of live events. */

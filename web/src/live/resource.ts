@@ -52,7 +52,7 @@ export class Loader<T> implements Resource<T> {
 
   start(): () => void {
     const stopHearing = onEvent((event) => this.#hear(event));
-    const stopGaps = onGap(() => this.refetch());
+    const stopGaps = onGap(() => this.#soon());
     void this.#load();
     return () => {
       stopHearing();

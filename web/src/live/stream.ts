@@ -8,7 +8,7 @@ import { address, get, signedOut } from '../api/client';
 import { parse } from '../api/json';
 import type { LiveEvent, Session } from '../api/types';
 
-export type LiveState = 'connecting' | 'live' | 'offline' | 'paused' | 'hidden';
+export type LiveState = 'connecting' | 'live' | 'offline' | 'paused';
 
 export interface Filter { queue?: string[]; type?: string[]; job?: string[] }
 type Hearer = (event: LiveEvent) => void;
@@ -16,8 +16,6 @@ type Refetch = () => void;
 
 const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 5000;
-/** The server says something every 15 s, but a browser does not tell pings; a dead server is found by the socket. */
-
 export const live = signal<LiveState>('connecting');
 /** Events held back while paused. */
 export const missed = signal(0);
@@ -34,7 +32,7 @@ let started = false;
 
 /** What the page shown now wants to hear of. The same wish again changes nothing. */
 export function listenTo(wanted: Filter): void {
-  if (started && JSON.stringify(wanted) === JSON.stringify(filter)) return;
+  if (source !== null && JSON.stringify(wanted) === JSON.stringify(filter)) return;
   filter = wanted;
   started = true;
   // Pages ask in the same turn in which the old page goes: one stream for both.
@@ -137,6 +135,14 @@ document.addEventListener('visibilitychange', () => {
     retryMs = RETRY_MS_MIN;
     reopen();
   }
+});
+
+// Who is signed out hears nothing more; signing in opens the page, and that the stream.
+signedOut.subscribe((is) => {
+  if (!is) return;
+  clearTimeout(timer);
+  source?.close();
+  source = null;
 });
 
 // A page in the browser's back-forward cache must not hold a connection.

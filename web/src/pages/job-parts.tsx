@@ -9,6 +9,9 @@ import { Clock } from '../ui/parts';
 
 interface Moment { at: number; look: JobState; icon: IconName; text: ComponentChildren; more?: ComponentChildren }
 
+/** A failed try and the job's end are one moment if they are no further apart. */
+const SAME_MS = 50;
+
 const ACT_LOOKS: Record<string, [IconName, JobState]> = {
   retry: ['retry', 'waiting'], promote: ['play', 'waiting'], cancel: ['stop', 'failed'], kill: ['stop', 'failed'],
   'force-done': ['check', 'completed'], remove: ['trash', 'failed'], duplicate: ['copy', 'waiting'], add: ['plus', 'waiting'],
@@ -16,9 +19,11 @@ const ACT_LOOKS: Record<string, [IconName, JobState]> = {
 
 function momentsOf(job: JobDetail): Moment[] {
   const moments: Moment[] = [{ at: job.timestamp, look: 'waiting', icon: 'plus', text: 'added', more: job.delay ? `to run after ${duration(job.delay)}` : undefined }];
-  for (const one of job.attemptHistory ?? []) {
+  const tries = job.attemptHistory ?? [];
+  const last = job.state === 'failed' ? tries.find((one) => Math.abs(one.at - (job.finishedOn ?? 0)) < SAME_MS) : undefined;
+  for (const one of tries) {
     moments.push({
-      at: one.at, look: 'failed', icon: 'cross', text: <>try {one.attempt} failed{one.ranMs === null ? '' : ` after ${duration(one.ranMs)}`}</>,
+      at: one.at, look: 'failed', icon: 'cross', text: <>{one === last ? 'failed for good' : `try ${one.attempt} failed`}{one.ranMs === null ? '' : ` after ${duration(one.ranMs)}`}</>,
       more: <><span class="reason">{one.message.split('\n', 1)[0]}</span>{one.worker ? <span class="faint"> on {one.worker}</span> : null}</>,
     });
   }
@@ -27,11 +32,10 @@ function momentsOf(job: JobDetail): Moment[] {
     const [icon, look] = ACT_LOOKS[entry.what] ?? ['user', 'paused'];
     moments.push({ at: entry.at, look, icon, text: <>{entry.what} by {entry.by}</>, more: entry.why });
   }
-  if (job.processedOn) moments.push({ at: job.processedOn, look: 'active', icon: 'play', text: job.attemptsMade > 0 || (job.attemptHistory?.length ?? 0) > 0 ? 'last try began' : 'began', more: job.worker ?? job.processedBy ?? undefined });
-  if (job.finishedOn) {
+  if (job.processedOn) moments.push({ at: job.processedOn, look: 'active', icon: 'play', text: tries.length > (last ? 1 : 0) ? 'last try began' : 'began', more: job.worker ?? job.processedBy ?? undefined });
+  if (job.finishedOn && !last) {
     const failed = job.state === 'failed';
-    const known = failed && job.attemptHistory?.some((one) => Math.abs(one.at - (job.finishedOn ?? 0)) < 50);
-    moments.push({ at: job.finishedOn, look: failed ? 'failed' : 'completed', icon: failed ? 'cross' : 'check', text: failed ? 'failed for good' : 'completed', more: failed && !known ? job.failedReason?.split('\n', 1)[0] : undefined });
+    moments.push({ at: job.finishedOn, look: failed ? 'failed' : 'completed', icon: failed ? 'cross' : 'check', text: failed ? 'failed for good' : 'completed', more: failed ? job.failedReason?.split('\n', 1)[0] : undefined });
   }
   if (job.state === 'delayed' && job.dueOn) moments.push({ at: job.dueOn, look: 'delayed', icon: 'clock', text: 'to run' });
   return moments.sort((a, b) => a.at - b.at);

@@ -55,7 +55,7 @@ function NavLink({ name, path }: { name: string; path: string[] }) {
   );
 }
 
-const LIVE_WORDS = { connecting: 'Connecting', live: 'Live', offline: 'Offline', paused: 'Paused', hidden: 'Hidden' };
+const LIVE_WORDS = { connecting: 'Connecting', live: 'Live', offline: 'Offline', paused: 'Paused' };
 
 /** Says whether what is shown is what is. A press holds the updates, another lets them go on. */
 function LiveChip() {

@@ -37,18 +37,18 @@ function Body({ health }: { health: Health }) {
         <section class="card"><header><h2>Bullock</h2><span class={`chip st-${LOOKS[health.status]}`}><Icon name={health.status === 'ok' ? 'check' : 'warn'} small />{health.status}</span></header>
           <dl class="facts body">
             <Fact name="Version">{health.version}{health.commit && health.commit !== 'unknown' ? <span class="faint"> {health.commit}</span> : null}</Fact>
-            <Fact name="Up for">{age(Math.max(0, now.value - Date.parse(health.startedAt)))}</Fact>
+            <Fact name="Up for">{age(Math.max(0, now.value - health.startedAt))}</Fact>
             {health.worker?.draining ? <Fact name="Worker"><span class="word st-delayed">finishing, takes no new jobs</span></Fact> : null}
-            <Fact name="Open streams">{count(streams.clients)} of {count(streams.max)}{streams.dropped ? `, ${count(streams.dropped)} events left out` : ''}</Fact>
+            <Fact name="Open streams">{count(streams.clients)} of {count(streams.max)}</Fact>
             <Fact name="You are">{who?.name ?? '–'} <span class="tag">{who?.role ?? ''}</span></Fact>
           </dl>
         </section>
         <section class="card"><header><h2>Redis</h2><span class={`chip st-${redis.ok ? 'completed' : 'failed'}`}><Icon name={redis.ok ? 'check' : 'cross'} small />{redis.ok ? 'answers' : 'does not answer'}</span></header>
           <dl class="facts body">
             <Fact name="Version">{redis.version ?? '–'}</Fact><Fact name="Role">{redis.role ?? '–'}</Fact>
-            <Fact name="Round trip">{redis.roundTripMs === null ? '–' : `${redis.roundTripMs.toFixed(1)} ms`}</Fact>
+            <Fact name="Answers in">{redis.answeredMs === null ? '–' : `${redis.answeredMs.toFixed(1)} ms`}</Fact>
             <Fact name="When memory is full">{redis.evictionPolicy === 'noeviction' ? 'noeviction: writes are refused, no job is lost' : <span class="word st-delayed">{redis.evictionPolicy ?? '–'}: jobs may be thrown away</span>}</Fact>
-            <Fact name="Persistence">{redis.persistence ?? '–'}</Fact>
+            <Fact name="Persistence">{redis.persistence === 'none' ? <span class="word st-delayed">none: a restart of Redis loses all jobs</span> : (redis.persistence ?? '–')}</Fact>
           </dl>
         </section>
       </div>
