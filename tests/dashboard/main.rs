@@ -11,6 +11,7 @@ mod browser;
 mod every_page;
 mod healing;
 mod hostile;
+mod idle;
 mod keyboard;
 mod live;
 mod site;

@@ -57,6 +57,8 @@ listen = "127.0.0.1:${port}"
 ${queueOf('woo:customers', 'bull', 3)}${queueOf('shopify-products', 'bullmq', 3)}${queueOf('emails', 'bull', 4)}${queueOf('invoices', 'bullmq', 2)}`);
 
 const redis = new Redis(redisPort, '127.0.0.1');
+// It is tried again until the server has come up.
+redis.on('error', () => undefined);
 await redis.ping();
 const connection = { host: '127.0.0.1', port: redisPort };
 const customers = new Bull('woo:customers', url);
@@ -84,7 +86,7 @@ const many = (n, of) => Array.from({ length: n }, (_, i) => of(i));
 await add(emails, 'welcome', many(18, (i) => ({ to: `${shop(i)}@example.com`, steps: 1 })), {});
 await add(emails, 'welcome', many(4, (i) => ({ to: `${shop(i)}@example.com`, fail: `SMTP 550: mailbox ${200 + i} is unknown` })), {});
 await add(customers, 'sync', many(10, (i) => ({ shop: shop(i), items: 120 + i * 31, steps: 3, failsItems: i === 4 ? 1 : 0, log: true })), {});
-await add(customers, 'sync', many(3, (i) => ({ shop: shop(i + 2), items: 80 + i, fail: `WooCommerce 401: consumer key ${4100 + i} is invalid` })), {});
+await add(customers, 'sync', many(3, (i) => ({ shop: shop(i + 2), items: 80 + i, steps: 2, fail: `WooCommerce 401: consumer key ${4100 + i} is invalid` })), {});
 await add(products, 'pull-products', many(8, (i) => ({ shop: shop(i), items: 40 + i * 17, steps: 2 })), {});
 await add(products, 'pull-products', many(5, (i) => ({ shop: shop(i + 1), fail: `Shopify 429: retry after ${i + 2} s` })), {});
 await add(invoices, 'render', many(9, (i) => ({ order: 7400 + i, steps: 1 })), {});
@@ -100,9 +102,9 @@ for (const [queue, level] of [['woo:customers', 9], ['shopify-products', 22], ['
     await redis.rpush(`${key}:data`, ...many(60, of));
   }
 }
-await add(customers, 'sync', many(2, (i) => ({ shop: shop(i), items: [2400, 1850][i], steps: [2400, 1850][i], stepMs: 30, failsItems: 4 * i, log: true })), {});
-await add(products, 'pull-products', many(3, (i) => ({ shop: shop(i + 3), items: 900 - i * 90, steps: 900 - i * 90, stepMs: 60, log: true })), {});
-await add(emails, 'newsletter', many(26, (i) => ({ to: `${shop(i)}@example.com`, steps: 400, stepMs: 250 })), {});
+await add(customers, 'sync', many(2, (i) => ({ shop: shop(i), items: [9400, 7850][i], steps: [9400, 7850][i], stepMs: 30, failsItems: 4 * i, log: true })), {});
+await add(products, 'pull-products', many(3, (i) => ({ shop: shop(i + 3), items: 3900 - i * 390, steps: 3900 - i * 390, stepMs: 70, log: true })), {});
+await add(emails, 'newsletter', many(26, (i) => ({ to: `${shop(i)}@example.com`, steps: 600, stepMs: 500 })), {});
 await add(products, 'pull-orders', many(6, (i) => ({ shop: shop(i), since: '2026-11-20' })), (i) => ({ priority: i + 1 }));
 await add(customers, 'nightly', many(3, (i) => ({ shop: shop(i) })), { delay: 5 * 3_600_000 });
 await products.upsertJobScheduler('hourly', { every: 3_600_000 }, { name: 'pull-products', data: { shop: 'all' } });

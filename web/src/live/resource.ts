@@ -72,9 +72,10 @@ export class Loader<T> implements Resource<T> {
   #hear(event: LiveEvent): void {
     const { patch, when, settleMs } = this.options;
     const data = this.data.value;
+    const old = when?.(event) ?? false;
     const patched = patch && data !== undefined ? patch(data, event) : undefined;
     if (patched !== undefined) this.data.value = patched;
-    if (!when?.(event)) return;
+    if (!old) return;
     this.#soon();
     if (settleMs) {
       clearTimeout(this.#settle);

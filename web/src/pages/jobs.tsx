@@ -2,11 +2,12 @@
 
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { get } from '../api/client';
+import { get, type Query } from '../api/client';
 import type { Counts, Job, JobList, LiveEvent } from '../api/types';
 import { act, nameOf } from '../acts/job';
 import { type Aim, bulk } from '../acts/queue';
 import { count, plural } from '../format';
+import { countsMoved } from '../live/queues';
 import { useResource } from '../live/resource';
 import { param, setQuery } from '../router';
 import { understand } from '../search';
@@ -20,6 +21,7 @@ import { Columns } from './columns';
 import { JobTable } from './job-table';
 
 const PAGE_SIZE = 50;
+const ROUNDS_MAX = 5;
 const TYPING_MS = 350;
 const GAP_MS = 1000;
 
@@ -31,6 +33,16 @@ function withProgress(list: JobList, event: LiveEvent): JobList | undefined {
   return { ...list, items: list.items.map((job) => (job.id === event.jobId ? { ...job, progress: event.data.progress } : job)) };
 }
 
+/** The server looks at so many jobs at a time and then answers with what it has. A page that is not full yet is gone on with, a few times. */
+async function fetchPage(queue: string, query: Query, signal: AbortSignal): Promise<JobList> {
+  let page = await get<JobList>(['queues', queue, 'jobs'], query, signal);
+  for (let round = 1; round < ROUNDS_MAX && page.truncated && page.next && page.items.length < PAGE_SIZE; round += 1) {
+    const more = await get<JobList>(['queues', queue, 'jobs'], { ...query, cursor: page.next, limit: PAGE_SIZE - page.items.length }, signal);
+    page = { ...more, items: [...page.items, ...more.items], scanned: page.scanned + more.scanned };
+  }
+  return page;
+}
+
 const moves = (event: LiveEvent): boolean => event.type.startsWith('job.') && event.type !== 'job.progress';
 
 export function JobsCard({ queue, counts, tabs }: Props) {
@@ -40,8 +52,8 @@ export function JobsCard({ queue, counts, tabs }: Props) {
   const search = understand(text);
   const key = JSON.stringify([queue, state, text]);
   const query = { ...(state ? { state } : {}), ...search.query, limit: PAGE_SIZE, cursor };
-  const jobs = useResource<JobList>(`${key} ${cursor}`, (signal) => (search.problem ? Promise.reject(new Error(search.problem)) : get(['queues', queue, 'jobs'], query, signal)), {
-    when: (event) => moves(event) || event.type === 'queue.counts', patch: withProgress, gapMs: GAP_MS,
+  const jobs = useResource<JobList>(`${key} ${cursor}`, (signal) => (search.problem ? Promise.reject(new Error(search.problem)) : fetchPage(queue, query, signal)), {
+    when: (event) => moves(event) || countsMoved(event), patch: withProgress, gapMs: GAP_MS,
   });
   const selected = useSelection(key);
   const list = jobs.data.value;

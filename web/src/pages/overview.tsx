@@ -1,11 +1,12 @@
 // The overview: every queue on one line, what needs a person on top.
 
+import { useEffect } from 'preact/hooks';
 import { get } from '../api/client';
 import type { Counts, Health, Queue, QueueStats, Stats } from '../api/types';
 import { pauseOrResume } from '../acts/queue';
 import { serverNow, now } from '../clock';
 import { age, count, duration, rate, short } from '../format';
-import { queueList } from '../live/queues';
+import { countsMoved, queueList, showRates } from '../live/queues';
 import { useResource } from '../live/resource';
 import { param, place, setQuery, to, toQueue } from '../router';
 import { isOperator } from '../session';
@@ -18,15 +19,24 @@ import { Failure } from '../ui/failure';
 
 const STATS_GAP_MS = 15_000;
 const FILTER_FROM = 8;
+const SECOND_LOOK_MS = 2500;
 const PROBLEMS_SHOWN = 6;
 
 export function Overview() {
   const stats = useResource<Stats>('stats', (signal) => get(['stats'], {}, signal), {
-    when: (event) => event.type === 'queue.counts', gapMs: STATS_GAP_MS,
+    when: countsMoved, gapMs: STATS_GAP_MS,
   });
   const health = useResource<Health>('health', (signal) => get(['health'], {}, signal), {
     when: (event) => event.type.startsWith('worker.'), everyMs: 60_000,
   });
+  useEffect(showRates, []);
+  // A rate takes two looks.
+  const rateless = queueList.data.value?.items.some((queue) => queue.rate === null && queue.counts !== null) ?? false;
+  useEffect(() => {
+    if (!rateless) return;
+    const timer = setTimeout(queueList.refetch, SECOND_LOOK_MS);
+    return () => clearTimeout(timer);
+  }, [rateless]);
   const list = queueList.data.value;
   if (!list) return queueList.error.value ? <Failure error={queueList.error.value} retry={queueList.refetch} /> : <Skeleton rows={8} />;
   const byName = new Map((stats.data.value?.queues ?? []).map((one) => [one.queue, one]));

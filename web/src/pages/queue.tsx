@@ -5,7 +5,7 @@ import type { JobState, QueueDetail } from '../api/types';
 import { addJob, clean, drain, obliterate, pauseOrResume } from '../acts/queue';
 import { now } from '../clock';
 import { age, count, duration, plural, rate } from '../format';
-import { patched } from '../live/queues';
+import { isOld, patched } from '../live/queues';
 import { useResource } from '../live/resource';
 import { go, param, setQuery, to } from '../router';
 import { isAdmin, isOperator } from '../session';
@@ -20,7 +20,7 @@ const SETTLE_MS = 12_000;
 
 export function QueuePage({ queue }: { queue: string }) {
   const detail = useResource<QueueDetail>(`queue ${queue}`, (signal) => get(['queues', queue], {}, signal), {
-    when: (event) => /^(queue|worker)\./.test(event.type), patch: patched, gapMs: GAP_MS, settleMs: SETTLE_MS,
+    when: isOld, patch: patched, gapMs: GAP_MS, settleMs: SETTLE_MS,
   });
   const shown = detail.data.value;
   const error = detail.error.value;

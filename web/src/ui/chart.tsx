@@ -10,7 +10,7 @@ import { theme } from '../shell/theme';
 interface Series { minute: number; completed: number[]; failed: number[] }
 
 const MINUTES = 60;
-const HEIGHT_PX = 190;
+const HEIGHT_PX = 180;
 
 /** Sums the queues' minutes, oldest first. */
 function summed(series: Series[]): { times: number[]; done: number[]; failed: number[] } {
@@ -80,7 +80,7 @@ function options(width: number, pointAt: (index: number | null) => void): uPlot.
     hooks: { setCursor: [(plot) => pointAt(plot.cursor.idx ?? null)] },
     scales: { x: { range: (_, first, end) => [first - 30, end + 30] }, y: { range: (_, __, most) => [0, Math.max(4, most * 1.1)] } },
     axes: [
-      { ...axis, grid: { show: false }, values: (_, splits) => splits.map(hour) },
+      { ...axis, size: 28, grid: { show: false }, values: (_, splits) => splits.map(hour) },
       { ...axis, size: 40, grid: { stroke: color('--line'), width: 1 }, values: (_, splits) => splits.map((n) => (Number.isInteger(n) ? count(n) : '')) },
     ],
     series: [

@@ -4,6 +4,7 @@ import { get } from '../../api/client';
 import type { FailedGroup, FailedGroups } from '../../api/types';
 import { bulkIn } from '../../acts/queue';
 import { count, plural } from '../../format';
+import { countsMoved } from '../../live/queues';
 import { useResource } from '../../live/resource';
 import { param, toJob, toQueue } from '../../router';
 import { mayDo } from '../../session';
@@ -18,7 +19,7 @@ const MASK = '#';
 export function FailedPage() {
   const queue = param('queue');
   const groups = useResource<FailedGroups>(`failed ${queue}`, (signal) => get(['failed'], { groupBy: 'error', queue }, signal), {
-    when: (event) => /^job\.(failed|retrying|removed)$/.test(event.type) || event.type === 'queue.counts', gapMs: GAP_MS,
+    when: (event) => /^job\.(failed|retrying|removed)$/.test(event.type) || countsMoved(event), gapMs: GAP_MS,
   });
   const data = groups.data.value;
   const total = data?.items.reduce((n, group) => n + group.count, 0) ?? 0;

@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import { get } from '../../api/client';
 import type { Flow, FlowNode } from '../../api/types';
 import { count } from '../../format';
-import { queueList } from '../../live/queues';
+import { countsMoved, queueList } from '../../live/queues';
 import { useResource } from '../../live/resource';
 import { go, to, toJob, toQueue } from '../../router';
 import { Empty, progressOf, StatusWord } from '../../ui/parts';
@@ -43,7 +43,7 @@ function Seek() {
 }
 
 function FlowOf({ queue, id }: { queue: string; id: string }) {
-  const flow = useResource<Flow>(`flow ${queue} ${id}`, (signal) => get(['flows', queue, id], { depth: 10 }, signal), { when: (event) => event.type.startsWith('job.') || event.type === 'queue.counts', gapMs: 1500 });
+  const flow = useResource<Flow>(`flow ${queue} ${id}`, (signal) => get(['flows', queue, id], { depth: 10 }, signal), { when: (event) => event.type.startsWith('job.') || countsMoved(event), gapMs: 1500 });
   return (
     <>
       <Title text="Flow" sub={<><a class="link" href={to(['flows'])}>All flows</a></>} />

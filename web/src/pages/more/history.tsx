@@ -3,6 +3,7 @@
 import { get } from '../../api/client';
 import type { QueueStats, Stats } from '../../api/types';
 import { count, duration, percent } from '../../format';
+import { countsMoved } from '../../live/queues';
 import { useResource } from '../../live/resource';
 import { param, toJob, toQueue } from '../../router';
 import { Empty } from '../../ui/parts';
@@ -13,7 +14,7 @@ const GAP_MS = 15_000;
 
 export function HistoryPage() {
   const queue = param('queue');
-  const stats = useResource<Stats>(`stats ${queue}`, (signal) => get(['stats'], { queue }, signal), { when: (event) => event.type === 'queue.counts', gapMs: GAP_MS });
+  const stats = useResource<Stats>(`stats ${queue}`, (signal) => get(['stats'], { queue }, signal), { when: countsMoved, gapMs: GAP_MS });
   return (
     <>
       <Title text="History" sub="Of the newest ended jobs of each queue.">

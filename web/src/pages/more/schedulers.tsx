@@ -4,6 +4,7 @@ import { call, get, post } from '../../api/client';
 import type { Scheduler } from '../../api/types';
 import { told } from '../../acts/job';
 import { duration, plural } from '../../format';
+import { countsMoved } from '../../live/queues';
 import { useResource } from '../../live/resource';
 import { param, toJob, toQueue } from '../../router';
 import { isAdmin, isOperator } from '../../session';
@@ -16,7 +17,7 @@ interface List { items: Scheduler[]; total: number }
 
 export function SchedulersPage() {
   const queue = param('queue');
-  const list = useResource<List>(`schedulers ${queue}`, (signal) => get(queue ? ['queues', queue, 'schedulers'] : ['schedulers'], {}, signal), { when: (event) => event.type === 'audit' || event.type === 'queue.counts', gapMs: 5000 });
+  const list = useResource<List>(`schedulers ${queue}`, (signal) => get(queue ? ['queues', queue, 'schedulers'] : ['schedulers'], {}, signal), { when: (event) => event.type === 'audit' || countsMoved(event), gapMs: 5000 });
   return (
     <>
       <Title text="Schedulers" sub={list.data.value ? `${plural(list.data.value.total, 'schedule')}` : undefined}><QueuePicker /></Title>
