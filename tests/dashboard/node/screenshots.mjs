@@ -128,9 +128,10 @@ const dead = (await customers.getFailed())[0];
 const q = encodeURIComponent('woo:customers');
 const pages = {
   overview: '', queue: `queues/${q}`, 'queue-failed': 'queues/shopify-products?state=failed', job: `queues/${q}/jobs/${running.id}`,
-  'job-failed': `queues/${q}/jobs/${dead.id}`, failed: 'failed', zombies: 'zombies', workers: 'workers', schedulers: 'schedulers',
+  'job-failed': `queues/${q}/jobs/${dead.id}`, failed: 'failed', workers: 'workers', schedulers: 'schedulers',
   flow: `flows/invoices/${flow.job.id}`, audit: 'audit', history: 'history', system: 'system',
 };
+if ((await fetch(`http://127.0.0.1:${port}/api/v1/zombies`)).ok) pages.zombies = 'zombies';
 mkdirSync(directory, { recursive: true });
 const places = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome-stable'];
 const browser = await chromium.launch({ executablePath: places.find((place) => place && existsSync(place)), args: ['--no-sandbox', '--force-color-profile=srgb'] });
