@@ -1,8 +1,8 @@
 --- One page of the jobs of a state; or those among the next ones that may be meant by a search.
 -- KEYS  P, X
 -- ARGV  list or sorted set, asc|desc, where to go on: position or score ('' = at the beginning) and id; most jobs to look
---       at, most to answer, most bytes of a body, most bytes to read; then pairs: field, text that it holds (of
---       `failedReason` in any case)
+--       at, most to answer, most bytes of a body, most bytes to read; then field, 1 = a Lua pattern follows, else a text,
+--       and what the field holds (`failedReason` in small letters)
 -- Reply now; how many were looked at; 1 = the end was reached; position or score, and id, of the last one looked at; then for
 --       each job: id, score ('' in a list), lock or nil, ms that are left of it, reason, crashes, names of bodies that are
 --       too long (blanks between), and the fields and values of its hash
@@ -66,9 +66,9 @@ local function fields_of(id, names)
   for i = 1, #names do bytes_read = bytes_read + (found[i] and #found[i] or 0) end
   return found
 end
-local wanted, texts = {}, {}
-for i = 9, #ARGV, 2 do
-  wanted[#wanted + 1], texts[#texts + 1] = ARGV[i], ARGV[i + 1]
+local wanted, is_plain, texts = {}, {}, {}
+for i = 9, #ARGV, 3 do
+  wanted[#wanted + 1], is_plain[#is_plain + 1], texts[#texts + 1] = ARGV[i], ARGV[i + 1] ~= '1', ARGV[i + 2]
 end
 local function may_be_meant(id)
   if #wanted == 0 then return true end
@@ -77,7 +77,7 @@ local function may_be_meant(id)
     local text = found[i]
     if not text then return false end
     if name == 'failedReason' then text = string.lower(text) end
-    if not string.find(text, texts[i], 1, true) then return false end
+    if not string.find(text, texts[i], 1, is_plain[i]) then return false end
   end
   return true
 end

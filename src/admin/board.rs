@@ -22,8 +22,10 @@ const FRESH: Duration = Duration::from_secs(1);
 const CLIENTS_FRESH: Duration = Duration::from_secs(5);
 /// What was found out about whose queue it is, is believed for so long.
 const OPENED_FRESH: Duration = Duration::from_secs(30);
-/// Time that the first search for queues may take before it goes on with the next request.
+/// Time that the first search for queues may take of the first request; small servers are looked through within it.
 const FIRST_SEARCH_MAX: Duration = Duration::from_millis(500);
+/// Time that it may take of each further one until it is through.
+const FIRST_SEARCH_MORE: Duration = Duration::from_millis(30);
 /// Steps of a further search with each look: keys of a large Redis are looked through in minutes, not in a burst.
 const STEPS_PER_LOOK: usize = 2;
 /// Queues that are shown.
@@ -40,6 +42,13 @@ pub struct BoardOptions {
     pub connection: Connection,
     /// Prefix of the queues' keys.
     pub prefix: String,
+}
+
+impl BoardOptions {
+    /// The Redis of a queue, under its prefix.
+    pub fn of(store: &Store) -> Self {
+        Self { connection: store.connection().clone(), prefix: store.keys().prefix.to_string() }
+    }
 }
 
 /// One Redis as the API sees it.
@@ -59,10 +68,14 @@ struct Seen {
     discovery: Discovery,
     searched: bool,
     names: BTreeSet<String>,
+    audited: BTreeSet<String>,
     last: Option<(Instant, Arc<Look>)>,
-    /// Time, and for each queue jobs ever added and jobs to be done, oldest first.
-    past: VecDeque<(i64, HashMap<Arc<str>, (u64, u64)>)>,
+    /// Oldest first.
+    past: VecDeque<Past>,
 }
+
+/// An earlier look: its time, and for each queue jobs ever added and jobs to be done.
+type Past = (i64, HashMap<Arc<str>, (u64, u64)>);
 
 /// Connections that have names; `None` = this user may not ask.
 pub(super) type ClientList = Option<Arc<Vec<Client>>>;
@@ -72,6 +85,8 @@ pub(super) struct Look {
     /// Redis' time, ms.
     pub(super) now_ms: i64,
     pub(super) queues: BTreeMap<Arc<str>, Sight>,
+    /// Queues that have an audit log, some of which may be gone.
+    pub(super) audited: BTreeSet<String>,
 }
 
 /// One of them.
@@ -98,6 +113,7 @@ impl Board {
                 discovery: Discovery::new(&options.prefix),
                 searched: false,
                 names: BTreeSet::new(),
+                audited: BTreeSet::new(),
                 last: None,
                 past: VecDeque::new(),
             }),
@@ -170,17 +186,20 @@ impl Board {
     /// Goes on looking for queues: all of it at first, then little by little.
     async fn search(&self, seen: &mut Seen) -> Result<(), StoreError> {
         let (started, mut steps) = (Instant::now(), 0);
+        let limit = if seen.last.is_none() { FIRST_SEARCH_MAX } else { FIRST_SEARCH_MORE };
         loop {
             if let Some(all) = seen.discovery.step(&self.connection).await? {
-                seen.names = all;
+                seen.names = all.queues;
+                seen.audited = all.audited;
                 seen.searched = true;
                 break;
             }
             steps += 1;
-            let enough =
-                if seen.searched { steps >= STEPS_PER_LOOK } else { started.elapsed() >= FIRST_SEARCH_MAX };
+            let enough = if seen.searched { steps >= STEPS_PER_LOOK } else { started.elapsed() >= limit };
             if enough {
-                seen.names.extend(seen.discovery.so_far().iter().cloned());
+                let so_far = seen.discovery.so_far();
+                seen.names.extend(so_far.queues.iter().cloned());
+                seen.audited.extend(so_far.audited.iter().cloned());
                 break;
             }
         }
@@ -211,7 +230,7 @@ impl Board {
         }
         remember(&mut seen.past, now_ms, &mut queues);
         self.note(&queues);
-        Ok(Look { now_ms, queues })
+        Ok(Look { now_ms, queues, audited: seen.audited.clone() })
     }
 
     fn note(&self, queues: &BTreeMap<Arc<str>, Sight>) {
@@ -234,9 +253,9 @@ impl Board {
         {
             return Ok(list.clone());
         }
-        let list = clients(&self.connection).await?.map(Arc::new);
-        *last = Some((Instant::now(), list.clone()));
-        Ok(list)
+        let found = clients(&self.connection).await?.map(Arc::new);
+        *last = Some((Instant::now(), found.clone()));
+        Ok(found)
     }
 
     /// A queue that exists, or that this process works.
@@ -250,7 +269,7 @@ impl Board {
         match store.look().await? {
             Opened::Ready(_, layout) if layout.exists || is_configured => {}
             Opened::Undecided if is_configured => return Ok(store),
-            Opened::Ready(..) | Opened::Undecided => return Err(no_queue(name)),
+            Opened::Ready(..) | Opened::Undecided => return Err(no_queue()),
             refused => {
                 let why = refused.refusal().map(|why| why.to_string()).unwrap_or_default();
                 return Err(Problem::conflict(format!("this queue is refused: {why}")).with("queue", name));
@@ -281,16 +300,13 @@ impl Board {
     }
 }
 
-pub(super) fn no_queue(name: &str) -> Problem {
-    Problem::not_found("there is no queue of that name").with("queue", name)
+/// Its name is not said again: it is whatever somebody wrote into an address.
+pub(super) fn no_queue() -> Problem {
+    Problem::not_found("there is no queue of that name")
 }
 
 /// Keeps a look, and gives each queue its rates since an earlier one. What leaves the jobs to be done has ended or was removed.
-fn remember(
-    past: &mut VecDeque<(i64, HashMap<Arc<str>, (u64, u64)>)>,
-    now_ms: i64,
-    queues: &mut BTreeMap<Arc<str>, Sight>,
-) {
+fn remember(past: &mut VecDeque<Past>, now_ms: i64, queues: &mut BTreeMap<Arc<str>, Sight>) {
     let pending = |glance: &Glance| {
         let counts = &glance.counts;
         counts.in_line() + counts.active + counts.delayed + counts.waiting_children.unwrap_or(0)

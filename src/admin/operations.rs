@@ -60,7 +60,7 @@ pub(in crate::admin) struct Operation {
     /// Nothing is changed, jobs are only counted.
     pub dry_run: bool,
     /// running, done, stopped or failed.
-    pub status: String,
+    pub status: &'static str,
     /// Always false: it lives in this process and ends with it.
     pub durable: bool,
     /// Most jobs.
@@ -140,7 +140,7 @@ impl Operations {
             queue: order.store.keys().queue.to_string(),
             action: order.act.word().to_owned(),
             dry_run: order.dry_run,
-            status: "running".to_owned(),
+            status: "running",
             durable: false,
             limit: order.limit,
             matched: 0,
@@ -180,8 +180,7 @@ async fn run(running: Arc<Running>, order: Order) {
             Ok(()) if running.is_stopped() => "stopped",
             Ok(()) => "done",
             Err(_) => "failed",
-        }
-        .to_owned();
+        };
         // What Redis said can name keys and addresses: the log has it.
         operation.problem = outcome.as_ref().err().map(|_| "Redis did not carry it out".to_owned());
     });

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::Router;
@@ -20,15 +20,15 @@ use super::budget::Budget;
 use super::live::{Live, STREAMS_MAX};
 use super::metrics::{Metrics, Outcome, open_files_max};
 use super::operations::Operations;
+pub use super::queues::{QueueOptions, Queues};
 use super::redact::Redaction;
 use super::routes::login::ONCE;
 use super::routes::metrics::Scrape;
 use super::routes::stats::Figures;
+pub use super::serve_error::ServeError;
 use super::session::Sessions;
 use super::ui::Ui;
 use super::{connection, routes};
-use crate::job::backoff::Strategies;
-use crate::job::options::Keep;
 use crate::store::Store;
 
 /// Most connections at once. Further ones wait in the kernel's queue until one ends.
@@ -109,46 +109,6 @@ pub struct CallbackEnd<'a> {
     pub outcome: Outcome,
 }
 
-/// What callbacks need to know of one queue: the same as its worker.
-#[derive(Clone)]
-pub struct QueueOptions {
-    /// The queue, on a connection of the server's own.
-    pub store: Store,
-    /// Jobs that this process runs at once.
-    pub concurrency: u64,
-    /// How often a handler must show life; told in every answer.
-    pub heartbeat: Duration,
-    /// How long the reply to a write is kept for a second sending: the lease.
-    pub reply_kept: Duration,
-    /// Points of Bull's metrics; 0 = none.
-    pub metrics_points: u64,
-    /// What becomes of completed jobs whose producer said nothing.
-    pub keep_completed: Keep,
-    /// What becomes of failed jobs whose producer said nothing.
-    pub keep_failed: Keep,
-    /// Longest wait that a `retryAfterMs` may ask for.
-    pub retry_after_max: Duration,
-    /// Backoff types that producers name.
-    pub strategies: Arc<Strategies>,
-}
-
-impl QueueOptions {
-    /// A queue with the worker's defaults.
-    pub fn new(store: Store) -> Self {
-        Self {
-            store,
-            concurrency: 1,
-            heartbeat: Duration::from_mins(1),
-            reply_kept: Duration::from_secs(15),
-            metrics_points: 0,
-            keep_completed: Keep::All,
-            keep_failed: Keep::All,
-            retry_after_max: Duration::from_hours(1),
-            strategies: Arc::default(),
-        }
-    }
-}
-
 /// Whether work is being taken, as the worker says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Readiness {
@@ -161,39 +121,6 @@ pub struct Readiness {
     pub reasons: HashMap<String, String>,
     /// What is wrong with the Redis server although it answers.
     pub redis: Option<String>,
-}
-
-/// Why there is no server.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// Somebody else listens there.
-    #[error("admin.listen: {0} is in use by another process; stop it, or set admin.listen to another port")]
-    InUse(SocketAddr),
-    /// The address cannot be used.
-    #[error("admin.listen: cannot listen on {listen}: {problem}")]
-    Listen {
-        /// The address.
-        listen: SocketAddr,
-        /// What the system said.
-        problem: std::io::Error,
-    },
-    /// Others could reach it and nothing would ask who they are.
-    #[error(
-        "admin.listen: {0} can be reached from other machines, so admin.tokens must name at least one token; \
-         or listen on 127.0.0.1"
-    )]
-    NoToken(SocketAddr),
-    /// An entry of `admin.tokens` cannot be used.
-    #[error("admin.tokens \"{name}\": {problem}")]
-    Token {
-        /// Its name.
-        name: String,
-        /// What is wrong.
-        problem: String,
-    },
-    /// The system refused a thread or a runtime.
-    #[error("the admin server cannot run: {0}")]
-    Thread(std::io::Error),
 }
 
 /// What all requests share.
@@ -236,26 +163,6 @@ impl Shared {
     }
 }
 
-/// The queues that a server knows. Clones share them; further ones may come while it serves.
-#[derive(Clone, Default)]
-pub struct Queues(Arc<RwLock<HashMap<Arc<str>, QueueOptions>>>);
-
-impl Queues {
-    /// Adds one. Its name must be new.
-    pub fn add(&self, queue: QueueOptions) {
-        let name = Arc::clone(&queue.store.keys().queue);
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(name, queue);
-    }
-
-    pub(super) fn get(&self, name: &str) -> Option<QueueOptions> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
-    }
-
-    pub(super) fn all(&self) -> Vec<QueueOptions> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
-    }
-}
-
 /// A bound server. Connections wait in the kernel's queue until [`Server::run`].
 pub struct Server {
     listener: TcpListener,
@@ -280,10 +187,7 @@ impl Server {
         listener.set_nonblocking(true).map_err(problem)?;
         let address = listener.local_addr().map_err(problem)?;
         let hosts = tokens.is_empty().then(|| allowed_hosts(address, &options.hosts));
-        let first = options.queues.first().map(|queue| BoardOptions {
-            connection: queue.store.connection().clone(),
-            prefix: queue.store.keys().prefix.to_string(),
-        });
+        let first = options.queues.first().map(|queue| BoardOptions::of(&queue.store));
         let queues = Queues::default();
         for queue in options.queues {
             queues.add(queue);

@@ -44,8 +44,8 @@ pub async fn run(config: Config, launch: BoardLaunch) -> Result<(), Failure> {
         Board { options: BoardOptions { connection, prefix: launch.prefix }, read_only: launch.read_only };
     let options = build::options(&config);
     let front = Front::bind(&config, &[], &options, build::metrics(&config), &link, board)?.ok_or_else(|| {
-        let line = "there is nothing to serve (admin.listen): it is empty; expected an address. hint: bullock board --port 7979";
-        Failure::new(EXIT_CONFIG, line)
+        let text = "there is nothing to serve (admin.listen): it is empty; expected an address. hint: bullock board --port 7979";
+        Failure::new(EXIT_CONFIG, text)
     })?;
     let address = front.address();
     let served = front.serve();

@@ -16,31 +16,44 @@ pub struct Discovery {
     prefix: String,
     pattern: String,
     cursor: String,
-    /// Queues of this look so far.
-    names: BTreeSet<String>,
+    found: Names,
+}
+
+/// Names that the keys of a prefix tell.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    /// Queues; some may only look like one.
+    pub queues: BTreeSet<String>,
+    /// Queues that have an audit log, some of which may be gone.
+    pub audited: BTreeSet<String>,
 }
 
 impl Discovery {
     /// Before the first step.
     pub fn new(prefix: &str) -> Self {
         let pattern = format!("{}:*", escape_glob(prefix));
-        Self { prefix: prefix.to_owned(), pattern, cursor: "0".to_owned(), names: BTreeSet::new() }
+        Self { prefix: prefix.to_owned(), pattern, cursor: "0".to_owned(), found: Names::default() }
     }
 
     /// One command. `Some` = that was the last step: all queues. The next step begins anew.
-    pub async fn step(&mut self, connection: &Connection) -> Result<Option<BTreeSet<String>>, StoreError> {
+    pub async fn step(&mut self, connection: &Connection) -> Result<Option<Names>, StoreError> {
         let mut cmd = redis::cmd("SCAN");
         cmd.arg(&self.cursor).arg("MATCH").arg(&self.pattern).arg("COUNT").arg(STEP);
         let (next, keys): (String, Vec<Vec<u8>>) = connection.query(&cmd).await?;
-        let keys = keys.iter().filter_map(|key| std::str::from_utf8(key).ok());
-        self.names.extend(keys.filter_map(|key| queue_of(&self.prefix, key)).map(str::to_owned));
+        for key in keys.iter().filter_map(|key| std::str::from_utf8(key).ok()) {
+            if let Some(queue) = queue_of(&self.prefix, key) {
+                self.found.queues.insert(queue.to_owned());
+            } else if let Some(queue) = audited_of(&self.prefix, key) {
+                self.found.audited.insert(queue.to_owned());
+            }
+        }
         self.cursor = next;
-        Ok((self.cursor == "0").then(|| std::mem::take(&mut self.names)))
+        Ok((self.cursor == "0").then(|| std::mem::take(&mut self.found)))
     }
 
     /// What this look has found so far.
-    pub fn so_far(&self) -> &BTreeSet<String> {
-        &self.names
+    pub fn so_far(&self) -> &Names {
+        &self.found
     }
 }
 
@@ -54,12 +67,17 @@ fn queue_of<'a>(prefix: &str, key: &'a str) -> Option<&'a str> {
     QUEUE_SUFFIXES.iter().find_map(|suffix| rest.strip_suffix(suffix))
 }
 
+/// The queue whose audit log this key is.
+fn audited_of<'a>(prefix: &str, key: &'a str) -> Option<&'a str> {
+    key.strip_prefix(prefix)?.strip_prefix("::x:")?.strip_suffix("::audit")
+}
+
 /// Names of the queues under a prefix, found by their counters and `meta` keys, sorted.
 pub async fn queues(connection: &Connection, prefix: &str) -> Result<Vec<String>, StoreError> {
     let mut discovery = Discovery::new(prefix);
     loop {
         if let Some(names) = discovery.step(connection).await? {
-            return Ok(names.into_iter().collect());
+            return Ok(names.queues.into_iter().collect());
         }
     }
 }

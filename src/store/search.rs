@@ -9,6 +9,8 @@ use redis::Value;
 
 pub use filter::{CONDITIONS_MAX, Condition, Filter};
 
+use filter::Needle;
+
 use super::inspect::{PAGE_MAX, fields_of};
 use super::job::{due, mark, number};
 use super::look::Mark;
@@ -29,7 +31,7 @@ pub const LIST_BODY_BYTES_MAX: usize = 64 * 1024;
 /// Bodies above this are not searched, bytes.
 const SEARCH_BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Jobs that one call looks at: Redis does nothing else meanwhile.
-const CALL_JOBS_MAX: usize = 1000;
+const CALL_JOBS_MAX: usize = 500;
 /// Bytes of hashes that one call reads.
 const CALL_BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -173,8 +175,8 @@ impl Store {
         call.arg(key_of(state)).arg(if ascending { "asc" } else { "desc" });
         call.arg(after.map_or("", |place| &place.at)).arg(after.map_or("", |place| &place.id));
         call.arg(look).arg(take).arg(body_max).arg(CALL_BYTES_MAX);
-        for (field, needle) in search.filter.needles() {
-            call.arg(field).arg(needle);
+        for Needle { field, is_pattern, text } in search.filter.needles() {
+            call.arg(field).arg(u8::from(is_pattern)).arg(text);
         }
         let mut reply = array(READ.run(&self.connection, &call).await?)?.into_iter();
         let mut next = || reply.next().unwrap_or(Value::Nil);

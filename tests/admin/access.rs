@@ -25,13 +25,19 @@ fn options(listen: SocketAddr) -> ServerOptions {
     ServerOptions::new(listen)
 }
 
+/// Routes that refuse a query that they do not know.
+const EXACTING: [&str; 3] = ["/api/v1/events", "/api/v1/ws", "/api/v1/scale"];
+
 #[tokio::test]
 async fn every_route_of_the_table_asks_for_what_its_row_says() {
     let site = guarded();
     assert!(ROUTES.len() >= 9, "the table is walked");
-    for route in ROUTES {
+    // Those of the JSON API are walked in tests/api.
+    for route in ROUTES.iter().filter(|route| route.about.is_none()) {
         let path =
             route.path.replace("{queue}", "woo%3Acustomers").replace("{id}", "1").replace("{code}", "x");
+        // A stream that were let through would never end.
+        let path = if EXACTING.contains(&route.path) { path + "?nothing=such" } else { path };
         for (shown, role) in
             [("", None), ("v", Some(Role::Viewer)), ("o", Some(Role::Operator)), ("a", Some(Role::Admin))]
         {
@@ -49,7 +55,8 @@ async fn every_route_of_the_table_asks_for_what_its_row_says() {
                 (Access::Role(_) | Access::RunToken, None) => 401,
                 (Access::Role(needed), Some(role)) => {
                     if role >= needed {
-                        200
+                        // These want something in their query, or an upgrade.
+                        if EXACTING.contains(&route.path) { 400 } else { 200 }
                     } else {
                         403
                     }

@@ -8,7 +8,9 @@
 mod support;
 
 mod access;
+mod command;
 mod events;
+mod health;
 mod many;
 mod stage;
 mod websocket;

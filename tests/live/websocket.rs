@@ -45,7 +45,9 @@ async fn subscriptions_come_and_go_and_say_which_events_are_sent() {
     let stage = Stage::start();
     let mut queue = BullQueue::open(&stage.redis.url(), BULL).await;
     let mut socket = Socket::open(&stage, "", &[]).await.ok().unwrap();
+    let mut events = stage.events("?job=j-0").await;
     queue.add("unheard", json!({}), json!({"jobId": "j-0"})).await;
+    events.next().await;
     socket.say(&json!({"op": "subscribe", "id": "a", "queue": ["woo:*"], "type": ["job.waiting"]})).await;
     let answer = socket.next().await;
     assert_eq!((&answer["op"], &answer["id"]), (&json!("subscribed"), &json!("a")));

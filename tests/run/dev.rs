@@ -74,6 +74,18 @@ async fn with_a_config_its_queues_are_worked_on_a_redis_of_its_own() {
 }
 
 #[tokio::test]
+async fn it_prints_a_link_that_signs_in_once() {
+    let program = Program::start("", &["dev", "--port", "0", "--ephemeral", "--no-open"], &[]);
+    let link = program.word_after("dashboard  ").await;
+    let at = link.find("/login/once/").unwrap_or_else(|| panic!("{link}"));
+    let (origin, path) = link.split_at(at);
+    let (status, _) = crate::support::http::get(origin, path).await.unwrap();
+    assert_eq!(status, 303, "{link}");
+    let (status, page) = crate::support::http::get(origin, "/").await.unwrap();
+    assert!(status == 200 && page.contains("<html"), "{page}");
+}
+
+#[tokio::test]
 async fn with_neither_it_says_what_to_do_next() {
     let mut program = Program::start("", &["dev", "--port", "0"], &[]);
     program.says("bullock dev --to http://localhost:3000/jobs").await;

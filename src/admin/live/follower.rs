@@ -79,6 +79,11 @@ impl Follower {
         self.fresh = true;
     }
 
+    /// Begins with what happens from now on.
+    pub(in crate::admin) fn catch_up(&mut self) {
+        self.at = *self.news.borrow_and_update();
+    }
+
     fn skip_to(&mut self, next: u64) -> Event {
         let reason = if self.fresh { "unknown-seq" } else { "behind" };
         if !self.fresh {

@@ -1,4 +1,4 @@
-//! What a route says of itself: its parameters, its body, its answers. The check of query parameters and the OpenAPI
+//! What a route says of itself: its parameters, its body, its answers. The check of query parameters and the `OpenAPI`
 //! document are both made from it, so neither can say anything else than the other.
 //!
 //! Must never know: what a route does. Used by every row of the table.

@@ -25,8 +25,8 @@ use crate::admin::server::Shared;
 use crate::store::Store;
 use crate::store::actor::Actor;
 
-/// Longest reason, bytes.
-pub(super) const REASON_BYTES_MAX: usize = 1024;
+/// Longest reason, characters.
+const REASON_CHARS_MAX: usize = 1024;
 
 /// One request. Other than [`Call`] it can be looked at by several futures at a time: its body is taken once.
 pub(super) struct Ask {
@@ -47,7 +47,8 @@ pub(super) struct Ask {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::admin) struct Reason {
-    /// Why, for the audit log; at most 1,024 bytes.
+    /// Why, for the audit log; at most 1,024 characters.
+    #[schema(max_length = 1024)]
     pub reason: Option<String>,
 }
 
@@ -127,7 +128,7 @@ impl Ask {
         if text.is_empty() {
             return Ok(None);
         }
-        serde_json::from_str(&text).map(Some).map_err(|error| unfit(&error))
+        read_object(&text).map(Some)
     }
 
     /// The body as its type.
@@ -152,11 +153,21 @@ impl Ask {
     /// Who acts, for the audit log.
     pub(super) fn actor(&self, reason: Option<String>) -> Result<Actor, Problem> {
         let why = reason.unwrap_or_default();
-        if why.len() > REASON_BYTES_MAX {
-            return Err(Problem::validation(format!("reason: expected at most {REASON_BYTES_MAX} bytes")));
+        if why.chars().count() > REASON_CHARS_MAX {
+            return Err(Problem::validation(format!(
+                "reason: expected at most {REASON_CHARS_MAX} characters"
+            )));
         }
         Ok(Actor { by: self.caller()?.name.to_string(), from: format!("api@{}", self.peer.0), why })
     }
+}
+
+/// Text that is a JSON object, as a type. An array would be taken for the members of a struct in their order.
+pub(super) fn read_object<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
+    if !text.trim_start().starts_with('{') {
+        return Err(Problem::validation("the body is not what is expected here: a JSON object"));
+    }
+    serde_json::from_str(text).map_err(|error| unfit(&error))
 }
 
 /// A body that is JSON, but not what the route takes.

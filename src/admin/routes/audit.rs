@@ -92,26 +92,24 @@ pub(super) async fn list(call: Ask) -> Result<Response, Problem> {
     };
     let limit = query.number("limit").unwrap_or(50) as usize;
     let oldest = query.number("since").map_or_else(|| "-".to_owned(), |ms| ms.to_string());
-    let newest = match (query.text("cursor"), query.number("until")) {
-        (Some(cursor), _) => {
-            let id: String = decode_cursor(cursor)?;
-            let is_id =
-                id.split_once('-').is_some_and(|(ms, n)| [ms, n].iter().all(|n| n.parse::<u64>().is_ok()));
-            if !is_id {
-                return Err(wrong("cursor", "cursor: expected what the last page named"));
-            }
-            format!("({id}")
-        }
-        (None, Some(ms)) => ms.to_string(),
-        (None, None) => "+".to_owned(),
-    };
-    let queues = call.queues_asked().await?;
+    let after: Option<(String, String)> = query.text("cursor").map(decode_cursor).transpose()?;
+    if after.as_ref().is_some_and(|(id, _)| !is_entry(id)) {
+        return Err(wrong("cursor", "cursor: expected what the last page named"));
+    }
+    let until = query.number("until").map_or_else(|| "+".to_owned(), |ms| ms.to_string());
+    let queues = queues(&call).await?;
     let board = call.board()?;
     let parts = queues.iter().take(QUEUES_MAX).map(|name| {
         let store = board.store(name, None);
-        let (filter, newest, oldest) = (&filter, &newest, &oldest);
+        let newest = match &after {
+            // Of entries of one instant those of later names come first.
+            Some((id, queue)) if name < queue => id.clone(),
+            Some((id, _)) => format!("({id}"),
+            None => until.clone(),
+        };
+        let (filter, oldest) = (&filter, &oldest);
         async move {
-            let found = store.audit(filter, newest, oldest, limit).await?;
+            let found = store.audit(filter, &newest, oldest, limit).await?;
             Ok::<_, Problem>((name.clone(), found))
         }
     });
@@ -122,19 +120,40 @@ pub(super) async fn list(call: Ask) -> Result<Response, Problem> {
         rests.extend(rest.map(|rest| rest.trim_start_matches('(').to_owned()));
         merged.extend(entries.into_iter().map(|entry| (entry.order(), queue.clone(), entry)));
     }
-    merged.sort_by(|(a, ..), (b, ..)| b.cmp(a));
+    merged.sort_by(|a, b| (b.0, &b.1).cmp(&(a.0, &a.1)));
     // A log that was read only so far back has nothing to say about what is older: neither has this page.
-    let order = |id: &str| {
-        let (ms, n) = id.split_once('-').unwrap_or((id, "0"));
-        (ms.parse::<u64>().unwrap_or(0), n.parse::<u64>().unwrap_or(0))
-    };
     let bound = rests.iter().map(|id| order(id)).max();
     let more = merged.len() > limit || bound.is_some();
     merged.retain(|(at, ..)| bound.is_none_or(|bound| *at >= bound));
     merged.truncate(limit);
-    let last = merged.last().map(|((ms, n), ..)| format!("{ms}-{n}"));
-    let next = last.or_else(|| bound.map(|(ms, n)| format!("{ms}-{n}"))).filter(|_| more);
+    let last = merged.last().map(|((ms, n), queue, _)| (format!("{ms}-{n}"), queue.clone()));
+    let rest = bound.map(|(ms, n)| (format!("{ms}-{n}"), String::new()));
+    let next = last.or(rest).filter(|_| more).map(|place| encode_cursor(&place));
     let items = merged.into_iter().map(|(_, queue, entry)| AuditEntry::of(&queue, entry)).collect();
-    let next = next.map(|id| encode_cursor(&id));
     Ok(answer(StatusCode::OK, &AuditPage { items, next, scanned }))
+}
+
+/// The queues whose logs are asked for, those that are gone among them: the log outlives the queue.
+async fn queues(call: &Ask) -> Result<Vec<String>, Problem> {
+    let (look, caller) = (call.look().await?, call.caller()?);
+    match call.query.text("queue") {
+        Some(name) if caller.may(name) && look.audited.contains(name) => Ok(vec![name.to_owned()]),
+        Some(_) => call.queues_asked().await,
+        None => {
+            let mut names = call.queues_asked().await?;
+            names.extend(look.audited.iter().filter(|name| caller.may(name)).cloned());
+            names.sort();
+            names.dedup();
+            Ok(names)
+        }
+    }
+}
+
+fn order(id: &str) -> (u64, u64) {
+    let (ms, n) = id.split_once('-').unwrap_or((id, "0"));
+    (ms.parse().unwrap_or(0), n.parse().unwrap_or(0))
+}
+
+fn is_entry(id: &str) -> bool {
+    id.split_once('-').is_some_and(|(ms, n)| [ms, n].iter().all(|n| n.parse::<u64>().is_ok()))
 }

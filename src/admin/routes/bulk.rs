@@ -48,27 +48,42 @@ pub(super) const STOP: About = About::new("bulk", "Stops a bulk action; what was
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(in crate::admin) struct Bulk {
-    /// retry, promote or remove.
-    #[schema(example = "retry")]
-    pub action: String,
+    /// What to do.
+    pub action: BulkAction,
     /// These jobs; at most 1,000.
+    #[schema(min_items = 1, max_items = 1000)]
     pub ids: Option<Vec<String>>,
     /// Jobs of this state; unless given failed for retry, delayed for promote.
     pub state: Option<String>,
     /// Conditions as in a search; at most 5.
     #[serde(rename = "where")]
+    #[schema(max_items = 5)]
     pub conditions: Option<Vec<String>>,
     /// Of this name; * stands for any text.
     pub name: Option<String>,
     /// With this in the text of the failure.
     pub error: Option<String>,
     /// Most jobs, 1 to 100,000; 1,000 unless given.
+    #[schema(minimum = 1, maximum = 100_000)]
     pub limit: Option<usize>,
     /// Only count them.
     #[serde(default)]
     pub dry_run: bool,
-    /// Why, for the audit log; at most 1,024 bytes.
+    /// Why, for the audit log; at most 1,024 characters.
+    #[schema(max_length = 1024)]
     pub reason: Option<String>,
+}
+
+/// What can be done to many jobs.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::admin) enum BulkAction {
+    /// Back in line.
+    Retry,
+    /// Now instead of later.
+    Promote,
+    /// Gone.
+    Remove,
 }
 
 /// Some operations.
@@ -80,11 +95,10 @@ pub(in crate::admin) struct OperationList {
 
 pub(super) async fn start(call: Ask) -> Result<Response, Problem> {
     let body: Bulk = call.body().await?;
-    let (act, usual) = match body.action.as_str() {
-        "retry" => (Act::Retry, Some(State::Failed)),
-        "promote" => (Act::Promote, Some(State::Delayed)),
-        "remove" => (Act::Remove { children: true }, None),
-        _ => return Err(Problem::validation("action: expected retry, promote or remove")),
+    let (act, usual) = match body.action {
+        BulkAction::Retry => (Act::Retry, Some(State::Failed)),
+        BulkAction::Promote => (Act::Promote, Some(State::Delayed)),
+        BulkAction::Remove => (Act::Remove { children: true }, None),
     };
     if let Act::Remove { .. } = act {
         call.require(Role::Admin)?;

@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: the OpenAPI 3.1 document, made from the table of routes and from the types of bodies.
+//! `GET /openapi.json`: the `OpenAPI` 3.1 document, made from the table of routes and from the types of bodies.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

@@ -19,12 +19,12 @@ const CLEAN_MAX: usize = 10_000;
 pub(super) const PAUSE: About =
     About::new("queues", "Pauses a queue for all its workers, Node's too; jobs that run are finished")
         .optional_body(Shape::of::<Reason>())
-        .answers(&[(200, "It is paused", Some(Shape::of::<Paused>()))])
+        .answers(&[(200, "It is paused", Some(Shape::of::<PauseState>()))])
         .refusals(&[404, 409]);
 
 pub(super) const RESUME: About = About::new("queues", "Resumes a paused queue")
     .optional_body(Shape::of::<Reason>())
-    .answers(&[(200, "It is not paused", Some(Shape::of::<Paused>()))])
+    .answers(&[(200, "It is not paused", Some(Shape::of::<PauseState>()))])
     .refusals(&[404, 409]);
 
 pub(super) const DRAIN: About =
@@ -45,7 +45,7 @@ pub(super) const OBLITERATE: About = About::new("queues", "Deletes a queue with 
 
 /// A queue that was paused or resumed.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::admin) struct Paused {
+pub(in crate::admin) struct PauseState {
     /// The queue.
     pub queue: String,
     /// Is it paused now?
@@ -60,7 +60,8 @@ pub(in crate::admin) struct Paused {
 pub(in crate::admin) struct Drain {
     /// Delayed jobs as well; true unless given. A Bull 4 queue has no other way.
     pub delayed: Option<bool>,
-    /// Why, for the audit log; at most 1,024 bytes.
+    /// Why, for the audit log; at most 1,024 characters.
+    #[schema(max_length = 1024)]
     pub reason: Option<String>,
 }
 
@@ -74,8 +75,10 @@ pub(in crate::admin) struct Clean {
     /// Only jobs that are older; 0 unless given.
     pub older_than_ms: Option<u64>,
     /// Most jobs, 1 to 10,000; 1,000 unless given.
+    #[schema(minimum = 1, maximum = 10_000)]
     pub limit: Option<usize>,
-    /// Why, for the audit log; at most 1,024 bytes.
+    /// Why, for the audit log; at most 1,024 characters.
+    #[schema(max_length = 1024)]
     pub reason: Option<String>,
 }
 
@@ -88,7 +91,8 @@ pub(in crate::admin) struct Obliterate {
     /// Even if jobs run.
     #[serde(default)]
     pub force: bool,
-    /// Why, for the audit log; at most 1,024 bytes.
+    /// Why, for the audit log; at most 1,024 characters.
+    #[schema(max_length = 1024)]
     pub reason: Option<String>,
 }
 
@@ -122,7 +126,7 @@ async fn set_paused(call: Ask, paused: bool) -> Result<Response, Problem> {
     let reason = call.reason().await?;
     let store = call.store().await?.by(call.actor(reason)?);
     let changed = store.pause(paused).await?;
-    Ok(answer(StatusCode::OK, &Paused { queue: call.queue, paused, changed }))
+    Ok(answer(StatusCode::OK, &PauseState { queue: call.queue, paused, changed }))
 }
 
 pub(super) async fn drain(call: Ask) -> Result<Response, Problem> {

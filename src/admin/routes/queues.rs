@@ -217,5 +217,5 @@ pub(super) async fn one(call: Ask) -> Result<Response, Problem> {
 
 /// A queue of the last look; one that came since is in the next.
 fn sight_of<'a>(look: &'a Look, name: &str) -> Result<&'a Sight, Problem> {
-    look.queues.get(name).ok_or_else(|| no_queue(name))
+    look.queues.get(name).ok_or_else(no_queue)
 }

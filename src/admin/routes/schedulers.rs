@@ -123,7 +123,8 @@ pub(in crate::admin) struct SchedulerBody {
     /// The options of its jobs.
     #[schema(value_type = Option<Object>)]
     pub opts: Option<Map<String, Value>>,
-    /// Why, for the audit log; at most 1,024 bytes.
+    /// Why, for the audit log; at most 1,024 characters.
+    #[schema(max_length = 1024)]
     pub reason: Option<String>,
 }
 

@@ -59,7 +59,7 @@ pub(in crate::admin) struct WorkerItem {
     /// Jobs that it holds.
     pub running: usize,
     /// The first of them.
-    pub leases: Vec<Lease>,
+    pub leases: Vec<HeldJob>,
 }
 
 /// A queue of a worker.
@@ -76,7 +76,7 @@ pub(in crate::admin) struct WorkerQueue {
 /// A job that a worker holds.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::admin) struct Lease {
+pub(in crate::admin) struct HeldJob {
     /// Its queue.
     pub queue: String,
     /// Its id.
@@ -97,7 +97,7 @@ struct Gathered {
     addresses: BTreeSet<String>,
     age_s: u64,
     idle_s: Option<u64>,
-    leases: Vec<Lease>,
+    leases: Vec<HeldJob>,
 }
 
 pub(super) async fn list(call: Ask) -> Result<Response, Problem> {
@@ -154,7 +154,7 @@ fn add_lease(workers: &mut BTreeMap<(String, String), Gathered>, queue: &str, jo
     let worker = workers.entry(key).or_default();
     worker.is_ours |= ours.is_some();
     worker.queues.entry(queue.to_owned()).or_default().1 += 1;
-    worker.leases.push(Lease {
+    worker.leases.push(HeldJob {
         queue: queue.to_owned(),
         id: job.id,
         name: job.name,

@@ -154,6 +154,8 @@ impl Client {
                 return Err("after: only with the first subscription, others would get events twice".into());
             }
             self.follower.rewind(after);
+        } else if self.subscriptions.is_empty() {
+            self.follower.catch_up();
         }
         self.subscriptions.push((id.to_owned(), filter));
         Ok(json!({"op": "subscribed", "id": id, "seq": self.follower.seen()}))

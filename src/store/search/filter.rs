@@ -51,7 +51,7 @@ impl Condition {
     pub fn parse(text: &str) -> Result<Self, String> {
         let at = text.find(['=', '~', '!']).ok_or("expected a path, then =, != or ~, then a value")?;
         let (path, rest) = text.split_at(at);
-        let (test, value) = if let Some(value) = rest.strip_prefix("!=") {
+        let (kind, value) = if let Some(value) = rest.strip_prefix("!=") {
             (Test::NotEqual, value)
         } else if let Some(value) = rest.strip_prefix('~') {
             (Test::Contains, value)
@@ -68,7 +68,18 @@ impl Condition {
         if path.iter().any(String::is_empty) || path.len() > PATH_MAX {
             return Err(format!("expected 0 to {PATH_MAX} names with a dot before each"));
         }
-        Ok(Self { body, path, test, value: value.to_owned() })
+        Ok(Self { body, path, test: kind, value: value.to_owned() })
+    }
+
+    /// The member itself as it stands in JSON, however that is spaced. A short value alone stands in nearly every job.
+    fn pattern(&self) -> Option<Needle> {
+        let name = self.path.last().filter(|name| name.parse::<usize>().is_err())?;
+        let is_plain = |text: &str| plain_part(text).len() == text.len() && !text.is_empty();
+        if self.test != Test::Equal || !is_plain(name) || !is_plain(&self.value) {
+            return None;
+        }
+        let text = format!("\"{}\"%s*:%s*\"?{}[\"%s,}}%]]", escaped(name), escaped(&self.value));
+        Some(Needle { field: self.body, is_pattern: true, text })
     }
 
     fn holds(&self, view: &JobView) -> bool {
@@ -90,6 +101,20 @@ impl Condition {
             Test::Contains => text.is_some_and(|text| text.contains(&self.value)),
         }
     }
+}
+
+/// What a field must hold for its job to be meant.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Needle {
+    pub(super) field: &'static str,
+    /// It is a Lua pattern.
+    pub(super) is_pattern: bool,
+    pub(super) text: String,
+}
+
+/// Text that matches itself in a Lua pattern.
+fn escaped(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_ascii_alphanumeric() { vec![c] } else { vec!['%', c] }).collect()
 }
 
 /// A value as people write it.
@@ -117,19 +142,21 @@ impl Filter {
         !self.conditions.is_empty()
     }
 
-    /// Fields, each with a text that it must hold.
-    pub(super) fn needles(&self) -> Vec<(&'static str, String)> {
+    /// What the fields of a job that is meant hold for sure.
+    pub(super) fn needles(&self) -> Vec<Needle> {
+        let plain = |field, text: &str| Needle { field, is_pattern: false, text: text.to_owned() };
         let mut needles = Vec::new();
         if let Some(name) = &self.name {
-            needles
-                .push(("name", name.split('*').max_by_key(|part| part.len()).unwrap_or_default().to_owned()));
+            needles.push(plain("name", name.split('*').max_by_key(|part| part.len()).unwrap_or_default()));
         }
         if let Some(error) = &self.error {
             // Lua lowers plain letters only.
-            needles.push(("failedReason", plain_part(&error.to_ascii_lowercase()).to_owned()));
+            needles.push(plain("failedReason", plain_part(&error.to_ascii_lowercase())));
         }
         for condition in self.conditions.iter().filter(|condition| condition.test != Test::NotEqual) {
-            needles.push((condition.body, plain_part(&condition.value).to_owned()));
+            needles.push(
+                condition.pattern().unwrap_or_else(|| plain(condition.body, plain_part(&condition.value))),
+            );
         }
         needles
     }

@@ -1,14 +1,17 @@
 //! `POST /queues/{queue}/jobs` and `POST …/{id}/duplicate`: adding jobs as npm `bull` and `bullmq` do, checked first.
 
+use std::fmt::Write as _;
+
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use super::super::about::{About, Kind, Shape, param};
-use super::super::ask::unfit;
+use super::super::ask::{read_object, unfit};
 use super::super::{Ask, answer, segment};
 use crate::admin::problem::Problem;
 use crate::store::enqueue::Enqueued;
@@ -82,7 +85,8 @@ pub(in crate::admin) struct Duplicate {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     pub opts: Option<Map<String, Value>>,
-    /// Why, for the audit log; at most 1,024 bytes.
+    /// Why, for the audit log; at most 1,024 characters.
+    #[schema(max_length = 1024)]
     #[serde(default)]
     pub reason: Option<String>,
 }
@@ -139,11 +143,12 @@ pub(in crate::admin::routes) async fn add(call: Ask) -> Result<Response, Problem
     let text = call.body_text().await?;
     let is_array = text.trim_start().starts_with('[');
     let bodies: Vec<NewJobBody> = if is_array {
-        serde_json::from_str(&text).map_err(|error| unfit(&error))?
+        let texts: Vec<&RawValue> = serde_json::from_str(&text).map_err(|error| unfit(&error))?;
+        texts.into_iter().map(|text| read_object(text.get())).collect::<Result<_, _>>()?
     } else if text.is_empty() {
         return Err(Problem::validation("a JSON body is needed"));
     } else {
-        vec![serde_json::from_str(&text).map_err(|error| unfit(&error))?]
+        vec![read_object(&text)?]
     };
     if bodies.is_empty() || bodies.len() > JOBS_MAX {
         return Err(Problem::validation(format!("expected 1 to {JOBS_MAX} jobs")));
@@ -151,7 +156,7 @@ pub(in crate::admin::routes) async fn add(call: Ask) -> Result<Response, Problem
     if key.is_some() && is_array {
         return Err(Problem::validation("Idempotency-Key is for one job: give those of an array opts.jobId"));
     }
-    let store = open(&call).await?.by(call.actor(None)?);
+    let store = find(&call).await?.by(call.actor(None)?);
     let mut jobs = Vec::with_capacity(bodies.len());
     for (index, body) in bodies.into_iter().enumerate() {
         let mut opts = body.opts.unwrap_or_default();
@@ -168,6 +173,7 @@ pub(in crate::admin::routes) async fn add(call: Ask) -> Result<Response, Problem
         })?;
         jobs.push(checked);
     }
+    open(&call, &store).await?;
     let added = send(&store, jobs).await?;
     if call.query.text("onDuplicate") == Some("conflict")
         && let Some(first) = added.iter().find(|job| job.duplicate)
@@ -224,27 +230,40 @@ pub(in crate::admin::routes) async fn add_one(
     added.first().map(|job| answer_added(call, StatusCode::CREATED, job)).ok_or_else(Problem::internal)
 }
 
-/// The queue to add to; one that has no keys yet becomes what the query says.
-async fn open(call: &Ask) -> Result<Store, Problem> {
+/// The queue to add to, looked at only; one that has no keys yet becomes what the query says.
+async fn find(call: &Ask) -> Result<Store, Problem> {
     check_name("queue name", &call.queue).map_err(Problem::validation)?;
     let named = call.query.text("dialect").and_then(|word| Dialect::parse(word).ok());
     let board = call.board()?;
     let store = board.store(&call.queue, None);
-    let store = match store.look().await? {
-        Opened::Undecided => board.store(&call.queue, Some(named.unwrap_or(Dialect::Bull))),
-        _ => store,
+    let dialect = match store.look().await? {
+        Opened::Ready(dialect, layout) if layout.exists => Some(dialect),
+        Opened::Ready(..) | Opened::Undecided => None,
+        refused => return Err(no_adding(call, refused.refusal().map(|why| why.to_string()))),
     };
-    if let Opened::Ready(dialect, _) = store.open().await?
-        && named.is_none_or(|named| named == dialect)
-    {
-        if dialect == Dialect::BullMq && call.queue.contains(':') {
-            return Err(Problem::validation("a BullMQ queue's name has no colon"));
-        }
-        return Ok(store);
+    if dialect.is_some() && named.is_some() && dialect != named {
+        return Err(no_adding(call, None));
     }
-    let refusal = store.open().await?.refusal().map(|why| why.to_string());
-    let detail = refusal.unwrap_or_else(|| format!("this queue is {}", store.dialect().family()));
-    Err(Problem::conflict(detail).with("queue", call.queue.as_str()))
+    let store = if dialect.is_some() || store.is_settled() {
+        store
+    } else {
+        board.store(&call.queue, Some(named.unwrap_or(Dialect::Bull)))
+    };
+    if store.dialect() == Dialect::BullMq && call.queue.contains(':') {
+        return Err(Problem::validation("a BullMQ queue's name has no colon"));
+    }
+    Ok(store)
+}
+
+/// Makes it a queue that Bullock knows: the first thing that is written.
+async fn open(call: &Ask, store: &Store) -> Result<(), Problem> {
+    let opened = store.open().await?;
+    opened.refusal().map_or(Ok(()), |why| Err(no_adding(call, Some(why.to_string()))))
+}
+
+fn no_adding(call: &Ask, why: Option<String>) -> Problem {
+    let why = why.unwrap_or_else(|| "the queue is of the other dialect".to_owned());
+    Problem::conflict(why).with("queue", call.queue.as_str())
 }
 
 fn check(store: &Store, name: String, data: Value, opts: Map<String, Value>) -> Result<Checked, String> {
@@ -292,7 +311,6 @@ fn idempotency_key(call: &Ask) -> Result<Option<String>, Problem> {
     if key.is_empty() || key.len() > KEY_BYTES_MAX {
         return Err(Problem::validation(format!("Idempotency-Key: expected 1 to {KEY_BYTES_MAX} bytes")));
     }
-    use std::fmt::Write as _;
     let digest = Sha256::digest(key);
     let hex = digest.iter().take(16).fold(String::new(), |mut hex, byte| {
         // Writing to a String cannot fail.

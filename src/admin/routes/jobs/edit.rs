@@ -38,7 +38,8 @@ pub(in crate::admin) struct Edit {
     /// 1 is first, larger numbers come later, 0 is none; `BullMQ`, jobs that wait.
     #[schema(maximum = 2_097_151)]
     pub priority: Option<u64>,
-    /// Why, for the audit log; at most 1,024 bytes.
+    /// Why, for the audit log; at most 1,024 characters.
+    #[schema(max_length = 1024)]
     pub reason: Option<String>,
 }
 

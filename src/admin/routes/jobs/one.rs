@@ -155,7 +155,7 @@ pub(super) async fn answer_now(call: &Ask, store: &Store, status: StatusCode) ->
     Ok(answer_page(status, &page(call, store, &detail)))
 }
 
-/// A job's page with its ETag.
+/// A job's page with its etag.
 pub(super) fn answer_page(status: StatusCode, page: &JobPage) -> Response {
     let mut response = answer(status, page);
     if let Ok(etag) = HeaderValue::from_str(&page.etag) {
@@ -172,7 +172,7 @@ pub(in crate::admin::routes) async fn logs(call: Ask) -> Result<Response, Proble
         Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => text
             .parse()
             .ok()
-            .filter(|from| *from <= u64::from(u32::MAX))
+            .filter(|from| u32::try_from(*from).is_ok())
             .ok_or_else(|| wrong("cursor", "cursor: expected the number of a line"))?,
         Some(text) => decode_cursor::<u32>(text)?.into(),
     };

@@ -330,6 +330,7 @@ fn allowed(judged: &Judged<'_>, view: &JobView) -> Vec<String> {
         ("remove", (may(Event::Remove) || judged.state.is_none()) && !held),
     ]
     .into_iter()
-    .filter_map(|(word, is_allowed)| is_allowed.then(|| word.to_owned()))
+    .filter(|(_, is_allowed)| *is_allowed)
+    .map(|(word, _)| word.to_owned())
     .collect()
 }

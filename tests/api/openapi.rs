@@ -1,0 +1,247 @@
+//! The OpenAPI document against the running server: every operation answers what the document says, both ways.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::site::{Answer, Site, fail_next};
+
+/// One request and the status that it must have.
+struct Case {
+    operation: &'static str,
+    token: &'static str,
+    path: String,
+    headers: Vec<(&'static str, String)>,
+    body: Option<Value>,
+    status: u16,
+}
+
+fn case(operation: &'static str, path: impl Into<String>, body: Option<Value>, status: u16) -> Case {
+    Case { operation, token: "admin", path: path.into(), headers: Vec::new(), body, status }
+}
+
+/// Requests that are served, in an order in which they can be; then some that are not.
+fn cases() -> Vec<Case> {
+    let job = "/queues/shop/jobs/{id}";
+    let scheduler = "/queues/pdf/schedulers/nightly";
+    let reason = || Some(json!({"reason": "because"}));
+    vec![
+        case("GET /openapi.json", "/openapi.json", None, 200),
+        case("GET /openapi.json", "/openapi.json?x=1", None, 400),
+        case("GET /queues", "/queues", None, 200),
+        case("GET /queues", "/queues?page=1", None, 400),
+        case("GET /queues/{queue}", "/queues/shop", None, 200),
+        case("GET /queues/{queue}", "/queues/nowhere", None, 404),
+        case("POST /queues/{queue}/pause", "/queues/shop/pause", reason(), 200),
+        case("POST /queues/{queue}/pause", "/queues/nowhere/pause", None, 404),
+        case("POST /queues/{queue}/resume", "/queues/shop/resume", None, 200),
+        case("POST /queues/{queue}/resume", "/queues/shop/resume", Some(json!({"why": "x"})), 400),
+        case(
+            "POST /queues/{queue}/jobs",
+            "/queues/shop/jobs",
+            Some(json!({"name": "sync", "opts": {"jobId": "new"}})),
+            201,
+        ),
+        case(
+            "POST /queues/{queue}/jobs",
+            "/queues/shop/jobs",
+            Some(json!({"name": "sync", "opts": {"jobId": "new"}})),
+            200,
+        ),
+        case(
+            "POST /queues/{queue}/jobs",
+            "/queues/pdf/jobs",
+            Some(json!([{"name": "render"}, {"name": "render", "data": 5}])),
+            201,
+        ),
+        case("POST /queues/{queue}/jobs", "/queues/shop/jobs", Some(json!({"data": 1})), 400),
+        case(
+            "GET /queues/{queue}/jobs",
+            "/queues/shop/jobs?state=failed,waiting&where=data.shop=acme&limit=1",
+            None,
+            200,
+        ),
+        case("GET /queues/{queue}/jobs", "/queues/pdf/jobs", None, 200),
+        case("GET /queues/{queue}/jobs", "/queues/shop/jobs?limit=0", None, 400),
+        case(
+            "GET /queues/{queue}/jobs/{id}",
+            format!("{job}?include=logs,attempts,children,audit"),
+            None,
+            200,
+        ),
+        case("GET /queues/{queue}/jobs/{id}", "/queues/shop/jobs/gone", None, 404),
+        case("GET /queues/{queue}/jobs/{id}/wait", format!("{job}/wait?timeout=100ms"), None, 200),
+        case("GET /queues/{queue}/jobs/{id}/wait", "/queues/shop/jobs/new/wait?timeout=100ms", None, 202),
+        case("GET /queues/{queue}/jobs/{id}/wait", format!("{job}/wait?timeout=31s"), None, 400),
+        case("GET /queues/{queue}/jobs/{id}/logs", format!("{job}/logs"), None, 200),
+        case("GET /queues/{queue}/jobs/{id}/logs", "/queues/shop/jobs/gone/logs", None, 404),
+        case(
+            "PATCH /queues/{queue}/jobs/{id}",
+            "/queues/shop/jobs/new",
+            Some(json!({"data": {"shop": "b"}})),
+            200,
+        ),
+        case("PATCH /queues/{queue}/jobs/{id}", "/queues/shop/jobs/new", Some(json!({"delay": 5})), 409),
+        case("PATCH /queues/{queue}/jobs/{id}", "/queues/pdf/jobs/first", Some(json!({"priority": 5})), 200),
+        Case {
+            headers: vec![("if-match", "\"0000\"".to_owned())],
+            ..case("PATCH /queues/{queue}/jobs/{id}", "/queues/shop/jobs/new", Some(json!({"data": 1})), 412)
+        },
+        case(
+            "POST /queues/{queue}/jobs/{id}/duplicate",
+            format!("{job}/duplicate"),
+            Some(json!({"data": {"n": 1}})),
+            201,
+        ),
+        case("POST /queues/{queue}/jobs/{id}/duplicate", "/queues/shop/jobs/gone/duplicate", None, 404),
+        case("POST /queues/{queue}/jobs/{id}/promote", "/queues/pdf/jobs/later/promote", None, 200),
+        case("POST /queues/{queue}/jobs/{id}/promote", "/queues/pdf/jobs/later/promote", None, 409),
+        case("POST /queues/{queue}/jobs/{id}/retry", format!("{job}/retry"), reason(), 200),
+        case("POST /queues/{queue}/jobs/{id}/retry", format!("{job}/retry"), None, 409),
+        case("DELETE /queues/{queue}/jobs/{id}", "/queues/shop/jobs/new?children=false", reason(), 200),
+        case("DELETE /queues/{queue}/jobs/{id}", "/queues/shop/jobs/new", None, 404),
+        case(
+            "POST /queues/{queue}/bulk",
+            "/queues/shop/bulk",
+            Some(json!({"action": "retry", "dryRun": true})),
+            202,
+        ),
+        case("POST /queues/{queue}/bulk", "/queues/shop/bulk", Some(json!({"action": "remove"})), 400),
+        case("GET /operations", "/operations", None, 200),
+        case("GET /operations", "/operations?x=1", None, 400),
+        case("GET /operations/{id}", "/operations/{operation}", None, 200),
+        case("GET /operations/{id}", "/operations/gone", None, 404),
+        case("POST /operations/{id}/stop", "/operations/{operation}/stop", None, 200),
+        case("POST /operations/{id}/stop", "/operations/gone/stop", None, 404),
+        case("GET /workers", "/workers", None, 200),
+        case("GET /workers", "/workers?x=1", None, 400),
+        case(
+            "PUT /queues/{queue}/schedulers/{id}",
+            scheduler,
+            Some(json!({"every": 60_000, "name": "render", "data": {"n": 1}})),
+            200,
+        ),
+        case("PUT /queues/{queue}/schedulers/{id}", scheduler, Some(json!({})), 400),
+        case(
+            "PUT /queues/{queue}/schedulers/{id}",
+            "/queues/shop/schedulers/x",
+            Some(json!({"every": 60_000})),
+            409,
+        ),
+        case("GET /schedulers", "/schedulers", None, 200),
+        case("GET /schedulers", "/schedulers?x=1", None, 400),
+        case("GET /queues/{queue}/schedulers", "/queues/pdf/schedulers", None, 200),
+        case("GET /queues/{queue}/schedulers", "/queues/nowhere/schedulers", None, 404),
+        case("GET /queues/{queue}/schedulers/{id}", scheduler, None, 200),
+        case("GET /queues/{queue}/schedulers/{id}", "/queues/pdf/schedulers/gone", None, 404),
+        case("POST /queues/{queue}/schedulers/{id}/run", format!("{scheduler}/run"), None, 201),
+        case("POST /queues/{queue}/schedulers/{id}/run", "/queues/pdf/schedulers/gone/run", None, 404),
+        case("DELETE /queues/{queue}/schedulers/{id}", scheduler, None, 200),
+        case("DELETE /queues/{queue}/schedulers/{id}", scheduler, None, 404),
+        case("GET /flows/{queue}/{id}", "/flows/pdf/parent?depth=3", None, 200),
+        case("GET /flows/{queue}/{id}", "/flows/pdf/gone", None, 404),
+        case("GET /stats", "/stats", None, 200),
+        case("GET /stats", "/stats?queue=nowhere", None, 404),
+        case("GET /failed", "/failed?groupBy=error", None, 200),
+        case("GET /failed", "/failed?groupBy=shop", None, 400),
+        case("GET /audit", "/audit?limit=5", None, 200),
+        case("GET /audit", "/audit?limit=900", None, 400),
+        case("POST /queues/{queue}/clean", "/queues/shop/clean", Some(json!({"state": "failed"})), 200),
+        case("POST /queues/{queue}/clean", "/queues/shop/clean", Some(json!({"state": "nonsense"})), 400),
+        case("POST /queues/{queue}/drain", "/queues/pdf/drain", Some(json!({"delayed": false})), 200),
+        case("POST /queues/{queue}/drain", "/queues/shop/drain", Some(json!({"delayed": false})), 409),
+        case(
+            "POST /queues/{queue}/obliterate",
+            "/queues/shop/obliterate",
+            Some(json!({"confirm": "Shop"})),
+            400,
+        ),
+        case(
+            "POST /queues/{queue}/obliterate",
+            "/queues/shop/obliterate",
+            Some(json!({"confirm": "shop"})),
+            200,
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn every_operation_of_the_document_answers_as_it_says_when_it_serves_and_when_it_refuses() {
+    let site = Site::start().with_jobs().await;
+    let failed = fail_next(site.shop.store(), "HTTP 429: slow down").await;
+    assert_eq!(failed, "first");
+    site.pdf.add("render", &json!({}), json!({"jobId": "later", "delay": 600_000})).await.unwrap();
+    let flow = bullock::store::flow::Flow::new("pdf", "bind", json!({}))
+        .opts(json!({"jobId": "parent"}))
+        .child(bullock::store::flow::Flow::new("pdf", "page", json!({"page": 1})));
+    site.pdf.add_flow(&flow).await.unwrap();
+    let document = site.get("/openapi.json").await;
+
+    let (mut reached, mut operation) = (BTreeMap::<String, (bool, bool)>::new(), String::new());
+    for case in cases() {
+        let path = case.path.replace("{id}", &failed).replace("{operation}", &operation);
+        let method = case.operation.split(' ').next().unwrap();
+        let headers: Vec<(&str, &str)> =
+            case.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let body = case.body.as_ref().map(Value::to_string);
+        let answer = site.send_with(case.token, method, &path, &headers, body.as_deref()).await;
+        assert_eq!(answer.status, case.status, "{method} {path}: {answer:?}");
+        assert_as_documented(&document, case.operation, &answer);
+        let seen = reached.entry(case.operation.to_owned()).or_default();
+        if answer.status < 300 {
+            seen.0 = true
+        } else {
+            seen.1 = true
+        }
+        if case.operation.ends_with("/bulk") && answer.status == 202 {
+            operation = answer.json()["id"].as_str().unwrap().to_owned();
+        }
+    }
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            let operation = format!("{} {path}", method.to_uppercase());
+            assert_eq!(reached.get(&operation), Some(&(true, true)), "{operation} was not reached both ways");
+        }
+    }
+}
+
+/// The status is one of the operation's, and the body fits the schema of it.
+fn assert_as_documented(document: &Value, operation: &str, answer: &Answer) {
+    let (method, path) = operation.split_once(' ').unwrap();
+    let described = &document["paths"][path][method.to_lowercase()];
+    let response = &described["responses"][answer.status.to_string()];
+    assert!(response.is_object(), "{operation} does not say that it answers {}", answer.status);
+    let kind = answer.header("content-type").unwrap();
+    let mut schema = response["content"][kind]["schema"].clone();
+    assert!(schema.is_object(), "{operation} does not say that {} is {kind}", answer.status);
+    schema["components"] = document["components"].clone();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let body = answer.json();
+    let errors: Vec<String> =
+        validator.iter_errors(&body).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "{operation} {}: {errors:#?}\n{body:#}", answer.status);
+}
+
+#[tokio::test]
+async fn the_document_is_whole() {
+    let site = Site::start();
+    let document = site.get("/openapi.json").await;
+    assert_eq!(document["openapi"], "3.1.0");
+    let text = document.to_string();
+    for (at, _) in text.match_indices("\"#/components/schemas/") {
+        let name = text[at + 22..].split('"').next().unwrap();
+        assert!(document["components"]["schemas"][name].is_object(), "{name} is referred to and missing");
+    }
+    let mut ids = std::collections::HashSet::new();
+    for methods in document["paths"].as_object().unwrap().values() {
+        for operation in methods.as_object().unwrap().values() {
+            assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()), "{operation}");
+            assert!(!operation["summary"].as_str().unwrap().is_empty());
+        }
+    }
+    // Whatever is listed as having no body must have a description all the same.
+    let described = bullock::admin::routes::ROUTES.iter().filter(|route| route.about.is_some()).count();
+    let listed: usize =
+        document["paths"].as_object().unwrap().values().map(|m| m.as_object().unwrap().len()).sum();
+    assert_eq!(listed, described);
+}
