@@ -1,4 +1,4 @@
-//! Makes the built dashboard (`web/dist`) a part of the binary: a table of its files, each with its type, its ETag and, if it
+//! Makes the built dashboard (`web/dist`) a part of the binary: a table of its files, each with its type, its tag and, if it
 //! is text, its gzip form. Without `web/dist` the table is empty and the build succeeds all the same.
 
 use std::error::Error;
@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 /// Vite's hashed names: what is behind one never changes.
 const HASHED: &str = "assets/";
-/// Hexadecimal digits of an ETag.
+/// Hexadecimal digits of a tag.
 const ETAG_DIGITS: usize = 32;
 
 fn main() -> Result<(), Box<dyn Error>> {

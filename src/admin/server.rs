@@ -194,9 +194,9 @@ impl Server {
         }
         let board = options.board.or(first).map(|board| Arc::new(Board::new(&board, queues.clone())));
         let redaction = Redaction::new(&options.redact);
-        let (listened, searched) = (board.clone(), board.clone());
+        let (heard_of, searched) = (board.clone(), board.clone());
         let live = Live::new(
-            Arc::new(move || listened.as_ref().map(|board| board.stores()).unwrap_or_default()),
+            Arc::new(move || heard_of.as_ref().map(|board| board.stores()).unwrap_or_default()),
             Box::new(move || {
                 let board = searched.clone();
                 Box::pin(async move {

@@ -109,3 +109,15 @@ fn a_token_needs_its_role_and_a_name_of_its_own() {
         assert!(lines.contains(part), "{part} is not in\n{lines}");
     }
 }
+
+#[test]
+fn a_base_path_is_plain_segments_between_slashes() {
+    for (written, read) in [("/", "/"), ("/jobs", "/jobs/"), ("/jobs/", "/jobs/"), ("/a/b-c", "/a/b-c/")] {
+        let config = accepted(&format!("[admin]\nbase_path = \"{written}\"\n{HANDLER}"));
+        assert_eq!(config.admin.unwrap().base_path, read, "{written}");
+    }
+    for bad in ["jobs", "/a b", "/../x", "/a//b", "/a?b", "/%2e", "http://h/x"] {
+        let lines = errors(&format!("[admin]\nbase_path = \"{bad}\"\n{HANDLER}"));
+        assert!(lines.contains("admin.base_path is no plain path"), "{bad}: {lines}");
+    }
+}

@@ -243,3 +243,36 @@ async fn a_stop_ends_the_streams() {
     drop(stage);
     events.end().await;
 }
+
+#[tokio::test]
+async fn a_quiet_stream_is_kept_alive_by_comments() {
+    let stage = Stage::start();
+    let mut events = stage.events("?type=job.*").await;
+    // Longer than any other answer may take.
+    for _ in 0..3 {
+        assert_eq!(events.comment().await, ": ping");
+    }
+    let mut queue = BullQueue::open(&stage.redis.url(), BULL).await;
+    let id = queue.add("a", json!({}), json!({})).await;
+    assert_eq!(events.next().await["jobId"], json!(id));
+    queue.close().await;
+}
+
+#[tokio::test]
+async fn redis_is_listened_to_only_while_somebody_looks_on_and_a_while_after() {
+    let stage = Stage::start();
+    let reading = async || stage.get("/api/v1/health").await.json()["streams"]["reading"] == true;
+    assert!(!reading().await, "nobody has looked on yet");
+    let mut events = stage.events("?type=job.*").await;
+    assert!(reading().await);
+    let last = events.last_id;
+    drop(events.into_socket());
+    let start = std::time::Instant::now();
+    while reading().await {
+        assert!(start.elapsed() < Duration::from_secs(90), "still listening");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    // Whoever comes back after that is told that there is a gap.
+    events = stage.events(&format!("?after={last}")).await;
+    assert_eq!(events.next().await["data"]["reason"], "unknown-seq");
+}

@@ -219,6 +219,13 @@ impl Stream {
         self.socket
     }
 
+    /// The next comment, such as `: ping`.
+    pub async fn comment(&mut self) -> String {
+        let block = self.until("\n\n").await.expect("another block");
+        assert!(block.starts_with(": "), "{block}");
+        block
+    }
+
     /// Is nothing heard for so long?
     pub async fn is_silent_for(&mut self, time: Duration) -> bool {
         tokio::time::timeout(time, self.next()).await.is_err()
@@ -236,7 +243,7 @@ impl Stream {
                 self.text = after;
                 return Some(before);
             }
-            let mut buffer = [0; 16 * 1024];
+            let mut buffer = vec![0; 16 * 1024];
             let read = tokio::time::timeout(2 * DEADLINE, self.socket.read(&mut buffer)).await;
             let read = read.expect("a sign of life").unwrap_or(0);
             if read == 0 {
@@ -255,7 +262,10 @@ fn store(redis: &Redis, queue: &str, dialect: Dialect) -> Store {
 /// A token whose text is its name.
 pub fn token(name: &str, role: Role, queues: &[&str]) -> TokenOptions {
     let digest = Sha256::digest(name.as_bytes());
-    let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = digest.iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").unwrap();
+        hex
+    });
     let queues = queues.iter().map(|queue| (*queue).to_owned()).collect();
     TokenOptions { name: name.to_owned(), role, sha256, queues }
 }

@@ -129,7 +129,7 @@ impl News {
                 .collect();
         }
         let (kind, data) = describe(what, redaction);
-        vec![Self { at_ms, job, name, ..Self::of_queue(kind, &queue, data) }]
+        vec![Self { job, name, at_ms, ..Self::of_queue(kind, &queue, data) }]
     }
 
     /// With its number.
@@ -286,7 +286,7 @@ mod tests {
                 from: String::new(),
                 why: String::new(),
             };
-            read(What::Act(act)).into_iter().map(|(kind, _)| kind).collect::<Vec<_>>()
+            read(What::Act(Box::new(act))).into_iter().map(|(kind, _)| kind).collect::<Vec<_>>()
         };
         assert_eq!(kinds("cancel", Dialect::BullMq), ["job.cancelled", "audit"]);
         assert_eq!(kinds("force-done", Dialect::Bull), ["job.forced", "audit"]);

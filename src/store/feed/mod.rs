@@ -77,7 +77,7 @@ pub enum What {
         count: u64,
     },
     /// A person acted on it, by way of Bullock.
-    Act(Act),
+    Act(Box<Act>),
 }
 
 /// An entry of our audit log.

@@ -51,7 +51,13 @@ pub(super) fn acted(queue: &Arc<str>, dialect: Dialect, entry: &StreamId) -> Opt
         why: field("why"),
     };
     let job = Some(field("job")).filter(|job| !job.is_empty());
-    Some(Told { queue: Arc::clone(queue), at_ms: at_ms(entry), job, name: None, what: What::Act(act) })
+    Some(Told {
+        queue: Arc::clone(queue),
+        at_ms: at_ms(entry),
+        job,
+        name: None,
+        what: What::Act(Box::new(act)),
+    })
 }
 
 fn at_ms(entry: &StreamId) -> Option<u64> {

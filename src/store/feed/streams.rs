@@ -103,9 +103,13 @@ async fn find_places(
         }
         wanted.insert(store.keys().extra_of("audit"), (Arc::clone(queue), Some(store.dialect())));
     }
-    places.retain(|key, _| wanted.contains_key(key));
-    let new: Vec<(String, (Arc<str>, Option<Dialect>))> =
-        wanted.into_iter().filter(|(key, _)| !places.contains_key(key)).collect();
+    places.retain(|key, place| {
+        let Some((_, audit)) = wanted.remove(key) else { return false };
+        // A queue without keys has turned out to be of the other dialect.
+        place.audit = audit;
+        true
+    });
+    let new: Vec<_> = wanted.into_iter().collect();
     if new.is_empty() {
         return Ok(());
     }
