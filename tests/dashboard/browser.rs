@@ -82,12 +82,6 @@ impl Browser {
         self.done("run", json!({"js": expression})).await
     }
 
-    /// The visible text of the first element that matches.
-    pub async fn text(&mut self, at: &str) -> String {
-        let text = self.done("text", json!({"at": at})).await;
-        text.as_str().unwrap_or_default().to_owned()
-    }
-
     /// How many elements match.
     pub async fn count(&mut self, at: &str) -> u64 {
         self.done("count", json!({"at": at})).await.as_u64().unwrap_or_default()
@@ -136,11 +130,6 @@ impl Browser {
     pub async fn fits(&mut self, when: &str) {
         let wide = self.done("wide", json!({})).await;
         assert!(wide["over"].as_i64().unwrap_or(1) <= 0, "{when}: wider than the window: {wide}");
-    }
-
-    /// Sets the window's size.
-    pub async fn size(&mut self, width: u32, height: u32) {
-        self.done("size", json!({"width": width, "height": height})).await;
     }
 
     /// Tells a tab (0 = the first) that it is hidden, or to be seen again.

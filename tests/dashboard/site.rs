@@ -17,7 +17,7 @@ pub const MQ: &str = "shopify-products";
 /// All three, gone when dropped.
 pub struct Site {
     pub browser: Browser,
-    pub bullock: Bullock,
+    _bullock: Bullock,
     pub redis: Redis,
 }
 
@@ -32,7 +32,7 @@ impl Site {
         let redis = Redis::start();
         let bullock = Bullock::run(&config(&redis.url(), more)).await;
         let browser = Browser::start(&bullock.admin_url()).await;
-        Site { browser, bullock, redis }
+        Site { browser, _bullock: bullock, redis }
     }
 
     /// npm bull on [`BULL`].
