@@ -29,8 +29,18 @@ impl Node {
             directory.join("node_modules/bull/package.json").is_file(),
             "the npm packages of the tests are not installed. Run: script/setup"
         );
+        Node::start_in(&directory, program, arguments)
+    }
+
+    /// Starts `node <program>` with `arguments` in a directory of its own packages.
+    pub fn start_in(directory: &Path, program: &str, arguments: &[&str]) -> Node {
+        assert!(
+            directory.join("node_modules/.installed-from").is_file(),
+            "the npm packages of {} are not installed. Run: script/setup",
+            directory.display()
+        );
         let mut command = Command::new("node");
-        command.arg(program).args(arguments).current_dir(&directory);
+        command.arg(program).args(arguments).current_dir(directory);
         Node::spawn(program, command)
     }
 
