@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::check::{not_yet, shown_value};
+use super::check::shown_value;
 use super::options::{self, Default, Opt};
 use super::problem::{Place, Problem};
 use super::raw::{Node, Table, Value};
@@ -111,12 +111,6 @@ impl<'a> Section<'a> {
         let value = self.node(key).map_or_else(String::new, |node| shown_value(node, kind));
         Problem::new(format!("{} {what}", self.path_of(key)), &self.place_of(key), expected, hint)
             .with_value(&value)
-    }
-
-    /// A value that a later version will bring.
-    pub(super) fn not_yet(&self, key: &str, what: &str) -> Problem {
-        let problem = self.problem(key, "", "", "");
-        not_yet(&self.path_of(key), &problem.place, what).with_value(&problem.value)
     }
 
     fn default(&self, key: &str) -> Default {

@@ -125,7 +125,14 @@ impl Store {
     /// [`Store::open`] and [`Store::look`] ask.
     pub fn of(connection: Connection, keys: Keys, dialect: Option<Dialect>) -> Self {
         let connection = connection.to_queue(&keys);
-        Self { keys, connection, scripts: opened::Choice::of(dialect), actor: None, dead_letter: None, confirming: None }
+        Self {
+            keys,
+            connection,
+            scripts: opened::Choice::of(dialect),
+            actor: None,
+            dead_letter: None,
+            confirming: None,
+        }
     }
 
     /// Final failures also go to this queue, as copies. It is of the same dialect.
