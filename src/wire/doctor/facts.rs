@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// How many values the script answers for each id.
-pub const VALUES: usize = 33;
+const VALUES: usize = 33;
 /// Where the fields of the hash begin among them.
 const FIELDS_AT: usize = 13;
 
@@ -180,12 +180,21 @@ pub struct JobFacts {
 }
 
 impl JobFacts {
-    /// Reads [`VALUES`] values; `None` = there are not so many.
-    pub fn read(values: &[Option<Vec<u8>>]) -> Option<Self> {
-        if values.len() != VALUES {
-            return None;
+    /// Reads what the script answered; `None` = it is not of that form.
+    pub fn read_all(answer: &[u8]) -> Option<Vec<Self>> {
+        let mut values = Vec::new();
+        let mut rest = answer;
+        while let Some((value, after)) = next_value(rest) {
+            values.push(value);
+            rest = after;
         }
-        let text = |at: usize| values[at].as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        (rest.is_empty() && values.len().is_multiple_of(VALUES))
+            .then(|| values.chunks_exact(VALUES).map(Self::read).collect())
+    }
+
+    /// Reads [`VALUES`] values.
+    fn read(values: &[Option<&[u8]>]) -> Self {
+        let text = |at: usize| values[at].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         let plain = |at: usize| text(at).unwrap_or_default();
         let number = |at: usize| plain(at).parse::<i64>().unwrap_or(0);
         let field = |nth: usize| text(FIELDS_AT + nth);
@@ -196,7 +205,7 @@ impl JobFacts {
             found if found == right => Kind::Right,
             found => Kind::Other(found.to_owned()),
         };
-        Some(Self {
+        Self {
             kind: kind(0, "hash"),
             lock: Lock { kind: kind(1, "string"), left_ms: number(2), token: plain(3) },
             places: Places::read(&plain(4)),
@@ -228,7 +237,7 @@ impl JobFacts {
             returnvalue: length(2),
             attempts: number(FIELDS_AT + 18),
             parent_gone: number(FIELDS_AT + 19) == 1,
-        })
+        }
     }
 
     /// Somebody holds it.
@@ -257,4 +266,15 @@ impl JobFacts {
         ];
         self.opts.is_some() || self.returnvalue.is_some() || texts.iter().any(|text| text.is_some())
     }
+}
+
+/// The first of values that are written as `<length>:<bytes>`, or `-` = absent, and what follows it.
+fn next_value(answer: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
+    if let Some(rest) = answer.strip_prefix(b"-") {
+        return Some((None, rest));
+    }
+    let colon = answer.iter().position(|byte| *byte == b':')?;
+    let length: usize = std::str::from_utf8(&answer[..colon]).ok()?.parse().ok()?;
+    let (value, rest) = answer[colon + 1..].split_at_checked(length)?;
+    Some((Some(value), rest))
 }
