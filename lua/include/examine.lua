@@ -6,11 +6,7 @@ local FIELDS = { 'name', 'timestamp', 'delay', 'priority', 'processedOn', 'finis
   'atm', 'ats', 'stc', 'retriedOn', 'failedReason', 'parentKey', 'pb' }
 local FAILED_AT, PARENT_AT = 13, 14
 local lists, reply = ({ [0] = {}, LISTS, { 'active' } })[tonumber(ARGV[1])], {}
--- A value as its length, a colon and itself; absent = '-'.
-local function add(value)
-  if type(value) == 'number' then value = string.format('%.0f', value) end
-  reply[#reply + 1] = value and #value .. ':' .. value or '-'
-end
+local function add(value) reply[#reply + 1] = value or false end
 local function text(value) return type(value) == 'string' and string.sub(value, 1, SHOWN_MAX) or false end
 local function number(value) return type(value) == 'number' and value or 0 end
 local function add_lock(key)
@@ -21,8 +17,10 @@ local function add_lock(key)
 end
 local function add_places(id)
   local names, times = places_of(id, lists)
+  local waits = times['waiting-children']
   for i, name in ipairs(names) do names[i] = name .. '=' .. times[name] end
   add(table.concat(names, ','))
+  return waits
 end
 -- How many attempts the job has; asked only where one has failed.
 local function attempts_of(key)
@@ -51,7 +49,7 @@ for i = 2, #ARGV do
   local kind = is_own_key(id) and 'own' or redis.call('TYPE', key).ok
   add(kind)
   add_lock(key .. ':lock')
-  add_places(id)
+  local waits = add_places(id)
   add(text(redis.pcall('ZSCORE', P .. 'delayed', id)))
   add(text(redis.pcall('ZSCORE', P .. RANKED, id)))
   add(number(redis.pcall('SISMEMBER', P .. 'stalled', id)))
@@ -61,7 +59,7 @@ for i = 2, #ARGV do
   add(recorded)
   add(text(said[1]))
   add(text(said[2]))
-  add(number(redis.pcall('SCARD', key .. ':dependencies')))
+  add(waits and number(redis.pcall('SCARD', key .. ':dependencies')) or 0)
   add_hash(key, kind)
 end
-return table.concat(reply)
+return cmsgpack.pack(reply)

@@ -10,8 +10,8 @@ use crate::store::{BATCH_MAX, Store, StoreError, array, bytes, integer};
 use crate::wire::Dialect;
 use crate::wire::doctor::{Class, Fault, JobFacts, Kind, PLACES, Place, Places, judge};
 
-/// Ids in one call of the script: about 1 ms of Redis.
-pub(in crate::store) const AT_ONCE: usize = 50;
+/// Ids in one call of the script: less than half a ms of Redis.
+pub(in crate::store) const AT_ONCE: usize = 25;
 /// Elements of lists that one call of the script may walk over, about 3 ms of Redis; a longer list is walked once.
 const WALKED_MAX: usize = 200_000;
 /// Elements that one look may walk over in all, about 3 s of Redis.

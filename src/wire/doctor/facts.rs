@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::answer::{self, Part};
+
 /// How many values the script answers for each id.
 const VALUES: usize = 33;
 /// Where the fields of the hash begin among them.
@@ -149,7 +151,7 @@ pub struct JobFacts {
     pub record_of: Option<String>,
     /// When a callback was last heard, ms.
     pub beat: Option<i64>,
-    /// Children that are pending.
+    /// Children that are pending, of a job in `waiting-children`.
     pub children: u64,
     pub name: Option<String>,
     pub timestamp: Option<String>,
@@ -182,21 +184,16 @@ pub struct JobFacts {
 impl JobFacts {
     /// Reads what the script answered; `None` = it is not of that form.
     pub fn read_all(answer: &[u8]) -> Option<Vec<Self>> {
-        let mut values = Vec::new();
-        let mut rest = answer;
-        while let Some((value, after)) = next_value(rest) {
-            values.push(value);
-            rest = after;
-        }
-        (rest.is_empty() && values.len().is_multiple_of(VALUES))
-            .then(|| values.chunks_exact(VALUES).map(Self::read).collect())
+        let values = answer::values(answer)?;
+        let is_whole = values.len().is_multiple_of(VALUES);
+        is_whole.then(|| values.chunks_exact(VALUES).map(Self::read).collect())
     }
 
     /// Reads [`VALUES`] values.
-    fn read(values: &[Option<&[u8]>]) -> Self {
-        let text = |at: usize| values[at].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    fn read(values: &[Part<'_>]) -> Self {
+        let text = |at: usize| values[at].text();
         let plain = |at: usize| text(at).unwrap_or_default();
-        let number = |at: usize| plain(at).parse::<i64>().unwrap_or(0);
+        let number = |at: usize| values[at].number();
         let field = |nth: usize| text(FIELDS_AT + nth);
         let length = |nth: usize| usize::try_from(number(FIELDS_AT + 15 + nth)).ok();
         let kind = |at: usize, right: &str| match plain(at).as_str() {
@@ -266,15 +263,4 @@ impl JobFacts {
         ];
         self.opts.is_some() || self.returnvalue.is_some() || texts.iter().any(|text| text.is_some())
     }
-}
-
-/// The first of values that are written as `<length>:<bytes>`, or `-` = absent, and what follows it.
-fn next_value(answer: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
-    if let Some(rest) = answer.strip_prefix(b"-") {
-        return Some((None, rest));
-    }
-    let colon = answer.iter().position(|byte| *byte == b':')?;
-    let length: usize = std::str::from_utf8(&answer[..colon]).ok()?.parse().ok()?;
-    let (value, rest) = answer[colon + 1..].split_at_checked(length)?;
-    Some((Some(value), rest))
 }
