@@ -120,7 +120,7 @@ impl Store {
             let readable =
                 job.places.is_unfinished() && faults.iter().all(|fault| fault.class != Class::GhostId);
             faults.extend(unreadable.remove(*id).filter(|_| readable).map(|Unreadable(fault)| fault));
-            let finding = |fault| Finding { id: id.to_vec(), fault, facts: Some(Box::new(job.clone())) };
+            let finding = |fault| Finding { id: (*id).clone(), fault, facts: Some(Box::new(job.clone())) };
             findings.extend(faults.into_iter().map(finding));
         }
         Ok(findings)
