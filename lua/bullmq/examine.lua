@@ -1,10 +1,12 @@
 --- Reads the facts of jobs, all at one instant, for doctor and zombies.
 -- KEYS  P, X
--- ARGV  look into the lists too 0|1; then the ids
--- Reply for each id, in a row: type of its key ('own' = a key of the queue itself); of its lock the type, time to live ms
---       and token; its states ('wait=2,failed=1'); scores in `delayed` and in the set of priorities; is it in `stalled`,
---       in `X leases`; of its record the type, `of`, `beat`; children pending; fifteen fields of its hash; how long
---       data, opts and returnvalue are (-1 = absent); how many attempts it has, if one failed; 1 = its parent is gone
+-- ARGV  look into no list 0, into all 1, into `active` only 2; then the ids
+-- Reply one MessagePack array, false = absent: a client reads that much faster than as many replies. For each
+--       id, in a row: type of its key ('own' = a key of the queue itself); of its lock the type, time to live
+--       ms and token; its states ('wait=2,failed=1'); scores in `delayed` and in the set of priorities; is it
+--       in `stalled`, in `X leases`; of its record the type, `of`, `beat`; children pending, of one that waits
+--       for them; fifteen fields of its hash; how long data, opts and returnvalue are (-1 = absent); how many
+--       attempts it has, if one failed; 1 = its parent is gone
 -- Kept  nothing is written; a search in a list costs its length, so the caller bounds ids by the lists' length
 --- @include "bullmq/states"
 --- @include "examine"

@@ -1,6 +1,6 @@
 -- Where an id is: its states in the order of SETS and LISTS, and how often each names it. SETS and LISTS are the
--- dialect's. A key of a wrong type holds no id.
-local function places_of(id, without_lists)
+-- dialect's; `lists`: only in these. A key of a wrong type holds no id.
+local function places_of(id, lists)
   local names, times = {}, {}
   for _, set in ipairs(SETS) do
     if type(redis.pcall('ZSCORE', P .. set, id)) == 'string' then
@@ -8,7 +8,7 @@ local function places_of(id, without_lists)
       times[set] = 1
     end
   end
-  for _, list in ipairs(without_lists and {} or LISTS) do
+  for _, list in ipairs(lists or LISTS) do
     local at = redis.pcall('LPOS', P .. list, id, 'COUNT', 0)
     if not at.err and #at > 0 then
       names[#names + 1] = list

@@ -8,6 +8,7 @@ mod support;
 mod classes;
 mod dumps;
 mod live;
+mod long;
 mod vectors;
 
 use std::collections::BTreeMap;

@@ -7,7 +7,7 @@
 mod around;
 mod bodies;
 mod family;
-mod jobs;
+pub(super) mod jobs;
 pub mod queue;
 mod repair;
 mod scan;
@@ -22,7 +22,7 @@ use crate::wire::doctor::{Class, Fault, JobFacts};
 
 /// How long a fault that may pass must last.
 pub const SETTLE: Duration = Duration::from_secs(2);
-/// Most faults of one class that are read again, and so counted exactly, in one look.
+/// Most faults of one class that are read again, and so counted exactly, in one look; fewer where lists are very long.
 pub const CONFIRMED_MAX: usize = 10_000;
 
 /// One fault of a queue.
@@ -98,8 +98,8 @@ impl Store {
         let around = self.around(found).await?;
         if !passing.is_empty() || around.iter().any(|finding| finding.fault.class.may_pass()) {
             tokio::time::sleep(settle).await;
-            let ids = passing.iter().map(|finding| finding.id.clone()).collect();
-            let (again, _) = self.confirm(ids).await?;
+            let suspects = passing.iter().map(|finding| (finding.id.clone(), finding.fault.class)).collect();
+            let (again, _) = self.confirm(suspects).await?;
             let again_around = self.around(found).await?;
             passing.extend(around);
             let seen: Vec<Finding> = again.into_iter().chain(again_around).collect();

@@ -3,6 +3,7 @@
 use redis::Value;
 
 use super::{Limits, Sort, Zombie};
+use crate::store::doctor::jobs::{AT_ONCE, Lists};
 use crate::store::doctor::{Finding, Found, SETTLE};
 use crate::store::{BATCH_MAX, Store, StoreError, array, bytes};
 use crate::wire::doctor::{Class, JobFacts, Kind, Place, judge};
@@ -31,10 +32,10 @@ impl Store {
         let ids: Vec<Vec<u8>> = ids.iter().map(|id| id.as_bytes().to_vec()).collect();
         let (mut zombies, mut rest) = (Vec::new(), &ids[..]);
         while !rest.is_empty() {
-            let (now, later) = rest.split_at(self.walkable().await?.min(rest.len()));
+            let (now, later) = rest.split_at(self.walkable(Lists::All).await?.0.min(rest.len()));
             rest = later;
             let refs: Vec<&Vec<u8>> = now.iter().collect();
-            for (id, job) in now.iter().zip(self.examine(&refs, true).await?) {
+            for (id, job) in now.iter().zip(self.examine(&refs, Lists::All).await?) {
                 let faults = judge(self.dialect(), &job, now_ms);
                 let finding = |fault| Finding { id: id.clone(), fault, facts: Some(Box::new(job.clone())) };
                 let known = faults.into_iter().find_map(|fault| of_finding(finding(fault)));
@@ -58,10 +59,10 @@ impl Store {
             let read = ids.len();
             let mut rest = &ids[..];
             while !rest.is_empty() {
-                let (now, later) = rest.split_at(self.walkable().await?.min(rest.len()));
+                let (now, later) = rest.split_at(self.walkable(Lists::Active).await?.0.min(rest.len()));
                 rest = later;
                 let refs: Vec<&Vec<u8>> = now.iter().collect();
-                for (id, job) in now.iter().zip(self.examine(&refs, true).await?) {
+                for (id, job) in now.iter().zip(self.examine(&refs, Lists::Active).await?) {
                     each(id.clone(), job);
                 }
             }
@@ -79,9 +80,9 @@ impl Store {
         cmd.arg("LIMIT").arg(0).arg(BATCH_MAX);
         let Some(ids) = page(self.connection.send(&cmd).await)? else { return Ok(Vec::new()) };
         let mut zombies = Vec::new();
-        for chunk in ids.chunks(100) {
+        for chunk in ids.chunks(AT_ONCE) {
             let refs: Vec<&Vec<u8>> = chunk.iter().collect();
-            for (id, job) in chunk.iter().zip(self.examine(&refs, false).await?) {
+            for (id, job) in chunk.iter().zip(self.examine(&refs, Lists::None).await?) {
                 zombies.extend(overdue(id, &job, before_ms));
             }
         }

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use super::answer::{self, Part};
+
 /// How many values the script answers for each id.
-pub const VALUES: usize = 33;
+const VALUES: usize = 33;
 /// Where the fields of the hash begin among them.
 const FIELDS_AT: usize = 13;
 
@@ -149,7 +151,7 @@ pub struct JobFacts {
     pub record_of: Option<String>,
     /// When a callback was last heard, ms.
     pub beat: Option<i64>,
-    /// Children that are pending.
+    /// Children that are pending, of a job in `waiting-children`.
     pub children: u64,
     pub name: Option<String>,
     pub timestamp: Option<String>,
@@ -180,14 +182,18 @@ pub struct JobFacts {
 }
 
 impl JobFacts {
-    /// Reads [`VALUES`] values; `None` = there are not so many.
-    pub fn read(values: &[Option<Vec<u8>>]) -> Option<Self> {
-        if values.len() != VALUES {
-            return None;
-        }
-        let text = |at: usize| values[at].as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    /// Reads what the script answered; `None` = it is not of that form.
+    pub fn read_all(answer: &[u8]) -> Option<Vec<Self>> {
+        let values = answer::values(answer)?;
+        let is_whole = values.len().is_multiple_of(VALUES);
+        is_whole.then(|| values.chunks_exact(VALUES).map(Self::read).collect())
+    }
+
+    /// Reads [`VALUES`] values.
+    fn read(values: &[Part<'_>]) -> Self {
+        let text = |at: usize| values[at].text();
         let plain = |at: usize| text(at).unwrap_or_default();
-        let number = |at: usize| plain(at).parse::<i64>().unwrap_or(0);
+        let number = |at: usize| values[at].number();
         let field = |nth: usize| text(FIELDS_AT + nth);
         let length = |nth: usize| usize::try_from(number(FIELDS_AT + 15 + nth)).ok();
         let kind = |at: usize, right: &str| match plain(at).as_str() {
@@ -196,7 +202,7 @@ impl JobFacts {
             found if found == right => Kind::Right,
             found => Kind::Other(found.to_owned()),
         };
-        Some(Self {
+        Self {
             kind: kind(0, "hash"),
             lock: Lock { kind: kind(1, "string"), left_ms: number(2), token: plain(3) },
             places: Places::read(&plain(4)),
@@ -228,7 +234,7 @@ impl JobFacts {
             returnvalue: length(2),
             attempts: number(FIELDS_AT + 18),
             parent_gone: number(FIELDS_AT + 19) == 1,
-        })
+        }
     }
 
     /// Somebody holds it.

@@ -3,6 +3,7 @@
 //! Owns: the classes of faults and the rules of judging. Must never know: Redis (`store::doctor` reads and mends), what
 //! a person sees (`cli::doctor`). Called by `store::doctor` and `store::zombies`.
 
+mod answer;
 pub mod class;
 pub mod facts;
 pub mod judge;
