@@ -1,5 +1,8 @@
 //! What a sync keeps in Redis: its plan, its items, which of them it has seen.
 
+pub mod operate;
+pub mod start;
+
 use redis::Value;
 
 use super::finish::Verdict;
@@ -39,9 +42,20 @@ pub struct DueItems {
     pub next_ms: Option<u64>,
 }
 
+/// What the record of a job says of a sync.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoredSync {
+    /// The plan of the last commit (JSON).
+    pub plan: Option<String>,
+    /// Who has paused it: JSON `{at, by, from, why}`; `None` = nobody.
+    pub hold: Option<String>,
+}
+
 impl Store {
     /// Commits a batch of a sync.
-    pub async fn commit(&self, commit: &SyncCommit<'_>) -> Result<Verdict, StoreError> {
+    ///
+    /// Says second whether a person has paused it.
+    pub async fn commit(&self, commit: &SyncCommit<'_>) -> Result<(Verdict, bool), StoreError> {
         let script = &self.scripts.commit;
         let mut call = script.call(&self.keys);
         call.arg(commit.id).arg(commit.token).arg(commit.number).arg(commit.plan);
@@ -50,22 +64,26 @@ impl Store {
         for (id, state, note, due_ms) in commit.items {
             call.arg(id).arg(state).arg(note).arg(due_ms);
         }
-        Ok(Verdict::of(integer(&script.run(&self.connection, &call).await?)?))
+        let code = integer(&script.run(&self.connection, &call).await?)?;
+        Ok((Verdict::of(code), code == 1))
     }
 
-    /// The plan that the last commit left. A record about an earlier job of this id says nothing of this one.
-    pub async fn plan(&self, id: &str) -> Result<Option<String>, StoreError> {
+    /// What the last commit left, and who has paused the sync. A record about an earlier job of this id says nothing of
+    /// this one.
+    pub async fn plan(&self, id: &str) -> Result<StoredSync, StoreError> {
         let mut pipe = redis::pipe();
-        pipe.cmd("HMGET").arg(self.keys.extra_of(&format!("job:{id}"))).arg("plan").arg("of");
+        pipe.cmd("HMGET").arg(self.keys.extra_of(&format!("job:{id}"))).arg(&["of", "plan", "hold"]);
         pipe.cmd("HGET").arg(self.keys.of(id)).arg("timestamp");
         let mut replies = self.connection.pipeline(&pipe, 2).await?.into_iter();
         let (Some(record), Some(added)) = (replies.next(), replies.next().and_then(bytes)) else {
-            return Ok(None);
+            return Ok(StoredSync::default());
         };
         let mut record = array(record)?.into_iter().map(bytes);
-        let (plan, of) = (record.next().flatten(), record.next().flatten());
-        let is_about_it = of.is_none_or(|of| of == added);
-        Ok(plan.filter(|_| is_about_it).map(|plan| String::from_utf8_lossy(&plan).into_owned()))
+        if record.next().flatten().is_some_and(|of| of != added) {
+            return Ok(StoredSync::default());
+        }
+        let mut text = || record.next().flatten().map(|text| String::from_utf8_lossy(&text).into_owned());
+        Ok(StoredSync { plan: text(), hold: text() })
     }
 
     /// Items whose time has come by Redis' clock, at most `most`.

@@ -9,6 +9,8 @@ mod support;
 mod audit;
 mod bad_sides;
 mod items;
+mod operate;
 mod over_http;
 mod restart;
 mod shop;
+mod start;
