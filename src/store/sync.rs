@@ -4,7 +4,9 @@ pub mod operate;
 pub mod start;
 
 use redis::Value;
+use redis::streams::{StreamId, StreamRangeReply};
 
+use super::actor::Actor;
 use super::finish::Verdict;
 use super::{Store, StoreError, array, bytes, convert, integer, text};
 
@@ -40,6 +42,30 @@ pub struct DueItems {
     pub items: Vec<(String, String)>,
     /// Until the next one's time comes, ms.
     pub next_ms: Option<u64>,
+}
+
+/// Most noted items that are read at once.
+pub const NOTES_MAX: usize = 20_000;
+/// Items that one step of reading asks for.
+const STEP: usize = 200;
+/// Entries of the audit log that are searched for those of one job.
+pub const AUDIT_SEARCHED: usize = 1000;
+
+/// One entry of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// When, ms since the epoch.
+    pub at_ms: i64,
+    /// Which act; `commit` = of the engine itself.
+    pub what: String,
+    /// The state before; empty = none.
+    pub was: String,
+    /// The state after.
+    pub is: String,
+    /// Who did it; nobody for the engine's own.
+    pub actor: Actor,
+    /// What changed in the plan and the items (JSON); empty = nothing.
+    pub changed: String,
 }
 
 /// What the record of a job says of a sync.
@@ -110,6 +136,43 @@ impl Store {
         let notes = self.item_notes(id, &due).await?;
         let items = due.into_iter().zip(notes).map(|(item, note)| (item, note.unwrap_or_default())).collect();
         Ok(DueItems { items, next_ms })
+    }
+
+    /// All noted items, in no order: id and note; at most [`NOTES_MAX`]. Read in small steps.
+    pub async fn noted_items(&self, id: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let (mut cursor, mut all) = ("0".to_owned(), Vec::new());
+        loop {
+            let mut command = redis::cmd("HSCAN");
+            command.arg(self.keys.extra_of(&format!("items:{id}"))).arg(&cursor).arg("COUNT").arg(STEP);
+            let (next, page): (String, Vec<(String, String)>) = self.connection.query(&command).await?;
+            all.extend(page);
+            if next == "0" || all.len() >= NOTES_MAX {
+                all.truncate(NOTES_MAX);
+                return Ok(all);
+            }
+            cursor = next;
+        }
+    }
+
+    /// The newest audit entries about a job, newest first, at most `most`, among the newest [`AUDIT_SEARCHED`] of the queue.
+    pub async fn audit_of(&self, id: &str, most: usize) -> Result<Vec<AuditEntry>, StoreError> {
+        let mut command = redis::cmd("XREVRANGE");
+        command.arg(self.keys.extra_of("audit")).arg("+").arg("-").arg("COUNT").arg(AUDIT_SEARCHED);
+        let reply: StreamRangeReply = self.connection.query(&command).await?;
+        let of_job =
+            reply.ids.into_iter().filter(|entry| entry.get::<String>("job").is_some_and(|job| job == id));
+        let read = |entry: StreamId| {
+            let field = |name: &str| entry.get::<String>(name).unwrap_or_default();
+            AuditEntry {
+                at_ms: entry.id.split('-').next().and_then(|ms| ms.parse().ok()).unwrap_or(0),
+                what: field("what"),
+                was: field("was"),
+                is: field("is"),
+                actor: Actor { by: field("by"), from: field("from"), why: field("why") },
+                changed: field("changed"),
+            }
+        };
+        Ok(of_job.take(most).map(read).collect())
     }
 
     /// The notes of these items.

@@ -8,6 +8,7 @@ mod support;
 
 mod audit;
 mod bad_sides;
+mod commands;
 mod items;
 mod operate;
 mod over_http;

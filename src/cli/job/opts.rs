@@ -16,7 +16,7 @@ pub(super) const PRIORITY_MAX: u64 = 2_097_151;
 /// Most attempts.
 pub(super) const ATTEMPTS_MAX: u64 = 1_000_000;
 /// Longest name of a job, bytes.
-pub(super) const NAME_BYTES_MAX: usize = 256;
+pub(in crate::cli) const NAME_BYTES_MAX: usize = 256;
 
 /// Members that both dialects know.
 const KNOWN: &[&str] = &[
@@ -47,7 +47,7 @@ const KNOWN_TO_BULLMQ: &[&str] = &[
 ];
 
 /// Checks all members. Answers remarks for the person who adds the job.
-pub(super) fn check(opts: &Map<String, Value>, dialect: Dialect) -> Result<Vec<String>, CliError> {
+pub(in crate::cli) fn check(opts: &Map<String, Value>, dialect: Dialect) -> Result<Vec<String>, CliError> {
     let mut remarks = Vec::new();
     let own = match dialect {
         Dialect::Bull => KNOWN_TO_BULL,
