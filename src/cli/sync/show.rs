@@ -185,7 +185,7 @@ fn act_line(entry: &AuditEntry) -> String {
     }
     if !entry.is.is_empty() {
         let was = if entry.was.is_empty() { "nothing" } else { &entry.was };
-        line += &format!("  {was} to {}", entry.is);
+        line = format!("{line}  {was} to {}", entry.is);
     }
     let why = if entry.actor.why.is_empty() { String::new() } else { format!(": {}", entry.actor.why) };
     format!("{line}  by {} ({}){why}", entry.actor.by, entry.actor.from)
