@@ -35,7 +35,7 @@ forget_limiter(id)
 local deid = redis.call('HGET', key, 'deid')
 redis.call('HDEL', key, 'failedReason', 'stacktrace')
 redis.call('HSET', key, 'returnvalue', result, 'finishedOn', string.format('%.0f', now))
-redis.pcall('HDEL', record, 'reason', 'buried_at')
+redis.pcall('HDEL', record, 'reason', 'buried_at', 'hold')
 release_debounce(deid)
 if count == '0' then
   delete_finished(id)

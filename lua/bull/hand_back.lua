@@ -1,7 +1,8 @@
 --- Gives jobs back unfinished and unspent: at shutdown, when a backend asks for time, when a handler was never started.
 -- KEYS  P, X
 -- ARGV  lane, request, reply kept ms, rest ms (0, or how long the whole queue rests); then for each run: id, token,
---       delay ms ('' = to the consumer end of waiting), low bits of a delayed score, most deferrals ('' = not counted)
+--       delay ms ('' = to the consumer end of waiting,
+--       `hold` = as long as a person has paused it), low bits of a delayed score, most deferrals ('' = not counted)
 -- Reply for each run: 0 done, or -1 no such job, -2 no lock, -3 not in active, -6 another run's lock, -8 deferred too
 --       often (nothing was written)
 -- Kept  no attempt is spent and no field of the job changes; a priority is inserted anew by Bull's rule
@@ -14,6 +15,7 @@
 --- @include "leave_active"
 --- @include "bull/waiting"
 --- @include "suspects"
+--- @include "hold"
 local FIRST, STRIDE = 5, 5
 local lane, request, keep_ms, rest = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local before = replay(lane, request)
@@ -42,9 +44,13 @@ for i = 1, #codes do
   if codes[i] == 0 then
     local at = FIRST + (i - 1) * STRIDE
     local id, delay = ARGV[at], ARGV[at + 2]
+    local held = delay == 'hold'
+    if held then delay = hold_of(id) and HOLD_MS or '' end
     if ARGV[at + 4] ~= '' then
       count_up(own_record(id), 'deferrals')
       redis.call('HDEL', suspects, id) -- its handler has answered
+    elseif held then
+      redis.call('HDEL', suspects, id)
     else
       stand_in_line(id)
     end

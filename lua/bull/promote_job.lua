@@ -6,14 +6,11 @@
 -- Kept  a job is in exactly one place
 --- @include "keys"
 --- @include "types"
---- @include "bull/waiting"
+--- @include "bull/bring_forward"
 local token, id = ARGV[1], ARGV[2]
 local wrong = expect_types({ P .. 'delayed', 'zset', P .. 'wait', 'list', P .. 'paused', 'list', P .. 'priority', 'zset',
   P .. id, 'hash' })
 if wrong then return wrong end
 if redis.call('ZREM', P .. 'delayed', id) == 0 then return -1 end
-local list, priority = target_list(), priority_of(id)
-if priority ~= 0 then insert_by_priority(list, id, priority) else redis.call('LPUSH', list, id) end
-redis.call('PUBLISH', P .. 'waiting@' .. token, id)
-if redis.call('EXISTS', P .. id) == 1 then redis.call('HSET', P .. id, 'delay', 0) end
+bring_forward(id, token)
 return 0

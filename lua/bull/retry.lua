@@ -7,8 +7,7 @@
 --- @include "keys"
 --- @include "now"
 --- @include "types"
---- @include "revive"
---- @include "bull/target"
+--- @include "bull/run_again"
 local token, id = ARGV[1], ARGV[2]
 local key = P .. id
 local record = X .. 'job:' .. id
@@ -18,10 +17,5 @@ if redis.call('EXISTS', key) == 0 then return 0 end
 if redis.call('EXISTS', key .. ':lock') == 1 then return -1 end
 if not redis.call('ZSCORE', P .. 'failed', id) then return -2 end
 if redis.call('HEXISTS', key, 'data') == 0 then return -3 end
-redis.call('HDEL', key, 'finishedOn', 'processedOn', 'failedReason')
-redis.call('HSET', key, 'retriedOn', now)
-redis.call('ZREM', P .. 'failed', id)
-revive(id)
-redis.call(ARGV[3] == '1' and 'RPUSH' or 'LPUSH', target_list(), id)
-redis.call('PUBLISH', P .. 'waiting@' .. token, id)
+run_again(id, 'failed', ARGV[3] == '1', token)
 return 1

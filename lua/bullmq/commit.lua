@@ -3,7 +3,7 @@
 -- ARGV  id, token, number of the commit, plan (JSON), progress (JSON, '' = not now), what changed (JSON), most items that
 --       are kept, last 0|1; how many ids were handled for the first time, then these; then for each item that is noted: id,
 --       done|retrying|failed|skipped, note (JSON), due in ms
--- Reply 0, or -1 no such job, -2 no lock, -6 another run's lock
+-- Reply 0, 1 a person has paused it: stop; or -1 no such job, -2 no lock, -6 another run's lock
 -- Kept  a stale run changes nothing; the cursor is never ahead of the results; sent twice it takes effect once
 --- @include "commit"
 --- @include "bullmq/event"

@@ -35,7 +35,7 @@ take_from_run(id, 'force-done')
 leave_all(id)
 local deid = redis.call('HGET', key, 'deid')
 redis.call('HDEL', key, 'failedReason', 'stacktrace', 'defa')
-redis.pcall('HDEL', record, 'reason', 'buried_at')
+redis.pcall('HDEL', record, 'reason', 'buried_at', 'hold')
 if deid then end_dedup(meta, deid, id, now) end
 if parent then
   -- It may have been counted as failed.

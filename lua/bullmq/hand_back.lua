@@ -1,7 +1,8 @@
 --- Gives jobs back unfinished and unspent: at shutdown, when a backend asks for time, when a handler was never started.
 -- KEYS  P, X
 -- ARGV  lane, request, reply kept ms, rest ms (0, or how long the whole queue rests); then for each run: id, token,
---       delay ms ('' = to the consumer end of waiting), most deferrals ('' = not counted)
+--       delay ms ('' = to the consumer end of waiting,
+--       `hold` = as long as a person has paused it), most deferrals ('' = not counted)
 -- Reply for each run: 0 done, or -1 no such job, -2 no lock, -3 not in active, -6 another run's lock, -8 deferred too
 --       often (nothing was written)
 -- Kept  no attempt is spent; a prioritized job comes back before all others of its priority; a queue that rests does so
@@ -13,6 +14,7 @@
 --- @include "once"
 --- @include "fence_batch"
 --- @include "suspects"
+--- @include "hold"
 --- @include "bullmq/target"
 --- @include "bullmq/marker"
 --- @include "bullmq/event"
@@ -36,11 +38,13 @@ local function too_often(id, most)
   local deferrals = redis.pcall('HGET', record, 'deferrals')
   return type(deferrals) == 'string' and number_of(deferrals) >= tonumber(most) and is_about(record, id)
 end
-local function let_go(i, id, is_counted)
+local function let_go(i, id, is_counted, held)
   call('DEL', locks[i])
   if is_counted then
     count_up(own_record(id), 'deferrals')
     call('HDEL', suspects, id) -- its handler has answered
+  elseif held then
+    call('HDEL', suspects, id)
   else
     stand_in_line(id)
   end
@@ -75,7 +79,9 @@ for i = 1, #codes do
   if codes[i] == 0 and too_often(id, most) then codes[i] = -8 end
   if codes[i] == 0 then
     held = held + 1
-    if let_go(i, id, most ~= '') then put_back(id, keys[i], ARGV[at + 2]) else codes[i] = -3 end
+    local delay, paused = ARGV[at + 2], ARGV[at + 2] == 'hold'
+    if paused then delay = hold_of(id) and HOLD_MS or '' end
+    if let_go(i, id, most ~= '', paused) then put_back(id, keys[i], delay) else codes[i] = -3 end
   end
 end
 if held == 0 then return codes end

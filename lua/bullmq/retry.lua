@@ -7,11 +7,8 @@
 -- Spec  docs/wire/bullmq.md 7.5
 --- @include "keys"
 --- @include "types"
---- @include "revive"
---- @include "number"
 --- @include "bullmq/remove"
---- @include "bullmq/reprocess"
---- @include "bullmq/waiting"
+--- @include "bullmq/run_again"
 local id, state = ARGV[2], ARGV[4] == 'completed' and 'completed' or 'failed'
 local key, record = P .. id, X .. 'job:' .. id
 if is_own_key(id) then return 0 end
@@ -22,15 +19,5 @@ if redis.call('EXISTS', key) == 0 then return 0 end
 if redis.call('EXISTS', key .. ':lock') == 1 then return -1 end
 if not redis.call('ZSCORE', P .. state, id) then return -2 end
 if redis.call('HEXISTS', key, 'data') == 0 then return -3 end
-redis.call('HDEL', key, 'finishedOn', 'processedOn', state == 'failed' and 'failedReason' or 'returnvalue')
-if ARGV[5] == '1' then redis.call('HDEL', key, 'atm', 'ats') end
-redis.call('ZREM', P .. state, id)
-revive(id)
-local meta = read_meta(P)
--- 5.x does not look at the priority here.
-local priority = not meta.five and number_of(redis.call('HGET', key, 'priority')) or 0
-put_waiting(meta, id, priority, ARGV[3] == '1')
-mark_ready(meta)
-restore_dependency(key)
-emit(meta, 'waiting', 'jobId', id, 'prev', state)
+run_again(id, state, ARGV[3] == '1', '', ARGV[5] == '1')
 return 1

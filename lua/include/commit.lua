@@ -37,7 +37,9 @@ local function commit(tell_progress, written)
   local wrong = expect_types(wanted)
   if wrong then return wrong end
   own_record(id)
-  if math.floor(number_of(redis.call('HGET', record, 'commits'))) >= number then return 0 end -- sent twice
+  local before = redis.call('HMGET', record, 'commits', 'hold')
+  local paused = before[2] and not last and 1 or 0
+  if math.floor(number_of(before[1])) >= number then return paused end -- sent twice
   if number == 1 then redis.call('DEL', items, due, seen) end -- left by an earlier job of this id
   redis.call('HSET', record, 'plan', plan, 'commits', ARGV[3])
   redis.call('HDEL', record, 'own_crashes') -- it has moved: deaths before that are not its doing
@@ -46,8 +48,11 @@ local function commit(tell_progress, written)
     redis.call('SADD', seen, unpack(ARGV, first, math.min(first + 999, 9 + handled)))
   end
   note_items(10 + handled)
-  if last then redis.call('DEL', seen, due) end
+  if last then
+    redis.call('DEL', seen, due)
+    redis.call('HDEL', record, 'hold')
+  end
   redis.call('XADD', X .. 'audit', 'MAXLEN', '~', AUDIT_ENTRIES_MAX, '*', 'what', 'commit', 'job', id, 'changed', changed)
   if progress ~= '' then tell_progress(id, progress) end
-  return 0
+  return paused
 end

@@ -22,6 +22,7 @@ pub mod queue;
 pub mod redis_url;
 pub mod run;
 pub mod session;
+pub mod sync;
 pub mod time;
 pub mod zombies;
 
@@ -74,6 +75,9 @@ enum Command {
     /// Add, list, watch, retry and remove jobs
     #[command(subcommand)]
     Job(job::Job),
+    /// Start, watch over and steer syncs
+    #[command(subcommand)]
+    Sync(sync::Sync),
     /// List, show, replay and purge jobs that failed for good
     #[command(subcommand)]
     Dead(dead::Dead),
@@ -120,6 +124,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
             queue::run(&Session::new(&shared)?, command).await.map(|()| ExitCode::SUCCESS)
         }),
         Command::Job(command) => on_runtime(async { job::run(&Session::new(&shared)?, command).await }),
+        Command::Sync(command) => on_runtime(async { sync::run(&Session::new(&shared)?, command).await }),
         Command::Dead(command) => on_runtime(async { dead::run(&Session::new(&shared)?, command).await }),
         Command::Zombies(command) => {
             on_runtime(async { zombies::run(&Session::new(&shared)?, command).await })

@@ -56,3 +56,21 @@ pub struct Due {
     /// Until the next one's time comes, ms; `None` = there is none besides.
     pub next_ms: Option<u64>,
 }
+
+/// What Redis said to a commit that it has taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Committed {
+    /// Go on.
+    GoOn,
+    /// A person has paused the sync: stop here ([`Outcome::Paused`](crate::job::outcome::Outcome::Paused)).
+    Paused,
+}
+
+/// What is stored of a sync when a run begins.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// The plan that the last commit left (JSON); `None` = there was none.
+    pub plan: Option<String>,
+    /// A person has paused it.
+    pub is_paused: bool,
+}

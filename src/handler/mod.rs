@@ -99,12 +99,15 @@ pub trait RunWriter: Send + Sync + 'static {
     // What only a sync asks for. One that keeps nothing between its runs, as in tests of handlers, needs none of it.
 
     /// Commits a batch of a sync.
-    fn commit<'a>(&'a self, _commit: &'a commit::Commit) -> BoxFuture<'a, Result<(), WriteError>> {
-        Box::pin(std::future::ready(Ok(())))
+    fn commit<'a>(
+        &'a self,
+        _commit: &'a commit::Commit,
+    ) -> BoxFuture<'a, Result<commit::Committed, WriteError>> {
+        Box::pin(std::future::ready(Ok(commit::Committed::GoOn)))
     }
-    /// The plan that the last commit of this job left (JSON), by whichever run.
-    fn plan(&self) -> BoxFuture<'_, Result<Option<String>, WriteError>> {
-        Box::pin(std::future::ready(Ok(None)))
+    /// The plan that the last commit of this job left, by whichever run, and whether the sync is paused.
+    fn plan(&self) -> BoxFuture<'_, Result<commit::Stored, WriteError>> {
+        Box::pin(std::future::ready(Ok(commit::Stored::default())))
     }
     /// Items that are to be pushed again and whose time has come, at most `most`.
     fn due(&self, _most: usize) -> BoxFuture<'_, Result<commit::Due, WriteError>> {

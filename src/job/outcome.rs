@@ -66,6 +66,8 @@ pub enum Outcome {
     /// Not before its children have ended: it waits among the parents, and no attempt is spent. `BullMQ` only. A job
     /// that has no pending child runs again at once, as often as a job may be put off.
     WaitForChildren,
+    /// A person has paused it: it waits until he resumes it, and no attempt is spent. Only a sync looks.
+    Paused,
     /// The job was ended by somebody else who held its token (a callback): nothing is left to write.
     EndedElsewhere,
 }

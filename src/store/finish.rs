@@ -116,6 +116,8 @@ pub struct HandedBack<'a> {
     pub token: &'a str,
     /// Into `delayed` for so many ms; `None` = to the consumer end of waiting.
     pub delay_ms: Option<u64>,
+    /// Into `delayed` for as long as a person has paused it; if he has not (any more), to the consumer end of waiting.
+    pub held: bool,
     /// Most deferrals of one job; `None` = this one is not counted.
     pub max_deferrals: Option<u32>,
 }
@@ -238,6 +240,7 @@ impl Store {
         for run in runs {
             call.arg(run.id).arg(run.token);
             match run.delay_ms {
+                _ if run.held => call.arg("hold"),
                 Some(ms) => call.arg(ms),
                 None => call.arg(""),
             };

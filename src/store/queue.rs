@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::actor::Actor;
 use super::adder::{Adder, add_all};
 use super::connection::RESPONSE_TIMEOUT;
 use super::enqueue::Enqueued;
+use super::sync::start::{Start, Started};
 use super::{Connection, Scripts, Store, StoreError};
 use crate::job::JobId;
 use crate::job::cron::Zone;
@@ -100,6 +102,22 @@ impl Queue {
             return self.add_repeatable(name, &data, &opts).await;
         }
         self.adder.add(&self.store, &self.token, self.encode(name, &data, opts)?).await?.accepted()
+    }
+
+    /// Starts a sync: adds a job as [`Queue::add`] does, unless the one that is meant is there
+    /// ([`Store::start_sync`]).
+    ///
+    /// # Errors
+    /// A name or options that cannot be; and those of every call.
+    pub async fn start_sync(
+        &self,
+        actor: &Actor,
+        start: &Start<'_>,
+        name: &str,
+        data: &Value,
+        opts: Value,
+    ) -> Result<Started, StoreError> {
+        self.store.start_sync(actor, start, &self.encode(name, data, opts)?).await
     }
 
     async fn add_repeatable(&self, name: &str, data: &Value, opts: &Value) -> Result<Enqueued, StoreError> {

@@ -91,6 +91,16 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("bull/mending", include_str!("../../lua/include/bull/mending.lua")),
     ("bullmq/states", include_str!("../../lua/include/bullmq/states.lua")),
     ("bullmq/mending", include_str!("../../lua/include/bullmq/mending.lua")),
+    ("bull/bring_forward", include_str!("../../lua/include/bull/bring_forward.lua")),
+    ("bull/run_again", include_str!("../../lua/include/bull/run_again.lua")),
+    ("bullmq/bring_forward", include_str!("../../lua/include/bullmq/bring_forward.lua")),
+    ("bullmq/run_again", include_str!("../../lua/include/bullmq/run_again.lua")),
+    ("hold", include_str!("../../lua/include/hold.lua")),
+    ("sync", include_str!("../../lua/include/sync.lua")),
+    ("sync_pause", include_str!("../../lua/include/sync_pause.lua")),
+    ("sync_resume", include_str!("../../lua/include/sync_resume.lua")),
+    ("sync_retry_items", include_str!("../../lua/include/sync_retry_items.lua")),
+    ("sync_start", include_str!("../../lua/include/sync_start.lua")),
     ("bullmq/mend_flows", include_str!("../../lua/include/bullmq/mend_flows.lua")),
 ];
 
@@ -279,6 +289,10 @@ scripts!(
         retry,
         retry_all,
         stalled,
+        sync_pause,
+        sync_resume,
+        sync_retry_items,
+        sync_start,
         update_data,
         zombies;
     bullmq:

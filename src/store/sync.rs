@@ -1,7 +1,12 @@
 //! What a sync keeps in Redis: its plan, its items, which of them it has seen.
 
-use redis::Value;
+pub mod operate;
+pub mod start;
 
+use redis::Value;
+use redis::streams::{StreamId, StreamRangeReply};
+
+use super::actor::Actor;
 use super::finish::Verdict;
 use super::{Store, StoreError, array, bytes, convert, integer, text};
 
@@ -39,9 +44,44 @@ pub struct DueItems {
     pub next_ms: Option<u64>,
 }
 
+/// Most noted items that are read at once.
+pub const NOTES_MAX: usize = 20_000;
+/// Items that one step of reading asks for.
+const STEP: usize = 200;
+/// Entries of the audit log that are searched for those of one job.
+pub const AUDIT_SEARCHED: usize = 1000;
+
+/// One entry of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// When, ms since the epoch.
+    pub at_ms: i64,
+    /// Which act; `commit` = of the engine itself.
+    pub what: String,
+    /// The state before; empty = none.
+    pub was: String,
+    /// The state after.
+    pub is: String,
+    /// Who did it; nobody for the engine's own.
+    pub actor: Actor,
+    /// What changed in the plan and the items (JSON); empty = nothing.
+    pub changed: String,
+}
+
+/// What the record of a job says of a sync.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoredSync {
+    /// The plan of the last commit (JSON).
+    pub plan: Option<String>,
+    /// Who has paused it: JSON `{at, by, from, why}`; `None` = nobody.
+    pub hold: Option<String>,
+}
+
 impl Store {
     /// Commits a batch of a sync.
-    pub async fn commit(&self, commit: &SyncCommit<'_>) -> Result<Verdict, StoreError> {
+    ///
+    /// Says second whether a person has paused it.
+    pub async fn commit(&self, commit: &SyncCommit<'_>) -> Result<(Verdict, bool), StoreError> {
         let script = &self.scripts.commit;
         let mut call = script.call(&self.keys);
         call.arg(commit.id).arg(commit.token).arg(commit.number).arg(commit.plan);
@@ -50,22 +90,26 @@ impl Store {
         for (id, state, note, due_ms) in commit.items {
             call.arg(id).arg(state).arg(note).arg(due_ms);
         }
-        Ok(Verdict::of(integer(&script.run(&self.connection, &call).await?)?))
+        let code = integer(&script.run(&self.connection, &call).await?)?;
+        Ok((Verdict::of(code), code == 1))
     }
 
-    /// The plan that the last commit left. A record about an earlier job of this id says nothing of this one.
-    pub async fn plan(&self, id: &str) -> Result<Option<String>, StoreError> {
+    /// What the last commit left, and who has paused the sync. A record about an earlier job of this id says nothing of
+    /// this one.
+    pub async fn plan(&self, id: &str) -> Result<StoredSync, StoreError> {
         let mut pipe = redis::pipe();
-        pipe.cmd("HMGET").arg(self.keys.extra_of(&format!("job:{id}"))).arg("plan").arg("of");
+        pipe.cmd("HMGET").arg(self.keys.extra_of(&format!("job:{id}"))).arg(&["of", "plan", "hold"]);
         pipe.cmd("HGET").arg(self.keys.of(id)).arg("timestamp");
         let mut replies = self.connection.pipeline(&pipe, 2).await?.into_iter();
         let (Some(record), Some(added)) = (replies.next(), replies.next().and_then(bytes)) else {
-            return Ok(None);
+            return Ok(StoredSync::default());
         };
         let mut record = array(record)?.into_iter().map(bytes);
-        let (plan, of) = (record.next().flatten(), record.next().flatten());
-        let is_about_it = of.is_none_or(|of| of == added);
-        Ok(plan.filter(|_| is_about_it).map(|plan| String::from_utf8_lossy(&plan).into_owned()))
+        if record.next().flatten().is_some_and(|of| of != added) {
+            return Ok(StoredSync::default());
+        }
+        let mut text = || record.next().flatten().map(|text| String::from_utf8_lossy(&text).into_owned());
+        Ok(StoredSync { plan: text(), hold: text() })
     }
 
     /// Items whose time has come by Redis' clock, at most `most`.
@@ -92,6 +136,43 @@ impl Store {
         let notes = self.item_notes(id, &due).await?;
         let items = due.into_iter().zip(notes).map(|(item, note)| (item, note.unwrap_or_default())).collect();
         Ok(DueItems { items, next_ms })
+    }
+
+    /// All noted items, in no order: id and note; at most [`NOTES_MAX`]. Read in small steps.
+    pub async fn noted_items(&self, id: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let (mut cursor, mut all) = ("0".to_owned(), Vec::new());
+        loop {
+            let mut command = redis::cmd("HSCAN");
+            command.arg(self.keys.extra_of(&format!("items:{id}"))).arg(&cursor).arg("COUNT").arg(STEP);
+            let (next, page): (String, Vec<(String, String)>) = self.connection.query(&command).await?;
+            all.extend(page);
+            if next == "0" || all.len() >= NOTES_MAX {
+                all.truncate(NOTES_MAX);
+                return Ok(all);
+            }
+            cursor = next;
+        }
+    }
+
+    /// The newest audit entries about a job, newest first, at most `most`, among the newest [`AUDIT_SEARCHED`] of the queue.
+    pub async fn audit_of(&self, id: &str, most: usize) -> Result<Vec<AuditEntry>, StoreError> {
+        let mut command = redis::cmd("XREVRANGE");
+        command.arg(self.keys.extra_of("audit")).arg("+").arg("-").arg("COUNT").arg(AUDIT_SEARCHED);
+        let reply: StreamRangeReply = self.connection.query(&command).await?;
+        let of_job =
+            reply.ids.into_iter().filter(|entry| entry.get::<String>("job").is_some_and(|job| job == id));
+        let read = |entry: StreamId| {
+            let field = |name: &str| entry.get::<String>(name).unwrap_or_default();
+            AuditEntry {
+                at_ms: entry.id.split('-').next().and_then(|ms| ms.parse().ok()).unwrap_or(0),
+                what: field("what"),
+                was: field("was"),
+                is: field("is"),
+                actor: Actor { by: field("by"), from: field("from"), why: field("why") },
+                changed: field("changed"),
+            }
+        };
+        Ok(of_job.take(most).map(read).collect())
     }
 
     /// The notes of these items.

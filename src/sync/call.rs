@@ -90,7 +90,9 @@ pub(super) async fn call(
                 }
                 after
             }
-            other @ (Outcome::WaitForChildren | Outcome::EndedElsewhere) => return Err(NoAnswer::End(other)),
+            other @ (Outcome::WaitForChildren | Outcome::Paused | Outcome::EndedElsewhere) => {
+                return Err(NoAnswer::End(other));
+            }
         };
         tokio::select! {
             () = ctx.cancelled.cancelled() => {}

@@ -95,7 +95,7 @@ pub(super) fn id_text(id: &Value) -> Option<String> {
     (!text.is_empty() && text.len() <= ID_BYTES_MAX).then_some(text)
 }
 
-/// What is stored of an item.
+/// What is stored of an item. The script of `retry-items` reads `state` and `tries` by their place.
 #[derive(Debug, Serialize, Deserialize)]
 struct Note {
     state: String,

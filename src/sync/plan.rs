@@ -5,7 +5,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What a commit stores of a sync.
+/// What a commit stores of a sync. The script of `retry-items` finds its counters by their order: `commits` first, those of
+/// [`Counts`] last.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Plan {

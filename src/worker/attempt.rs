@@ -162,7 +162,10 @@ impl Run<'_> {
         let class = match (pulse.status(), outcome) {
             (Some(100..=199), _) => "1xx",
             (Some(200..=299), _)
-            | (None, Outcome::Completed(_) | Outcome::WaitForChildren | Outcome::EndedElsewhere) => "2xx",
+            | (
+                None,
+                Outcome::Completed(_) | Outcome::WaitForChildren | Outcome::Paused | Outcome::EndedElsewhere,
+            ) => "2xx",
             (Some(300..=399), _) => "3xx",
             (Some(400..=499), _) => "4xx",
             (Some(_), _) => "5xx",
@@ -209,6 +212,7 @@ impl Run<'_> {
             Outcome::Throttled { after, why } => {
                 End::HandBack { delay: None, rest: after, most: Some(spec.max_deferrals), why }
             }
+            Outcome::Paused => End::Paused,
             Outcome::WaitForChildren => End::WaitForChildren { most: spec.max_deferrals },
         }
     }

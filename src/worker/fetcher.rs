@@ -192,6 +192,7 @@ impl Fetcher {
                 id: job.id.as_str(),
                 token: &tokens[job.token_index],
                 delay_ms: None,
+                held: false,
                 max_deferrals: None,
             })
             .collect();

@@ -42,6 +42,8 @@ pub(super) enum End {
         most: Option<u32>,
         why: String,
     },
+    /// It waits in `delayed` until a person resumes it.
+    Paused,
     /// Into `waiting-children`; handed back if no child is pending.
     WaitForChildren {
         most: u32,
@@ -99,7 +101,7 @@ pub(super) async fn run(queue: Arc<Queue>, mut outcomes: mpsc::Receiver<Finished
             match finished.end {
                 End::Completed(_) => completed.push(finished),
                 End::Failed { .. } => failed.push(finished),
-                End::HandBack { .. } => handed_back.push(finished),
+                End::HandBack { .. } | End::Paused => handed_back.push(finished),
                 End::WaitForChildren { .. } => waiting.push(finished),
                 End::LeaseLost => note(&queue, &finished, Ended::LeaseLost),
                 End::Elsewhere => {
@@ -234,6 +236,7 @@ async fn send(
                         id: finished.job.id.as_str(),
                         token: &finished.token,
                         delay_ms: delay.map(|delay| delay.as_millis() as u64),
+                        held: matches!(finished.end, End::Paused),
                         max_deferrals: most,
                     }
                 })
@@ -316,7 +319,7 @@ fn settle(queue: &Queue, finished: Finished, verdict: Verdict) -> Option<Finishe
         (Verdict::Done, End::Completed(_)) => Ended::Completed,
         (Verdict::Done, End::Failed { fate: Fate::Bury, .. }) => Ended::Failed,
         (Verdict::Done, End::Failed { .. }) => Ended::Retried,
-        (Verdict::Done, End::HandBack { most: Some(_), .. }) => Ended::Deferred,
+        (Verdict::Done, End::HandBack { most: Some(_), .. } | End::Paused) => Ended::Deferred,
         (Verdict::Done, _) => Ended::HandedBack,
         _ => Ended::LeaseLost,
     };

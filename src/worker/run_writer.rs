@@ -7,7 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
-use crate::handler::commit::{Commit, Due, ItemState};
+use crate::handler::commit::{Commit, Committed, Due, ItemState, Stored};
 use crate::handler::{BoxFuture, RunWriter, WriteError};
 use crate::job::JobId;
 use crate::job::progress::with_percent;
@@ -184,7 +184,7 @@ impl RunWriter for Writer {
         })
     }
 
-    fn commit<'a>(&'a self, commit: &'a Commit) -> BoxFuture<'a, Result<(), WriteError>> {
+    fn commit<'a>(&'a self, commit: &'a Commit) -> BoxFuture<'a, Result<Committed, WriteError>> {
         Box::pin(async move {
             let Inner { store, id, token, .. } = &*self.0;
             let items: Vec<_> = commit
@@ -212,12 +212,17 @@ impl RunWriter for Writer {
                 seen: &commit.seen,
                 items: &items,
             };
-            self.settle(store.commit(&commit).await)
+            let (verdict, is_paused) = store.commit(&commit).await.map_err(redis)?;
+            self.settle(Ok(verdict))?;
+            Ok(if is_paused { Committed::Paused } else { Committed::GoOn })
         })
     }
 
-    fn plan(&self) -> BoxFuture<'_, Result<Option<String>, WriteError>> {
-        Box::pin(async move { self.0.store.plan(self.0.id.as_str()).await.map_err(redis) })
+    fn plan(&self) -> BoxFuture<'_, Result<Stored, WriteError>> {
+        Box::pin(async move {
+            let stored = self.0.store.plan(self.0.id.as_str()).await.map_err(redis)?;
+            Ok(Stored { plan: stored.plan, is_paused: stored.hold.is_some() })
+        })
     }
 
     fn due(&self, most: usize) -> BoxFuture<'_, Result<Due, WriteError>> {

@@ -92,7 +92,7 @@ async fn a_cancelled_job_that_was_handed_back_ends_at_its_next_claim() {
             let (id, mut lane) = held(&mut rig, 60_000, opts).await;
             assert_eq!(rig.cancel(&id).await, Cancelled::Told, "{library:?}");
             lane.next();
-            let back = HandedBack { id: &id, token: TOKEN, delay_ms: None, max_deferrals: None };
+            let back = HandedBack { id: &id, token: TOKEN, delay_ms: None, held: false, max_deferrals: None };
             rig.store.hand_back(&lane, 1000, 0, &[back]).await.unwrap();
             never_runs_again(&mut rig, &id).await;
             if library == Library::Bull {

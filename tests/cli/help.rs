@@ -19,6 +19,13 @@ const COMMANDS: &[&[&str]] = &[
     &["job", "promote"],
     &["job", "force-done"],
     &["job", "rm"],
+    &["sync"],
+    &["sync", "start"],
+    &["sync", "show"],
+    &["sync", "pause"],
+    &["sync", "resume"],
+    &["sync", "retry-items"],
+    &["sync", "force-done"],
     &["zombies"],
     &["zombies", "ls"],
     &["zombies", "requeue"],
@@ -55,7 +62,7 @@ async fn the_command_tree_is_the_documented_one() {
     let help = cli(&["--help"], &[]).await.stdout;
     let names = |help: &str| entries(help, "Commands:").into_iter().map(|(name, _)| name).collect::<Vec<_>>();
     let top = names(&help);
-    for name in ["queue", "job", "zombies", "doctor", "move", "bench", "completions"] {
+    for name in ["queue", "job", "sync", "zombies", "doctor", "move", "bench", "completions"] {
         assert!(top.iter().any(|known| known == name), "{help}");
     }
     assert_eq!(names(&cli(&["queue", "--help"], &[]).await.stdout), ["ls", "show", "pause", "resume"]);

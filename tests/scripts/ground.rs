@@ -185,5 +185,5 @@ pub fn failed<'a>(id: &'a str, token: &'a str, fate: Fate) -> FailedRun<'a> {
 }
 
 pub fn back<'a>(id: &'a str, token: &'a str, delay_ms: Option<u64>) -> HandedBack<'a> {
-    HandedBack { id, token, delay_ms, max_deferrals: None }
+    HandedBack { id, token, delay_ms, held: false, max_deferrals: None }
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bullock::store::actor::Actor;
+use bullock::store::sync::operate::RetriedItems;
 use bullock::sync::ItemBackoff;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -18,7 +20,7 @@ async fn replayed(ground: &Ground) -> (Value, BTreeMap<String, String>) {
         redis::cmd("XRANGE").arg(key).arg("-").arg("+").query_async(&mut ground.db.clone()).await.unwrap();
     let (mut plan, mut items) = (Map::new(), BTreeMap::new());
     for entry in entries.ids {
-        let changed: String = entry.get("changed").unwrap();
+        let changed: String = entry.get("changed").unwrap_or_else(|| panic!("an act of no sync"));
         let changed: Value = serde_json::from_str(&changed).unwrap();
         for (member, value) in changed["plan"].as_object().unwrap() {
             plan.insert(member.clone(), value.clone());
@@ -31,6 +33,27 @@ async fn replayed(ground: &Ground) -> (Value, BTreeMap<String, String>) {
         }
     }
     (Value::Object(plan), items)
+}
+
+async fn assert_replayed(ground: &Ground) {
+    let (plan, states) = replayed(ground).await;
+    let stored = ground.plan("s").await;
+    for (member, value) in plan.as_object().unwrap() {
+        assert_eq!(stored.get(member), Some(value), "{member}");
+    }
+    let unsaid: Vec<_> =
+        stored.as_object().unwrap().keys().filter(|name| plan.get(*name).is_none()).collect();
+    let fresh = serde_json::to_value(bullock::sync::Plan::default()).unwrap();
+    for name in unsaid.into_iter().filter(|name| *name != "started_at") {
+        assert_eq!(stored[name], fresh[name], "{name} is never said");
+    }
+    let noted: BTreeMap<String, String> = ground
+        .items("s")
+        .await
+        .into_iter()
+        .map(|(id, note)| (id, note["state"].as_str().unwrap().to_owned()))
+        .collect();
+    assert_eq!(noted, states);
 }
 
 #[test]
@@ -52,24 +75,12 @@ fn the_log_of_any_run_gives_the_stored_state() {
             (options.batch_size, options.item_backoff) =
                 (batch, ItemBackoff::Fixed(Duration::from_millis(5)));
             ground.sync(options).await;
-            let (plan, states) = replayed(&ground).await;
-            let stored = ground.plan("s").await;
-            for (member, value) in plan.as_object().unwrap() {
-                assert_eq!(stored.get(member), Some(value), "{member}");
-            }
-            let unsaid: Vec<_> =
-                stored.as_object().unwrap().keys().filter(|name| plan.get(*name).is_none()).collect();
-            let fresh = serde_json::to_value(bullock::sync::Plan::default()).unwrap();
-            for name in unsaid.into_iter().filter(|name| *name != "started_at") {
-                assert_eq!(stored[name], fresh[name], "{name} is never said");
-            }
-            let noted: BTreeMap<String, String> = ground
-                .items("s")
-                .await
-                .into_iter()
-                .map(|(id, note)| (id, note["state"].as_str().unwrap().to_owned()))
-                .collect();
-            assert_eq!(noted, states);
+            assert_replayed(&ground).await;
+            // A person's act on its items is in the log as well.
+            let failed = ground.plan("s").await["failed"].as_u64().unwrap();
+            let retried = ground.store().retry_items(&Actor::default(), "s", &[]).await.unwrap();
+            assert_eq!(matches!(retried, RetriedItems::Done(_, count) if count == failed), failed > 0);
+            assert_replayed(&ground).await;
         });
         Ok(())
     };

@@ -8,7 +8,10 @@ mod support;
 
 mod audit;
 mod bad_sides;
+mod commands;
 mod items;
+mod operate;
 mod over_http;
 mod restart;
 mod shop;
+mod start;

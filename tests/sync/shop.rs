@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bullock::handler::{Context, Handler, native};
-use bullock::store::{Connection, Queue};
+use bullock::store::{Connection, Queue, Store};
 use bullock::sync::{Sync, SyncOptions};
-use bullock::wire::Dialect;
+use bullock::wire::{Dialect, Keys};
 use bullock::worker::HandlerSpec;
 use bullock::{Job, JobError, Worker};
 use redis::aio::MultiplexedConnection;
@@ -241,6 +241,26 @@ impl Ground {
             .unwrap();
         keys.sort();
         keys
+    }
+
+    pub fn store(&self) -> Store {
+        Store::of(self.connection(), Keys::new("bull", QUEUE), Some(self.dialect))
+    }
+
+    pub async fn state(&self, id: &str) -> String {
+        self.store().job(id).await.unwrap().unwrap().1.to_owned()
+    }
+
+    /// The audit entries of these acts: what, job, was, is, by, why.
+    pub async fn acts(&self) -> Vec<[String; 6]> {
+        let key = format!("bull::x:{QUEUE}::audit");
+        let entries: redis::streams::StreamRangeReply =
+            redis::cmd("XRANGE").arg(key).arg("-").arg("+").query_async(&mut self.db.clone()).await.unwrap();
+        let acts = entries.ids.iter().map(|entry| {
+            ["what", "job", "was", "is", "by", "why"]
+                .map(|field| entry.get::<String>(field).unwrap_or_default())
+        });
+        acts.filter(|act| act[0] != "commit").collect()
     }
 
     pub fn connection(&self) -> Connection {

@@ -244,7 +244,7 @@ async fn end_badly(step: &Step<'_>, job: &Job, token: &str, opts: &Options, fail
 async fn hand_back(step: &Step<'_>, call: &str) -> Value {
     let (id, token) = running(step);
     let delay_ms = call.contains("moveToDelayed").then_some(5000);
-    let run = HandedBack { id: &id, token: &token, delay_ms, max_deferrals: None };
+    let run = HandedBack { id: &id, token: &token, delay_ms, held: false, max_deferrals: None };
     let verdicts = step.store("q").hand_back(&lane("back"), LOCK_MS, 0, &[run]).await.expect("hand back");
     assert_eq!(verdicts, [Verdict::Done]);
     Value::Null

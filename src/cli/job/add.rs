@@ -80,7 +80,7 @@ fn parse_backoff(text: &str) -> Result<Backoff, String> {
     }
 }
 
-fn parse_id(text: &str) -> Result<String, String> {
+pub(in crate::cli) fn parse_id(text: &str) -> Result<String, String> {
     JobId::checked(text).map(|id| id.to_string())
 }
 
@@ -121,7 +121,7 @@ pub(super) async fn run(session: &Session, args: Add) -> Result<ExitCode, CliErr
 }
 
 /// Refuses newer records than ours, and what other programs may have written meanwhile.
-async fn open(session: &Session, store: &Store) -> Result<(), CliError> {
+pub(in crate::cli) async fn open(session: &Session, store: &Store) -> Result<(), CliError> {
     let opened = store.open().await.map_err(|error| session.error(error))?;
     opened.refusal().map_or(Ok(()), |why| Err(refusal(&store.keys().queue, why)))
 }
@@ -198,7 +198,7 @@ fn merged_opts(args: &Add) -> Result<Map<String, Value>, CliError> {
 }
 
 /// JSON from the command line, a file (`@path`) or standard input (`-`).
-fn read_json(flag: &'static str, text: &str) -> Result<Value, CliError> {
+pub(in crate::cli) fn read_json(flag: &'static str, text: &str) -> Result<Value, CliError> {
     let unreadable = |what: &str, error: std::io::Error| {
         CliError::usage(format!("cannot read {what}")).at(flag).found(error.to_string())
     };

@@ -23,7 +23,7 @@ pub struct ForceDone {
 }
 
 /// Runs the command.
-pub(super) async fn run(session: &Session, args: &ForceDone) -> Result<ExitCode, CliError> {
+pub(in crate::cli) async fn run(session: &Session, args: &ForceDone) -> Result<ExitCode, CliError> {
     let ForceDone { queue, id, reason } = args;
     if reason.reason.as_deref().is_none_or(|why| why.trim().is_empty()) {
         return Err(CliError::usage("a job is not forced to be done without a reason")

@@ -1,13 +1,13 @@
 //! `bullock job`: adding, looking at and acting on jobs.
 
 pub(in crate::cli) mod act;
-mod add;
+pub(in crate::cli) mod add;
 mod cancel;
-mod force_done;
+pub(in crate::cli) mod force_done;
 mod list;
 mod logs;
-mod opts;
-mod record;
+pub(in crate::cli) mod opts;
+pub(in crate::cli) mod record;
 mod show;
 mod watch;
 
@@ -75,12 +75,12 @@ pub async fn run(session: &Session, command: Job) -> Result<ExitCode, CliError> 
 }
 
 /// The queue of a job, which must exist, and an id that can be a job's.
-async fn queue_of(session: &Session, queue: &str, id: &str) -> Result<Store, CliError> {
+pub(in crate::cli) async fn queue_of(session: &Session, queue: &str, id: &str) -> Result<Store, CliError> {
     let store = session.known_queue(queue).await?;
     if store.is_key_of_queue(id) { Err(no_job(queue, id)) } else { Ok(store) }
 }
 
-fn no_job(queue: &str, id: &str) -> CliError {
+pub(in crate::cli) fn no_job(queue: &str, id: &str) -> CliError {
     CliError::new(Exit::NotFound, "no such job")
         .at(queue)
         .found(id)

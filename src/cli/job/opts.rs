@@ -3,11 +3,11 @@
 use serde_json::{Map, Value};
 
 use crate::cli::error::{CliError, shown};
-pub(super) use crate::wire::new_job::check::{ATTEMPTS_MAX, NAME_BYTES_MAX, PRIORITY_MAX};
+pub(in crate::cli) use crate::wire::new_job::check::{ATTEMPTS_MAX, NAME_BYTES_MAX, PRIORITY_MAX};
 use crate::wire::{Dialect, check_options};
 
 /// Checks all members. Answers remarks for the person who adds the job.
-pub(super) fn check(opts: &Map<String, Value>, dialect: Dialect) -> Result<Vec<String>, CliError> {
+pub(in crate::cli) fn check(opts: &Map<String, Value>, dialect: Dialect) -> Result<Vec<String>, CliError> {
     check_options(opts, dialect).map_err(|wrong| {
         let at = if wrong.name == "repeat" && wrong.found.is_none() {
             "--opts repeat".into()

@@ -15,16 +15,16 @@ const BAR_CELLS: u64 = 5;
 
 /// A job with everything that is known of it.
 #[derive(Debug, Clone)]
-pub(super) struct Record {
-    pub(super) view: JobView,
+pub(in crate::cli) struct Record {
+    pub(in crate::cli) view: JobView,
     /// `None` = its hash is there, but no list names it ("stuck", as Bull says).
-    pub(super) state: Option<State>,
-    pub(super) mark: Mark,
+    pub(in crate::cli) state: Option<State>,
+    pub(in crate::cli) mark: Mark,
 }
 
 impl Record {
     /// Reads one job; `None` = there is no such job.
-    pub(super) async fn read(store: &Store, id: &str) -> Result<Option<Self>, StoreError> {
+    pub(in crate::cli) async fn read(store: &Store, id: &str) -> Result<Option<Self>, StoreError> {
         let mut found = store.job(id).await?;
         // The lists are asked one after the other: a job that moved meanwhile is found at the second look.
         if matches!(&found, Some((_, "stuck"))) {
@@ -36,7 +36,7 @@ impl Record {
     }
 
     /// Reads jobs that one state's list named; those that are gone meanwhile are left out.
-    pub(super) async fn read_all(
+    pub(in crate::cli) async fn read_all(
         store: &Store,
         state: State,
         ids: &[String],
@@ -48,7 +48,7 @@ impl Record {
     }
 
     /// Our word for how it does.
-    pub(super) fn status(&self) -> Option<Status> {
+    pub(in crate::cli) fn status(&self) -> Option<Status> {
         let failed_items = |value: &Value| value.get("failed").and_then(Value::as_u64).unwrap_or(0);
         Some(status(&Facts {
             state: self.state?,
@@ -60,29 +60,29 @@ impl Record {
     }
 
     /// The word for the status, `stuck` when there is none.
-    pub(super) fn status_word(&self) -> String {
+    pub(in crate::cli) fn status_word(&self) -> String {
         self.status()
             .and_then(|status| json!(status).as_str().map(str::to_owned))
             .unwrap_or_else(|| "stuck".into())
     }
 
     /// The word for the state, `stuck` when no list names it.
-    pub(super) fn state_word(&self) -> &'static str {
+    pub(in crate::cli) fn state_word(&self) -> &'static str {
         self.state.map_or("stuck", State::as_str)
     }
 
     /// Who runs it; `Node` for a worker that gives no name.
-    pub(super) fn worker(&self) -> Option<&str> {
+    pub(in crate::cli) fn worker(&self) -> Option<&str> {
         self.mark.holder.as_ref().map(|holder| holder.worker().unwrap_or("Node"))
     }
 
     /// Who runs it, by name.
-    pub(super) fn worker_name(&self) -> Option<&str> {
+    pub(in crate::cli) fn worker_name(&self) -> Option<&str> {
         self.mark.holder.as_ref()?.worker()
     }
 
     /// `lease held by w-3, 8 s left`.
-    pub(super) fn lease(&self) -> Option<String> {
+    pub(in crate::cli) fn lease(&self) -> Option<String> {
         let holder = self.mark.holder.as_ref()?;
         let left = holder.left.map_or_else(
             || "which never expires".to_owned(),
@@ -92,7 +92,7 @@ impl Record {
     }
 
     /// `active (lease held by w-3, 8 s left)`, as messages say where a job is.
-    pub(super) fn whereabouts(&self) -> String {
+    pub(in crate::cli) fn whereabouts(&self) -> String {
         match self.lease() {
             Some(lease) => format!("{} ({lease})", self.state_word()),
             None => self.state_word().to_owned(),
@@ -100,7 +100,7 @@ impl Record {
     }
 
     /// Ms of the last run; of one that is under way, up to `now`.
-    pub(super) fn ran_ms(&self, now_ms: i64) -> Option<i64> {
+    pub(in crate::cli) fn ran_ms(&self, now_ms: i64) -> Option<i64> {
         let started = self.view.processed_on?;
         match (self.view.finished_on, self.state) {
             (Some(finished), _) => Some(finished - started),
@@ -110,7 +110,7 @@ impl Record {
     }
 
     /// Attempts: the one under way or to come, of how many.
-    pub(super) fn attempts(&self) -> String {
+    pub(in crate::cli) fn attempts(&self) -> String {
         let made = self.view.attempts_made;
         let of = self.view.opts.get("attempts").and_then(Value::as_i64).unwrap_or(1).max(1);
         let at = match self.state {
@@ -123,14 +123,14 @@ impl Record {
     }
 
     /// Attempts that failed.
-    pub(super) fn failures(&self) -> i64 {
+    pub(in crate::cli) fn failures(&self) -> i64 {
         // BullMQ has counted the good one, too.
         let good = self.state == Some(State::Completed) && self.view.attempts_started.is_some();
         (self.view.attempts_made - i64::from(good)).max(0)
     }
 
     /// The colour of its status.
-    pub(super) fn tone(&self) -> Tone {
+    pub(in crate::cli) fn tone(&self) -> Tone {
         match self.status() {
             Some(Status::Completed) => Tone::Good,
             Some(Status::Failed | Status::Stalled) | None => Tone::Bad,
@@ -140,7 +140,7 @@ impl Record {
     }
 
     /// The fields of `job.toJSON()`, and besides: `state`, `status`, `worker`, `leaseMs`, `dueOn`, `reason`.
-    pub(super) fn json(&self) -> Value {
+    pub(in crate::cli) fn json(&self) -> Value {
         let mut json = serde_json::to_value(&self.view).unwrap_or_default();
         let lease =
             self.mark.holder.as_ref().and_then(|holder| holder.left).map(|left| left.as_millis() as u64);
@@ -156,17 +156,17 @@ impl Record {
 
 /// Progress as counts, when it is given so.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Progress {
-    pub(super) done: f64,
-    pub(super) total: f64,
-    pub(super) failed: u64,
+pub(in crate::cli) struct Progress {
+    pub(in crate::cli) done: f64,
+    pub(in crate::cli) total: f64,
+    pub(in crate::cli) failed: u64,
     /// It was a bare number: percent.
-    pub(super) percent: bool,
+    pub(in crate::cli) percent: bool,
 }
 
 impl Progress {
     /// Reads `{total, processed, failed}`, or a number from 0 to 100. A job without progress has none.
-    pub(super) fn read(value: &Value) -> Option<Self> {
+    pub(in crate::cli) fn read(value: &Value) -> Option<Self> {
         if let Some(done) = value.as_f64() {
             return (done > 0.0).then_some(Self { done, total: 100.0, failed: 0, percent: true });
         }
@@ -179,24 +179,24 @@ impl Progress {
     }
 
     /// 0 to 1.
-    pub(super) fn share(&self) -> f64 {
+    pub(in crate::cli) fn share(&self) -> f64 {
         if self.total > 0.0 { (self.done / self.total).clamp(0.0, 1.0) } else { 0.0 }
     }
 
     /// `410/500`, or `82%`.
-    pub(super) fn text(&self) -> String {
+    pub(in crate::cli) fn text(&self) -> String {
         if self.percent { format!("{}%", self.done) } else { format!("{}/{}", self.done, self.total) }
     }
 
     /// `▓▓▓▓░`.
-    pub(super) fn bar(&self) -> String {
+    pub(in crate::cli) fn bar(&self) -> String {
         let full = (self.share() * BAR_CELLS as f64).floor() as u64;
         (0..BAR_CELLS).map(|cell| if cell < full { '▓' } else { '░' }).collect()
     }
 }
 
 /// When a delayed job is due, seen from `now`.
-pub(super) fn due(due_ms: i64, now_ms: i64) -> String {
+pub(in crate::cli) fn due(due_ms: i64, now_ms: i64) -> String {
     if due_ms > now_ms {
         format!("in {}", duration((due_ms - now_ms + 999) / 1000 * 1000))
     } else {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Run;
 use crate::handler::WriteError;
-use crate::handler::commit::{Commit, ItemNote, ItemState};
+use crate::handler::commit::{Commit, Committed, ItemNote, ItemState};
 use crate::sync::call::{NoAnswer, fails};
 use crate::sync::plan::Plan;
 
@@ -49,7 +49,7 @@ impl Run<'_> {
             seen,
             items,
         };
-        self.insist(&commit).await?;
+        self.is_paused = self.insist(&commit).await? == Committed::Paused;
         self.plan = plan;
         if moved {
             self.ctx.pulse.progress();
@@ -58,11 +58,11 @@ impl Run<'_> {
     }
 
     /// Sends a commit until Redis has taken it: the work is done, and only the lease can end the wait.
-    async fn insist(&self, commit: &Commit) -> Result<(), NoAnswer> {
+    async fn insist(&self, commit: &Commit) -> Result<Committed, NoAnswer> {
         let mut pause = PAUSE_FIRST;
         loop {
             match self.ctx.writer().commit(commit).await {
-                Ok(()) => return Ok(()),
+                Ok(committed) => return Ok(committed),
                 Err(WriteError::Redis(problem)) if !self.ctx.cancelled.is_cancelled() => {
                     tracing::warn!(queue = &*self.job.queue, job_id = %self.job.id, problem, "a commit is sent again");
                     self.sleep_until(Instant::now() + pause).await;

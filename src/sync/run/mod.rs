@@ -45,6 +45,8 @@ struct Run<'a> {
     plan: Plan,
     /// An earlier attempt has committed: which items it has handled is known to Redis alone.
     resumed: bool,
+    /// A person wants it to stop: Redis has said so when it took the last commit.
+    is_paused: bool,
     /// Items of the present page that are not pushed yet.
     waiting: VecDeque<Item>,
     /// Where the source goes on after the present page; `None` = no page has been read.
@@ -75,9 +77,9 @@ impl<'a> Run<'a> {
         job: &'a Job<Data>,
         ctx: &'a Context,
     ) -> Result<Run<'a>, NoAnswer> {
-        let stored = ctx.writer().plan().await.map_err(|error| fails(error.to_string()))?;
+        let kept = ctx.writer().plan().await.map_err(|error| fails(error.to_string()))?;
         let now_ms = chrono::Utc::now().timestamp_millis();
-        let plan = match &stored {
+        let plan = match &kept.plan {
             Some(text) => Plan::parse(text).map_err(fails)?,
             None => Plan::new(now_ms),
         };
@@ -86,7 +88,8 @@ impl<'a> Run<'a> {
             options,
             job,
             ctx,
-            resumed: stored.is_some(),
+            resumed: kept.plan.is_some(),
+            is_paused: kept.is_paused,
             waiting: VecDeque::new(),
             next: None,
             told: Told::default(),
@@ -105,6 +108,9 @@ impl<'a> Run<'a> {
         loop {
             if self.ctx.cancelled.is_cancelled() {
                 return Ok(Outcome::Failed(Failure::new(ReasonClass::Cancelled, "cancelled")));
+            }
+            if self.is_paused {
+                return Ok(Outcome::Paused);
             }
             if let Some(batch) = self.batch_to_push_again().await? {
                 self.push(batch).await?;

@@ -30,6 +30,9 @@ impl Run<'_> {
             if page.items.is_empty() {
                 // "Not yet": the same page again, later. `no_progress` ends it if it goes on for too long.
                 self.sleep_until(Instant::now() + self.options.batch_delay.max(ASK_AGAIN)).await;
+                // There is no commit whose answer would tell.
+                let kept = self.ctx.writer().plan().await.map_err(|error| fails(error.to_string()))?;
+                self.is_paused = kept.is_paused;
                 return Ok(());
             }
             return Err(goes_round(&page.next));

@@ -1,0 +1,13 @@
+--- Lets a sync go on from where it was committed: one that is paused, failed, or was cancelled.
+-- KEYS  P, X
+-- ARGV  by, from, why, id
+-- Reply 1 done, 2 nothing was in its way, 0 no such job, -1 it has completed, -3 it has no body to run, -5 a run holds it
+--       although it failed; and the state it was in
+-- Kept  its plan and its items stay; a job is in exactly one place
+-- Spec  docs/wire/bull-4.md 8.3
+--- @include "keys"
+--- @include "now"
+--- @include "bull/mending"
+--- @include "bull/run_again"
+--- @include "bull/bring_forward"
+--- @include "sync_resume"

@@ -1,0 +1,12 @@
+--- Pauses a sync: it stops after the batch that is under way and waits, without spending an attempt.
+-- KEYS  P, X
+-- ARGV  by, from, why, id
+-- Reply 1 done, 2 it was paused before, 0 no such job, -1 it has ended; and the state that it is in
+-- Kept  nothing but a mark is written: the run that holds the job stops by itself, the next one does not begin
+-- Spec  docs/wire/bullmq.md 7.1, 7.5
+--- @include "keys"
+--- @include "now"
+--- @include "bullmq/mending"
+--- @include "bullmq/run_again"
+--- @include "bullmq/bring_forward"
+--- @include "sync_pause"

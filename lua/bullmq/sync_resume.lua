@@ -1,0 +1,13 @@
+--- Lets a sync go on from where it was committed: one that is paused, failed, or was cancelled.
+-- KEYS  P, X
+-- ARGV  by, from, why, id
+-- Reply 1 done, 2 nothing was in its way, 0 no such job, -1 it has completed, -3 it has no body to run, -5 a run holds it
+--       although it failed; and the state it was in
+-- Kept  its plan and its items stay; a job is in exactly one place
+-- Spec  docs/wire/bullmq.md 7.1, 7.5
+--- @include "keys"
+--- @include "now"
+--- @include "bullmq/mending"
+--- @include "bullmq/run_again"
+--- @include "bullmq/bring_forward"
+--- @include "sync_resume"

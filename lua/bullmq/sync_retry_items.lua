@@ -1,0 +1,13 @@
+--- Gives the failed items of a sync that has ended their tries anew, and puts its job back to waiting.
+-- KEYS  P, X
+-- ARGV  by, from, why, id; then ids of items (none = all that failed)
+-- Reply 1 done, 0 no such job, -1 it has not ended, -2 none of them has failed, -3 it has no body to run, -4 it is no sync;
+--       the state it was in; how many items
+-- Kept  checked before anything is written; the counters follow the items; sent twice it takes effect once
+-- Spec  docs/wire/bullmq.md 7.1, 7.5
+--- @include "keys"
+--- @include "now"
+--- @include "bullmq/mending"
+--- @include "bullmq/run_again"
+--- @include "bullmq/bring_forward"
+--- @include "sync_retry_items"

@@ -1,0 +1,46 @@
+--- @include "sync"
+-- Starting a sync is the same in both dialects but for adding its job: `asked` is the id that it is to have ('' = any),
+-- `refuse_job` checks it, `add` adds it and answers its id, and 1 if it existed.
+local KEPT_IN_INDEX = 10000
+local by, from, why, org, idem, idem_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local kind, one_per_org = ARGV[7], ARGV[8] == '1' and ARGV[4] ~= ''
+local idem_key, index, one = X .. 'idem:' .. org .. ':' .. idem, X .. 'org:' .. org, X .. 'one:' .. org
+local function start(asked, refuse_job, add)
+  local wrong = expect_types({ idem_key, 'string', index, 'zset', one, 'hash' }) or refuse_job()
+  if wrong then return wrong end
+  local function answer(code, id, state)
+    return { code, id, state, hold_of(id) and 1 or 0 }
+  end
+  -- The same start again: it goes on if it was interrupted.
+  local function same(id)
+    local misfit = sync_misfit(id)
+    if misfit then return misfit end
+    local was = state_of(id)
+    if not was then return nil end
+    if go_on(id, was) ~= 1 then return answer(1, id, was) end
+    audit('sync.resume', id, was, 'waiting', by, from, why)
+    return answer(2, id, state_of(id))
+  end
+  local known = idem ~= '' and redis.call('GET', idem_key) or asked
+  local found = known ~= '' and same(known)
+  if found then return found end
+  if one_per_org then
+    local running = redis.call('HGET', one, kind)
+    local state = running and state_of(running)
+    if state and state ~= 'completed' and state ~= 'failed' then return answer(1, running, state) end
+  end
+  local misfit = sync_misfit('')
+  if misfit then return misfit end
+  local id, existed = add()
+  if existed == 1 then return answer(1, id, state_of(id) or 'stuck') end
+  if idem ~= '' then redis.call('SET', idem_key, id, 'PX', idem_ms) end
+  if org ~= '' then
+    redis.call('HSET', own_record(id), 'org', org)
+    redis.call('ZADD', index, now, id)
+    redis.call('ZREMRANGEBYRANK', index, 0, -KEPT_IN_INDEX - 1)
+    if one_per_org then redis.call('HSET', one, kind, id) end
+  end
+  local state = state_of(id) or 'stuck'
+  audit('sync.start', id, '', state, by, from, why)
+  return answer(0, id, state)
+end

@@ -1,0 +1,110 @@
+//! `bullock sync pause|resume|retry-items`.
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::actor::Reason;
+use crate::cli::error::{CliError, Exit, shown};
+use crate::cli::job::{no_job, queue_of};
+use crate::cli::session::Session;
+use crate::store::sync::operate::{Paused, Resumed, RetriedItems};
+
+/// One sync.
+#[derive(Debug, Args)]
+pub struct One {
+    /// Name of the queue
+    pub(super) queue: String,
+    /// Id of its job
+    pub(super) id: String,
+}
+
+/// One sync, and why.
+#[derive(Debug, Args)]
+pub struct Act {
+    #[command(flatten)]
+    one: One,
+    #[command(flatten)]
+    reason: Reason,
+}
+
+/// Arguments of `bullock sync retry-items`.
+#[derive(Debug, Args)]
+pub struct RetryItems {
+    #[command(flatten)]
+    one: One,
+    /// Ids of items [default: all that failed]
+    #[arg(value_name = "ITEM")]
+    items: Vec<String>,
+    #[command(flatten)]
+    reason: Reason,
+}
+
+/// Pauses.
+pub(super) async fn pause(session: &Session, args: &Act) -> Result<(), CliError> {
+    let One { queue, id } = &args.one;
+    let store = queue_of(session, queue, id).await?;
+    let paused = store.pause_sync(&args.reason.actor(), id).await.map_err(|error| session.error(error))?;
+    let id_shown = shown(id);
+    let (words, was) = match paused {
+        Paused::Done(was) if was == "active" => {
+            (format!("sync {id_shown} stops after the batch under way"), was)
+        }
+        Paused::Done(was) => (format!("sync {id_shown} is paused; it was {was}"), was),
+        Paused::Already(was) => (format!("sync {id_shown} was paused before"), was),
+        Paused::Ended(state) => return Err(conflict("pause it", queue, &format!("it is {state}"))),
+        Paused::NotFound => return Err(no_job(queue, id)),
+    };
+    Ok(session.out.answer(&words, id, &json!({"queue": queue, "id": id, "paused": true, "was": was}))?)
+}
+
+/// Resumes.
+pub(super) async fn resume(session: &Session, args: &Act) -> Result<(), CliError> {
+    let One { queue, id } = &args.one;
+    let store = queue_of(session, queue, id).await?;
+    let resumed = store.resume_sync(&args.reason.actor(), id).await.map_err(|error| session.error(error))?;
+    let (words, was, done) = match resumed {
+        Resumed::Done(was) => (format!("sync {} goes on; it was {was}", shown(id)), was, true),
+        Resumed::NotPaused(was) => {
+            (format!("sync {} is {was} and not paused: nothing was in its way", shown(id)), was, false)
+        }
+        Resumed::Completed => {
+            let hint =
+                format!("bullock sync retry-items {queue} {} pushes its failed items again", shown(id));
+            return Err(conflict("resume it", queue, "it has completed").hint(hint));
+        }
+        Resumed::Running => return Err(conflict("resume it", queue, "a run holds it")),
+        Resumed::NoBody => return Err(conflict("resume it", queue, "it has no data to run")),
+        Resumed::NotFound => return Err(no_job(queue, id)),
+    };
+    Ok(session.out.answer(&words, id, &json!({"queue": queue, "id": id, "resumed": done, "was": was}))?)
+}
+
+/// Pushes failed items again.
+pub(super) async fn retry_items(session: &Session, args: &RetryItems) -> Result<(), CliError> {
+    let One { queue, id } = &args.one;
+    let store = queue_of(session, queue, id).await?;
+    let actor = args.reason.actor();
+    let retried = store.retry_items(&actor, id, &args.items).await.map_err(|error| session.error(error))?;
+    let refused = |found: &str| Err(conflict("push its items again", queue, found));
+    let (was, items) = match retried {
+        RetriedItems::Done(was, items) => (was, items),
+        RetriedItems::NotEnded(state, 0) => {
+            return refused(&format!("it is {state}, and none of these items waits for this"));
+        }
+        RetriedItems::NotEnded(state, _) => {
+            let error = conflict("push its items again", queue, &format!("it is {state}"));
+            return Err(error.expected("a sync that has ended").hint("wait for its end, or cancel it"));
+        }
+        RetriedItems::NothingFailed if args.items.is_empty() => return refused("no item has failed"),
+        RetriedItems::NothingFailed => return refused("none of these items has failed"),
+        RetriedItems::NoBody => return refused("it has no data to run"),
+        RetriedItems::NoSync => return refused("it is no sync, or has pushed nothing yet"),
+        RetriedItems::NotFound => return Err(no_job(queue, id)),
+    };
+    let words = format!("{items} items of sync {} are pushed again; it was {was}", shown(id));
+    Ok(session.out.answer(&words, id, &json!({"queue": queue, "id": id, "items": items, "was": was}))?)
+}
+
+fn conflict(act: &str, queue: &str, found: &str) -> CliError {
+    CliError::new(Exit::Conflict, format!("cannot {act}")).at(queue).found(found)
+}
