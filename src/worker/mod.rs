@@ -42,12 +42,14 @@ pub use observer::{Ended, NoObserver, Observer};
 pub use shutdown::{Stop, Stopped};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
+pub(crate) use trouble::jittered;
 
 use crate::handler::Handler;
 use crate::job::backoff::Strategies;
 use crate::job::cron::Zone;
 use crate::job::options::Keep;
 use crate::store::claim::Limiter;
+
 use crate::store::{Connection, Store, StoreError};
 
 /// Largest data that is handed to a handler unless a queue says otherwise, bytes.
