@@ -53,6 +53,7 @@ pub(super) async fn run(queue: Arc<Queue>, claim: Claim) {
             (job, end)
         }
     };
+    lease.run_is_over();
     // A job that goes back must be back before the next claim, or another overtakes it; a completed one need not. With
     // one slot the next job must not even be claimed: people rely on one after the other, as Redis shows it.
     let early = queue.concurrency > 1 && matches!(end, End::Completed(_));
@@ -117,6 +118,7 @@ impl Run<'_> {
         tokio::select! {
             () = &mut insist => run.await,
             end = &mut run => {
+                self.lease.run_is_over();
                 if tokio::time::timeout(self.queue.options.lease, insist).await.is_err() {
                     tracing::error!(queue = &*self.job.queue, job_id = %self.job.id, "the next occurrence was not scheduled");
                 }
