@@ -125,7 +125,7 @@ impl Scene {
         let over = Instant::now();
         drain(&world, &options).await;
         let drained = over.elapsed();
-        let (ended, gave_up_starting) = stop(&world).await;
+        let ended = stop(&world).await;
         let mut db = world.own_connection().await;
         let now = now_ms() as f64;
         crate::support::wait::until("MONITOR to have told all", async || {
@@ -142,7 +142,7 @@ impl Scene {
             faults: std::mem::take(&mut *world.happened.lock().unwrap()),
             standing,
         };
-        Verdict { judgement: judge(&history), history, options, drained, ended, gave_up_starting }
+        Verdict { judgement: judge(&history), history, options, drained, ended }
     }
 }
 
@@ -212,16 +212,15 @@ async fn drain(world: &World, options: &Options) {
     }
 }
 
-/// Stops all workers. What they had to complain of, and how many starts were given up.
-async fn stop(world: &World) -> (Vec<String>, usize) {
-    let (mut ended, mut gave_up_starting) = (Vec::new(), 0);
+/// Stops all workers. Which of ours ended by themselves, also while starting, or not as they should.
+async fn stop(world: &World) -> Vec<String> {
+    let mut ended = Vec::new();
     for (number, worker) in world.workers.iter().enumerate() {
         let mut worker = worker.lock().await;
         worker.stop().await;
-        gave_up_starting += worker.gave_up_starting;
         let is_ours = worker.is_ours();
         ended
             .extend(worker.ended.drain(..).filter(|_| is_ours).map(|what| format!("worker {number} {what}")));
     }
-    (ended, gave_up_starting)
+    ended
 }
