@@ -200,7 +200,9 @@ async fn work(
         return opened.unwrap_or(Ok(()));
     }
     if let Some(served) = &served_queues {
-        admin::queue_options(&specs, &options).into_iter().for_each(|queue| served.add(queue));
+        for queue in admin::queue_options(&specs, &options) {
+            served.add(queue);
+        }
     }
     let observer: Arc<dyn Observer> = Arc::new(observer::Counts(metrics, troubles.clone()));
     let worker = Worker::start(&options, specs, &observer).map_err(Failure::redis)?;

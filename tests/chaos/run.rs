@@ -26,6 +26,8 @@ pub(crate) const QUEUE: &str = "chaos";
 const JOBS_PER_SECOND: u64 = 12;
 /// After the last fault everything must have come to its end by then.
 const DRAIN_LIMIT: Duration = Duration::from_secs(90);
+/// The same without a guard: its jobs need not all come to an end, and then are found as lost.
+const DRAIN_LIMIT_CUT: Duration = Duration::from_secs(15);
 const SUPERVISOR_LOOKS: Duration = Duration::from_millis(250);
 /// With workers of npm `bull` or `bullmq`, whose stalled check our own 30 s keep back: lifted this often.
 const LIFT_GUARD: Duration = Duration::from_secs(1);
@@ -193,7 +195,7 @@ async fn supervise(world: Arc<World>) {
 
 /// Until every job has ended, or the limit is reached: the judge will say what was left.
 async fn drain(world: &World, options: &Options) {
-    let limit = Instant::now() + DRAIN_LIMIT;
+    let limit = Instant::now() + if options.cut.is_some() { DRAIN_LIMIT_CUT } else { DRAIN_LIMIT };
     let mut lifted = Instant::now();
     let mut db = world.own_connection().await;
     while Instant::now() < limit {
