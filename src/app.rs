@@ -10,6 +10,7 @@ mod discover;
 mod failure;
 mod handlers;
 mod observer;
+mod opening;
 mod server;
 mod signals;
 mod stops;
@@ -49,7 +50,7 @@ pub struct Launch {
     pub always_private: bool,
     /// Work these queues only; empty = all.
     pub only_queues: Vec<String>,
-    /// Give up at once when Redis cannot be reached at the start.
+    /// Give up at once when Redis cannot be reached at the start, or refuses what a start writes.
     pub fail_fast: bool,
     /// How often to look whether Redis still keeps all keys.
     pub eviction_recheck: Duration,
@@ -164,38 +165,56 @@ async fn work(
     private_redis: Option<Data>,
     stops: Stops,
 ) -> Result<(), Failure> {
-    // 2. The server must be one that keeps jobs.
+    // 2. Every queue is named and every handler built: what is wrong with the config is said at once.
     let connection = Connection::new(url, None, RESPONSE_TIMEOUT).map_err(Failure::redis)?;
-    tokio::select! {
-        fit = server::wait_until_fit(&connection, config.redis.eviction_check, launch.fail_fast) => fit?,
-        () = stops.asked() => return Ok(()),
-    };
     let clients = Clients::default();
-
-    // 3. Every queue is opened and every handler built before any job is touched.
     if let Some(discover) = &launch.discover {
         discover.config("any")?;
     }
-    let mut specs = build::queues(config, url, &connection, &launch.only_queues, &clients).await?;
+    let mut specs = build::queues(config, url, &connection, &launch.only_queues, &clients)?;
     if let Some(handlers) = &launch.handlers {
         for spec in &mut specs {
             spec.handlers.clone_from(handlers);
         }
     }
-    let queues = specs.iter().map(|spec| (spec.store.keys().queue.to_string(), spec.concurrency)).collect();
+    let queues: Vec<_> =
+        specs.iter().map(|spec| (spec.store.keys().queue.to_string(), spec.concurrency)).collect();
 
-    // 4. The admin server is bound first, so that a port in use is known before any job is touched; then work.
+    // 3. The admin server is bound before Redis is asked: a port in use is known before any job is touched, and probes
+    // hear what is waited for.
     let mut options = build::options(config);
     let metrics = build::metrics(config);
     let troubles = trouble::Troubles::default();
-    let link = admin::Link::new(stops.clone(), troubles.clone());
+    let names = queues.iter().map(|(name, _)| name.clone()).collect();
+    let link = admin::Link::new(stops.clone(), troubles.clone(), names);
     let board = admin::Board {
         options: BoardOptions { connection: connection.clone(), prefix: config.redis.prefix.clone() },
         read_only: false,
     };
-    let front = admin::Front::bind(config, &specs, &options, metrics.clone(), &link, board)?;
+    let front = admin::Front::bind(config, metrics.clone(), &link, board)?;
     if let Some(front) = &front {
         options.callback_base = Some(front.callback_base(config));
+    }
+    let admin = front.as_ref().map(admin::Front::address);
+    let dashboard = front.as_ref().map(|front| front.dashboard(launch.sign_in));
+    let served_queues = front.as_ref().map(admin::Front::queues);
+    let front = front.map(admin::Front::serve);
+
+    // 4. The server must be one that keeps jobs, and every queue open, before any job is touched; then work.
+    let opened = tokio::select! {
+        opened = opening::wait(config, &connection, &specs, launch.fail_fast, &troubles) => Some(opened),
+        () = stops.asked() => None,
+    };
+    if !matches!(opened, Some(Ok(()))) {
+        if let Some(front) = front {
+            front.stop().await;
+        }
+        return opened.unwrap_or(Ok(()));
+    }
+    if let Some(served) = &served_queues {
+        for queue in admin::queue_options(&specs, &options) {
+            served.add(queue);
+        }
     }
     let observer: Arc<dyn Observer> = Arc::new(observer::Counts(metrics, troubles.clone()));
     let worker = Worker::start(&options, specs, &observer).map_err(Failure::redis)?;
@@ -208,19 +227,17 @@ async fn work(
     let started = Started {
         redis_url: url.to_owned(),
         private_redis,
-        admin: front.as_ref().map(admin::Front::address),
-        dashboard: front.as_ref().map(|front| front.dashboard(launch.sign_in)),
+        admin,
+        dashboard,
         worker: config.worker.name.clone(),
         queues,
         stops: stops.clone(),
     };
     let discovering = launch.discover.take().map(|discover| {
-        let queues = front.as_ref().map(admin::Front::queues);
-        let url = url.to_owned();
+        let (url, queues) = (url.to_owned(), served_queues);
         let site = discover::Site { url, connection, clients, options, observer, link, queues, stops };
         tokio::spawn(discover::run(discover, site, config.queues.keys().cloned().collect()))
     });
-    let front = front.map(admin::Front::serve);
     tell(launch.on_start, started);
 
     // 5. Until told to stop: no more claims, handlers finish or are handed back; callbacks are taken to the end.

@@ -36,6 +36,8 @@ pub(super) struct Board {
 pub(super) struct Link {
     stops: Stops,
     troubles: Troubles,
+    /// Queues that no worker has begun with.
+    opening: Mutex<Vec<String>>,
     workers: Mutex<Vec<Linked>>,
 }
 
@@ -45,20 +47,24 @@ struct Linked {
 }
 
 impl Link {
-    pub(super) fn new(stops: Stops, troubles: Troubles) -> Arc<Self> {
-        Arc::new(Self { stops, troubles, workers: Mutex::default() })
+    pub(super) fn new(stops: Stops, troubles: Troubles, opening: Vec<String>) -> Arc<Self> {
+        Arc::new(Self { stops, troubles, opening: Mutex::new(opening), workers: Mutex::default() })
     }
 
     /// From now on this worker is asked too.
     pub(super) fn add(&self, worker: &Worker) {
         let linked = Linked { runs: worker.runs(), ready: worker.readiness() };
+        let mut opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        opening.retain(|name| linked.ready.iter().all(|(begun, _)| begun != name));
         self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(linked);
     }
 
     fn readiness(&self) -> Readiness {
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         let ready = workers.iter().flat_map(|worker| &worker.ready);
-        let queues = ready.map(|(name, ready)| (name.clone(), *ready.borrow())).collect();
+        let opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let opening = opening.into_iter().map(|name| (name, false));
+        let queues = opening.chain(ready.map(|(name, ready)| (name.clone(), *ready.borrow()))).collect();
         let (reasons, redis) = self.troubles.read();
         Readiness { draining: self.stops.is_asked(), queues, reasons, redis }
     }
@@ -71,11 +77,9 @@ impl Link {
 }
 
 impl Front {
-    /// Binds the port; `None` = the config wants no admin server.
+    /// Binds the port; `None` = the config wants no admin server. It knows no queue before that is open.
     pub(super) fn bind(
         config: &Config,
-        specs: &[QueueSpec],
-        options: &Options,
         metrics: Metrics,
         link: &Arc<Link>,
         board: Board,
@@ -87,7 +91,7 @@ impl Front {
             hosts: admin.public_url.iter().filter_map(|url| host_of(url)).collect(),
             metrics,
             readiness: Arc::new(move || asked.readiness()),
-            queues: queue_options(specs, options),
+            queues: Vec::new(),
             on_end: Some(Arc::new(move |end| told.ended(end.queue, end.token))),
             base_path: admin.base_path.clone(),
             secure_cookies: admin.public_url.as_ref().is_some_and(|url| url.starts_with("https:")),

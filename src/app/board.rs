@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use super::admin::{Board, Front, Link};
 use super::failure::{EXIT_CONFIG, Failure};
 use super::trouble::Troubles;
-use super::{Stops, build, server, signals};
+use super::{Stops, build, opening, signals};
 use crate::admin::BoardOptions;
 use crate::config::Config;
 use crate::store::Connection;
@@ -29,21 +29,22 @@ pub struct BoardLaunch {
 ///
 /// # Errors
 /// What kept it from starting.
-pub async fn run(config: Config, launch: BoardLaunch) -> Result<(), Failure> {
+pub async fn run(mut config: Config, launch: BoardLaunch) -> Result<(), Failure> {
     let stops = Stops::default();
     signals::stop_on_signal(stops.clone());
     let url = config.redis.url.as_ref().map(|url| url.expose().to_owned()).unwrap_or_default();
     let connection = Connection::new(&url, None, RESPONSE_TIMEOUT).map_err(Failure::redis)?;
+    // Showing loses no jobs: a policy that deletes keys is only worth a warning here.
+    config.redis.eviction_check = false;
+    let troubles = Troubles::default();
     tokio::select! {
-        // Showing loses no jobs: a policy that deletes keys is only worth a warning here.
-        fit = server::wait_until_fit(&connection, false, launch.fail_fast) => fit?,
+        fit = opening::wait(&config, &connection, &[], launch.fail_fast, &troubles) => fit?,
         () = stops.asked() => return Ok(()),
     };
-    let link = Link::new(stops.clone(), Troubles::default());
+    let link = Link::new(stops.clone(), troubles, Vec::new());
     let board =
         Board { options: BoardOptions { connection, prefix: launch.prefix }, read_only: launch.read_only };
-    let options = build::options(&config);
-    let front = Front::bind(&config, &[], &options, build::metrics(&config), &link, board)?.ok_or_else(|| {
+    let front = Front::bind(&config, build::metrics(&config), &link, board)?.ok_or_else(|| {
         let text = "there is nothing to serve (admin.listen): it is empty; expected an address. hint: bullock board --port 7979";
         Failure::new(EXIT_CONFIG, text)
     })?;

@@ -1,10 +1,7 @@
 //! From the config to what a worker is started with.
 
-use futures_util::future::join_all;
-
 use super::failure::{EXIT_CONFIG, Failure};
 use super::handlers::handlers;
-use super::server;
 use crate::admin::metrics::Metrics;
 use crate::config::{self, Config};
 use crate::http::Clients;
@@ -12,7 +9,7 @@ use crate::job::cron::Zone;
 use crate::job::options::Keep;
 use crate::store::claim::Limiter;
 use crate::store::wakeup::BLOCK_DEADLINE;
-use crate::store::{Connection, Opened, Store};
+use crate::store::{Connection, Store};
 use crate::wire::{Dialect, Keys};
 use crate::worker::{Options, QueueSpec};
 
@@ -45,8 +42,8 @@ pub(super) fn metrics(config: &Config) -> Metrics {
     Metrics::with_names(queues, config.bullmq_names)
 }
 
-/// Opens every queue and builds every handler.
-pub(super) async fn queues(
+/// Names every queue and builds every handler. Nothing is asked of Redis.
+pub(super) fn queues(
     config: &Config,
     url: &str,
     connection: &Connection,
@@ -61,19 +58,11 @@ pub(super) async fn queues(
     // One for all queues: the lease thread sends one call per queue and beat.
     let lease_connection = connection.again();
     let chosen = config.queues.iter().filter(|(name, _)| only.is_empty() || only.contains(name));
-    let stores: Vec<(&config::Queue, Store)> = chosen
-        .map(|(name, queue)| {
-            let keys = Keys::new(&queue.prefix, name);
-            let dead_letters = queue.dead_letter.as_deref().map(|name| Keys::new(&queue.prefix, name));
-            let store = Store::of(connection.clone(), keys, dialect(queue.dialect));
-            let store = store.with_dead_letters(dead_letters);
-            (queue, store.with_replicas(config.redis.wait_replicas))
-        })
-        .collect();
-    // All at once, or the start would take longer with every queue; the first refusal of the config's order is told.
-    let opened = join_all(stores.iter().map(|(queue, store)| open(store, queue))).await;
-    opened.into_iter().collect::<Result<(), Failure>>()?;
-    for (queue, store) in stores {
+    for (name, queue) in chosen {
+        let keys = Keys::new(&queue.prefix, name);
+        let dead_letters = queue.dead_letter.as_deref().map(|name| Keys::new(&queue.prefix, name));
+        let store = Store::of(connection.clone(), keys, dialect(queue.dialect));
+        let store = store.with_dead_letters(dead_letters).with_replicas(config.redis.wait_replicas);
         let connection_name = store.keys().client_name(&config.worker.name);
         specs.push(QueueSpec {
             store,
@@ -96,14 +85,6 @@ pub(super) async fn queues(
     Ok(specs)
 }
 
-/// What the config asks for and the dialect does not have.
-pub(super) fn unknown_here(store: &Store, queue: &config::Queue) -> Option<String> {
-    let grouped = queue.rate.as_ref().is_some_and(|rate| rate.group.is_some());
-    (store.is_settled() && store.dialect() == Dialect::BullMq && grouped).then(|| {
-        "rate.group is set; expected a limit of the whole queue. hint: BullMQ counts no groups, leave it out".to_owned()
-    })
-}
-
 /// The dialect that the config names.
 pub(super) fn dialect(word: config::Dialect) -> Option<Dialect> {
     match word {
@@ -111,40 +92,6 @@ pub(super) fn dialect(word: config::Dialect) -> Option<Dialect> {
         config::Dialect::Bull => Some(Dialect::Bull),
         config::Dialect::BullMq => Some(Dialect::BullMq),
     }
-}
-
-/// Finds out whose queue this is. Refuses one that this worker must not touch; nothing has been written then.
-async fn open(store: &Store, queue: &config::Queue) -> Result<(), Failure> {
-    let name = queue.name.as_str();
-    let refused = |why: String| Failure::new(EXIT_CONFIG, format!("queue \"{name}\" is refused: {why}"));
-    server::check_rights(store, false).await?;
-    // Looked at first: it must not be opened by a user who cannot work it.
-    let looked = store.admit().await.map_err(Failure::redis)?;
-    if let Some(why) = looked.refusal() {
-        return Err(refused(why.to_string()));
-    }
-    server::check_rights(store, true).await?;
-    if let Some(problem) = unknown_here(store, queue) {
-        return Err(refused(problem));
-    }
-    if let Some(problem) = store.dead_letters_misfit().await.map_err(Failure::redis)? {
-        return Err(refused(problem));
-    }
-    let opened = store.open().await.map_err(Failure::redis)?;
-    if let Some(why) = opened.refusal() {
-        return Err(refused(why.to_string()));
-    }
-    match opened {
-        Opened::Ready(dialect, layout) if layout.is_doubtful() => {
-            let (dialect, found) = (dialect.as_str(), layout.describe());
-            tracing::warn!(queue = name, dialect, "the queue is {found}; worked as configured");
-        }
-        Opened::Ready(dialect, layout) => {
-            tracing::info!(queue = name, dialect = dialect.as_str(), "the queue is {}", layout.describe());
-        }
-        _ => tracing::info!(queue = name, "the queue has no keys yet: its first one will tell its dialect"),
-    }
-    Ok(())
 }
 
 fn keep(rule: Option<&config::Keep>) -> Keep {

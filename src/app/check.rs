@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::failure::{EXIT_CONFIG, EXIT_NO_SERVER, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_UNSAFE_REDIS};
-use super::{build, server};
+use super::{build, opening, server};
 use crate::config::{Config, ExecHandler, HandlerKind, HttpHandler, Queue, Side, Target};
 use crate::store::connection::RESPONSE_TIMEOUT;
 use crate::store::server::{ServerFacts, VERSION_MIN};
@@ -200,7 +200,7 @@ async fn queue_in_redis(findings: &mut Findings, queue: &Queue, store: &Store) -
         }
         _ => findings.ok(&what, "empty so far: its first key will tell Bull 4 from BullMQ"),
     }
-    if let Some(problem) = build::unknown_here(store, queue) {
+    if let Some(problem) = opening::unknown_here(store, queue) {
         findings.error(&what, EXIT_CONFIG, problem);
     }
     if let Some(problem) = store.dead_letters_misfit().await? {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::admin::Link;
-use super::build;
 use super::failure::{EXIT_CONFIG, Failure};
 use super::stops::Stops;
+use super::{build, opening};
 use crate::admin::Queues;
 use crate::config::Config;
 use crate::http::Clients;
@@ -101,8 +101,8 @@ pub(super) async fn run(discover: Discover, site: Site, mut known: BTreeSet<Stri
 
 async fn start(discover: &Discover, site: &Site, queue: &str) -> Result<Worker, Failure> {
     let config = discover.config(queue)?;
-    let specs: Vec<QueueSpec> =
-        build::queues(&config, &site.url, &site.connection, &[], &site.clients).await?;
+    let specs: Vec<QueueSpec> = build::queues(&config, &site.url, &site.connection, &[], &site.clients)?;
+    opening::open(&mut opening::all(&config, &specs)).await?;
     if let Some(queues) = &site.queues {
         for queue in super::admin::queue_options(&specs, &site.options) {
             queues.add(queue);

@@ -39,9 +39,18 @@ impl Failure {
         Self::new(EXIT_CONFIG, lines.trim_end().strip_prefix("error: ").unwrap_or(lines))
     }
 
+    /// May the same start succeed later without anybody changing what it was told?
+    pub(super) fn passes(&self) -> bool {
+        // TLS on a port without it, or a database that is not there, will not come by waiting.
+        self.store.as_ref().is_some_and(|error| {
+            error.is_transient() && error.reason() != "not_tls" && !is_no_database(error)
+        })
+    }
+
     pub(super) fn redis(error: StoreError) -> Self {
         let exit = match &error {
             StoreError::Refused(_) => EXIT_REFUSED,
+            StoreError::Unavailable(_) if is_no_database(&error) => EXIT_CONFIG,
             StoreError::Unavailable(_) => EXIT_UNREACHABLE,
             StoreError::Invalid(_) | StoreError::NotInDialect(_) => EXIT_CONFIG,
             StoreError::OutOfMemory(_)
@@ -51,6 +60,10 @@ impl Failure {
         };
         Self { exit, line: error.to_string(), store: Some(error) }
     }
+}
+
+fn is_no_database(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable(text) if text.contains("DB index"))
 }
 
 impl From<StartError> for Failure {

@@ -2,34 +2,16 @@
 
 use std::time::Duration;
 
-use super::failure::{EXIT_CONFIG, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_UNSAFE_REDIS, Failure};
+use super::failure::{EXIT_REFUSED, EXIT_UNSAFE_REDIS, Failure};
 use super::trouble::Troubles;
 use crate::store::server::{ServerFacts, VERSION_MIN};
 use crate::store::{Connection, Store, StoreError};
 
-/// Pause between two tries to reach a server at the start; one line is printed for each.
-const RETRY: Duration = Duration::from_secs(5);
-
-/// Waits until the server answers, and checks it.
-pub(super) async fn wait_until_fit(
-    connection: &Connection,
-    eviction_check: bool,
-    fail_fast: bool,
-) -> Result<ServerFacts, Failure> {
-    loop {
-        match ServerFacts::read(connection).await {
-            Ok(facts) => return check(facts, eviction_check),
-            // A database that is not there will not come.
-            Err(StoreError::Unavailable(text)) if text.contains("DB index") => {
-                return Err(Failure { exit: EXIT_CONFIG, ..Failure::redis(StoreError::Unavailable(text)) });
-            }
-            // Nor will TLS on a port without.
-            Err(error @ StoreError::Unavailable(_)) if !fail_fast && error.reason() != "not_tls" => {
-                tracing::warn!(%error, "waiting for redis, next try in {} s", RETRY.as_secs());
-                tokio::time::sleep(RETRY).await;
-            }
-            Err(error) => return Err(Failure::redis(error)),
-        }
+/// Asks the server what it is like, and checks it.
+pub(super) async fn fit(connection: &Connection, eviction_check: bool) -> Result<ServerFacts, Failure> {
+    match ServerFacts::read(connection).await {
+        Ok(facts) => check(facts, eviction_check),
+        Err(error) => Err(Failure::redis(error)),
     }
 }
 
@@ -43,9 +25,9 @@ pub(super) fn check(facts: ServerFacts, eviction_check: bool) -> Result<ServerFa
         return Err(Failure::new(EXIT_UNSAFE_REDIS, line));
     }
     if facts.role.as_deref() == Some("slave") {
-        let line =
-            "connected to a read-only replica; expected a primary. hint: point redis.url at the primary";
-        return Err(Failure::new(EXIT_UNREACHABLE, line));
+        // It may become a primary, or give its place to one.
+        let text = "READONLY connected to a read-only replica; expected a primary".to_owned();
+        return Err(Failure::redis(StoreError::Unavailable(text)));
     }
     match facts.eviction.as_deref() {
         Some("noeviction") | None => {}
@@ -114,7 +96,8 @@ pub(super) async fn watch_eviction(connection: Connection, every: Duration, trou
 
 #[cfg(test)]
 mod tests {
-    use super::{EXIT_UNREACHABLE, EXIT_UNSAFE_REDIS, ServerFacts, check};
+    use super::{EXIT_UNSAFE_REDIS, ServerFacts, check};
+    use crate::app::failure::EXIT_UNREACHABLE;
 
     #[test]
     fn an_old_server_is_told_what_was_found_and_what_is_needed() {
@@ -125,9 +108,10 @@ mod tests {
     }
 
     #[test]
-    fn a_replica_is_refused_and_facts_that_may_not_be_asked_for_are_not() {
+    fn a_replica_is_refused_for_now_and_facts_that_may_not_be_asked_for_are_not() {
         let facts = ServerFacts { role: Some("slave".into()), ..ServerFacts::default() };
-        assert_eq!(check(facts, true).expect_err("a replica").exit, EXIT_UNREACHABLE);
+        let refused = check(facts, true).expect_err("a replica");
+        assert!(refused.exit == EXIT_UNREACHABLE && refused.passes(), "{refused}");
         assert!(check(ServerFacts::default(), true).is_ok());
     }
 }

@@ -24,8 +24,9 @@ impl Troubles {
         };
     }
 
-    /// The server's settings endanger jobs, or do so no more.
+    /// The server keeps us from starting or its settings endanger jobs, or neither.
     pub(super) fn redis(&self, problem: Option<String>) {
+        let problem = problem.map(|problem| without_details(&problem).to_owned());
         self.0.lock().unwrap_or_else(PoisonError::into_inner).redis = problem;
     }
 

@@ -25,7 +25,7 @@ pub struct Run {
     /// Start no admin server
     #[arg(long)]
     pub no_admin: bool,
-    /// Give up at once when Redis cannot be reached at the start
+    /// Give up at once when Redis cannot be reached, or takes no writes, at the start
     #[arg(long)]
     pub fail_fast: bool,
 }

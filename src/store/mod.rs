@@ -109,6 +109,10 @@ pub struct Store {
 
 impl Store {
     /// A queue on a connection, of the dialect of these scripts.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "a store keeps its connection: callers hand theirs over"
+    )]
     pub fn new(connection: Connection, keys: Keys, scripts: Arc<Scripts>) -> Self {
         let connection = connection.to_queue(&keys);
         Self {
@@ -123,6 +127,10 @@ impl Store {
 
     /// A queue on a connection, of the dialect that was named; without a name, of the one that its keys say, which
     /// [`Store::open`] and [`Store::look`] ask.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "a store keeps its connection: callers hand theirs over"
+    )]
     pub fn of(connection: Connection, keys: Keys, dialect: Option<Dialect>) -> Self {
         let connection = connection.to_queue(&keys);
         Self {

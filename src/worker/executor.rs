@@ -49,10 +49,12 @@ pub(super) async fn run(queue: Arc<Queue>, claim: Claim) {
                 tracing::warn!(queue = &*job.queue, job_id = %job.id, fields, "of a wrong type: read as the queue's own library reads them");
             }
             let run = Run { queue: &queue, job: &job, token: &token, fence, lease: &lease, now_ms, suspect };
-            let end = if job.comes_again() { run.with_successor().await } else { run.to_its_end().await };
+            let end =
+                if job.comes_again() { Box::pin(run.with_successor()).await } else { run.to_its_end().await };
             (job, end)
         }
     };
+    lease.run_is_over();
     // A job that goes back must be back before the next claim, or another overtakes it; a completed one need not. With
     // one slot the next job must not even be claimed: people rely on one after the other, as Redis shows it.
     let early = queue.concurrency > 1 && matches!(end, End::Completed(_));
@@ -117,6 +119,7 @@ impl Run<'_> {
         tokio::select! {
             () = &mut insist => run.await,
             end = &mut run => {
+                self.lease.run_is_over();
                 if tokio::time::timeout(self.queue.options.lease, insist).await.is_err() {
                     tracing::error!(queue = &*self.job.queue, job_id = %self.job.id, "the next occurrence was not scheduled");
                 }

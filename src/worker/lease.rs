@@ -41,6 +41,8 @@ struct Held {
     ended: CancellationToken,
     /// Tells it that somebody cancelled its job.
     cancel: Arc<Cancel>,
+    /// Its handler has ended, and its outcome waits for Redis.
+    is_over: bool,
     /// Not renewed from then on: its limits are long over, and nobody has stopped it.
     renewed_until: Option<Instant>,
 }
@@ -78,6 +80,7 @@ impl Leases {
             lost: lost.clone(),
             ended: ended.clone(),
             cancel: Arc::clone(&cancel),
+            is_over: false,
             renewed_until: None,
         };
         self.lock().insert(key, held);
@@ -113,6 +116,8 @@ impl Leases {
             let held = self.lock();
             held.iter()
                 .filter(|(_, held)| !held.lost.is_cancelled() && which(held))
+                // A Redis that renews and never takes an outcome must not keep a worker from its end.
+                .filter(|(_, held)| !(held.is_over && beat.stop.is_grace_over()))
                 .filter(|(_, held)| held.renewed_until.is_none_or(|until| until > Instant::now()))
                 .map(|(key, held)| (*key, held.id.clone(), Arc::clone(&held.token)))
                 .collect()
@@ -169,6 +174,13 @@ impl Lease {
 }
 
 impl Lease {
+    /// The handler has ended. Once a stop's grace is over, its outcome has as long as the lease lasts.
+    pub(super) fn run_is_over(&self) {
+        if let Some(held) = self.leases.lock().get_mut(&self.key) {
+            held.is_over = true;
+        }
+    }
+
     /// Renews no longer than this; `None` = as long as the run goes on. Should all threads be blocked by handlers, nobody
     /// is left to keep the limits of a run, and its job must not be held for ever.
     pub(super) fn renew_until(&self, until: Option<Instant>) {
@@ -206,6 +218,7 @@ pub(super) struct Beat {
     observer: Arc<dyn Observer>,
     queues: Mutex<Vec<Arc<Leases>>>,
     added: Notify,
+    stop: Stop,
     /// The runtime of the handlers and of all other duties.
     others: tokio::runtime::Handle,
 }
@@ -240,6 +253,7 @@ impl Thread {
             observer: Arc::clone(observer),
             queues: Mutex::default(),
             added: Notify::new(),
+            stop: worker.clone(),
             others: tokio::runtime::Handle::current(),
         });
         let thread = Self { beat: Arc::clone(&beat), stop: CancellationToken::new() };

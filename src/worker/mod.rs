@@ -42,12 +42,14 @@ pub use observer::{Ended, NoObserver, Observer};
 pub use shutdown::{Stop, Stopped};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
+pub(crate) use trouble::jittered;
 
 use crate::handler::Handler;
 use crate::job::backoff::Strategies;
 use crate::job::cron::Zone;
 use crate::job::options::Keep;
 use crate::store::claim::Limiter;
+
 use crate::store::{Connection, Store, StoreError};
 
 /// Largest data that is handed to a handler unless a queue says otherwise, bytes.
@@ -202,7 +204,7 @@ impl Worker {
         let (mut tasks, mut ready) = (tokio::task::JoinSet::new(), Vec::new());
         for spec in specs {
             let name = spec.store.keys().queue.to_string();
-            ready.push((name, start_queue(options, spec, &lease_thread, &stop, observer, &mut tasks)?));
+            ready.push((name, start_queue(options, spec, &lease_thread, &stop, observer, &mut tasks)));
         }
         let runs = lease_thread.runs();
         let ended = tokio::spawn(shutdown::supervise(stop.clone(), tasks, lease_thread));
@@ -248,7 +250,7 @@ fn start_queue(
     stop: &Stop,
     observer: &Arc<dyn Observer>,
     tasks: &mut tokio::task::JoinSet<()>,
-) -> Result<watch::Receiver<bool>, StoreError> {
+) -> watch::Receiver<bool> {
     let (finished, outcomes) = mpsc::channel(spec.concurrency);
     let (ready, is_ready) = watch::channel(false);
     let leases = lease_thread.add_queue(spec.store.on(spec.lease_connection), &spec.redis_url);
@@ -285,5 +287,5 @@ fn start_queue(
     tasks.spawn(fetcher::run(Arc::clone(&queue), wakeup));
     tasks.spawn(promoter::run(Arc::clone(&queue), due));
     tasks.spawn(recoverer::run(queue));
-    Ok(is_ready)
+    is_ready
 }

@@ -46,6 +46,10 @@ impl Stop {
         self.asked.cancelled().await;
     }
 
+    pub(super) fn is_grace_over(&self) -> bool {
+        self.grace_over.is_cancelled()
+    }
+
     pub(super) async fn grace_over(&self) {
         self.grace_over.cancelled().await;
     }

@@ -77,7 +77,7 @@ pub(super) async fn pause(queue: &Queue, pause: Duration) {
 }
 
 /// Full jitter over a doubling pause: workers that lost the same server must not come back together.
-pub(super) fn jittered(times: u32) -> Duration {
+pub(crate) fn jittered(times: u32) -> Duration {
     let ceiling = PAUSE_MAX.min(PAUSE_FIRST * 2u32.saturating_pow(times.min(10)));
     let mut byte = [0u8; 2];
     // Without a random source the pause is only not jittered.

@@ -51,8 +51,11 @@ async fn a_late_word(guard: Option<Guard>, dialect: Dialect, name: &'static str,
 }
 
 async fn is_found(guard: Guard, name: &'static str, hold_ms: u64) {
-    for dialect in [Dialect::Bull, Dialect::BullMq] {
-        let whole = a_late_word(None, dialect, name, hold_ms).await;
+    let found = async |dialect| {
+        let (whole, cut) = tokio::join!(
+            Box::pin(a_late_word(None, dialect, name, hold_ms)),
+            Box::pin(a_late_word(Some(guard), dialect, name, hold_ms)),
+        );
         assert!(whole.is_passed(), "{dialect:?}, nothing cut out: {}", whole.summary());
         assert_eq!(
             whole.judgement.rerun,
@@ -60,13 +63,13 @@ async fn is_found(guard: Guard, name: &'static str, hold_ms: u64) {
             "{dialect:?}: the scene is not what it should be: {}",
             whole.summary()
         );
-        let cut = a_late_word(Some(guard), dialect, name, hold_ms).await;
         assert!(
             cut.judgement.count(Class::StaleWrite) > 0,
             "{dialect:?} without {guard:?} passed: {}",
             cut.summary()
         );
-    }
+    };
+    tokio::join!(found(Dialect::Bull), found(Dialect::BullMq));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -83,11 +86,12 @@ async fn the_token_check_cut_out_of_progress_is_found() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_recovery_that_does_not_wait_for_the_lease_is_found() {
-    for dialect in [Dialect::Bull, Dialect::BullMq] {
+    let found = async |dialect| {
         let options = Options { ms: 5_000, cut: Some(Guard::OneLease), ..Options::of(3, dialect) };
         let verdict = crate::run::run(options).await;
         let judgement = &verdict.judgement;
         let found = judgement.count(Class::DoubleLease) + judgement.count(Class::Unexplained);
         assert!(found > 0, "{dialect:?} passed: {}", verdict.summary());
-    }
+    };
+    tokio::join!(found(Dialect::Bull), found(Dialect::BullMq));
 }

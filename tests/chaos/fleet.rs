@@ -16,8 +16,6 @@ use crate::support::proxy::Proxy;
 pub(crate) const LEASE_MS: u64 = 2_000;
 /// Jobs of one worker at a time.
 const CONCURRENCY: usize = 8;
-/// A worker logs this when it has opened its queue: from here on it has no business ending by itself.
-const OPENED: &str = "\"msg\":\"the queue is ";
 /// Node buries a job that stalled more often: chaos is no reason to.
 const MAX_STALLED: u32 = 1_000;
 
@@ -34,10 +32,6 @@ pub(crate) struct Worker {
     command: Box<dyn Fn() -> Command + Send + Sync>,
     log: PathBuf,
     process: Option<Process>,
-    /// Bytes of its log when it was started.
-    log_before: usize,
-    /// Ended with an error's exit code before it was at work.
-    pub gave_up_starting: usize,
     /// Ended by itself, with this.
     pub ended: Vec<String>,
 }
@@ -70,7 +64,7 @@ impl Worker {
                 })
             }
         };
-        Worker { kind, command, log, process: None, log_before: 0, gave_up_starting: 0, ended: Vec::new() }
+        Worker { kind, command, log, process: None, ended: Vec::new() }
     }
 
     pub(crate) fn is_ours(&self) -> bool {
@@ -88,12 +82,7 @@ impl Worker {
             }
         }
         command.stdin(Stdio::null()).stdout(log()).stderr(log());
-        self.log_before = self.log_text().len();
         self.process = Some(Process::spawn(&mut command).unwrap());
-    }
-
-    fn log_text(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Notes it if the worker has ended by itself, which it never should, and starts it again.
@@ -101,12 +90,7 @@ impl Worker {
         if let Some(process) = &mut self.process
             && let Some(status) = process.ended()
         {
-            // A panic's code, a signal, or an end in mid-work is another matter.
-            if matches!(status.code(), Some(1 | 6)) && !self.log_text()[self.log_before..].contains(OPENED) {
-                self.gave_up_starting += 1;
-            } else {
-                self.ended.push(format!("ended by itself: {status}; see {}", self.log.display()));
-            }
+            self.ended.push(format!("ended by itself: {status}; see {}", self.log.display()));
             self.start();
         }
     }

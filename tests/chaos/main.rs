@@ -45,15 +45,12 @@ async fn passes(options: Options) {
     assert!(verdict.is_passed(), "{}", verdict.summary());
 }
 
+/// Beside one another: most of a run is waiting, and the whole of the tests should not take long.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn thirty_seconds_of_chaos_by_a_known_seed_lose_nothing_and_do_nothing_unexplained() {
-    passes(Options::of(7, Dialect::Bull)).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn thirty_seconds_of_chaos_by_a_new_seed_lose_nothing_and_do_nothing_unexplained() {
+async fn half_a_minute_of_chaos_by_a_known_seed_and_by_a_new_one_loses_nothing_and_does_nothing_unexplained()
+{
     let seed = recorder::now_ms() as u64 % 1_000_000;
-    passes(Options::of(seed, Dialect::BullMq)).await;
+    tokio::join!(passes(Options::of(7, Dialect::Bull)), passes(Options::of(seed, Dialect::BullMq)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

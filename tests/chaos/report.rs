@@ -23,8 +23,6 @@ pub(crate) struct Verdict {
     pub drained: Duration,
     /// Workers of ours that ended by themselves or not with 0.
     pub ended: Vec<String>,
-    /// Starts that a worker gave up because of what was wrong with Redis just then; it was started again.
-    pub gave_up_starting: usize,
 }
 
 impl Verdict {
@@ -58,7 +56,6 @@ impl Verdict {
             line[name] = judgement.count(class).into();
         }
         line["by_node_workers"] = judgement.by_peers().into();
-        line["gave_up_starting"] = self.gave_up_starting.into();
         line["workers_ended"] = self.ended.len().into();
         line["drained_ms"] = (self.drained.as_millis() as u64).into();
         line["faults"] = self.faults();

@@ -26,6 +26,8 @@ pub(crate) const QUEUE: &str = "chaos";
 const JOBS_PER_SECOND: u64 = 12;
 /// After the last fault everything must have come to its end by then.
 const DRAIN_LIMIT: Duration = Duration::from_secs(90);
+/// The same without a guard: its jobs need not all come to an end, and then are found as lost.
+const DRAIN_LIMIT_CUT: Duration = Duration::from_secs(15);
 const SUPERVISOR_LOOKS: Duration = Duration::from_millis(250);
 /// With workers of npm `bull` or `bullmq`, whose stalled check our own 30 s keep back: lifted this often.
 const LIFT_GUARD: Duration = Duration::from_secs(1);
@@ -125,7 +127,7 @@ impl Scene {
         let over = Instant::now();
         drain(&world, &options).await;
         let drained = over.elapsed();
-        let (ended, gave_up_starting) = stop(&world).await;
+        let ended = stop(&world).await;
         let mut db = world.own_connection().await;
         let now = now_ms() as f64;
         crate::support::wait::until("MONITOR to have told all", async || {
@@ -142,7 +144,7 @@ impl Scene {
             faults: std::mem::take(&mut *world.happened.lock().unwrap()),
             standing,
         };
-        Verdict { judgement: judge(&history), history, options, drained, ended, gave_up_starting }
+        Verdict { judgement: judge(&history), history, options, drained, ended }
     }
 }
 
@@ -193,7 +195,7 @@ async fn supervise(world: Arc<World>) {
 
 /// Until every job has ended, or the limit is reached: the judge will say what was left.
 async fn drain(world: &World, options: &Options) {
-    let limit = Instant::now() + DRAIN_LIMIT;
+    let limit = Instant::now() + if options.cut.is_some() { DRAIN_LIMIT_CUT } else { DRAIN_LIMIT };
     let mut lifted = Instant::now();
     let mut db = world.own_connection().await;
     while Instant::now() < limit {
@@ -212,16 +214,15 @@ async fn drain(world: &World, options: &Options) {
     }
 }
 
-/// Stops all workers. What they had to complain of, and how many starts were given up.
-async fn stop(world: &World) -> (Vec<String>, usize) {
-    let (mut ended, mut gave_up_starting) = (Vec::new(), 0);
+/// Stops all workers. Which of ours ended by themselves, also while starting, or not as they should.
+async fn stop(world: &World) -> Vec<String> {
+    let mut ended = Vec::new();
     for (number, worker) in world.workers.iter().enumerate() {
         let mut worker = worker.lock().await;
         worker.stop().await;
-        gave_up_starting += worker.gave_up_starting;
         let is_ours = worker.is_ours();
         ended
             .extend(worker.ended.drain(..).filter(|_| is_ours).map(|what| format!("worker {number} {what}")));
     }
-    (ended, gave_up_starting)
+    ended
 }

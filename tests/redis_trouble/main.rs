@@ -8,5 +8,6 @@ mod refusals;
 mod replicas;
 mod rig;
 mod sockets;
+mod stopping;
 #[path = "../support/mod.rs"]
 mod support;

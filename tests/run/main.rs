@@ -15,4 +15,5 @@ mod jobs;
 mod private;
 mod program;
 mod redis_states;
+mod starting;
 mod stop;

@@ -20,7 +20,7 @@ const RUN: Duration = Duration::from_millis(20);
 const PRODUCERS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(5);
 /// How long the workers may take to work off what is left.
-const DRAIN_LIMIT: Duration = Duration::from_secs(60);
+const DRAIN_LIMIT: Duration = Duration::from_mins(1);
 
 /// One queue under load.
 pub struct Load {

@@ -111,7 +111,7 @@ impl Watched {
     /// Waits until two sentinels call this server the master and know so many replicas of it that are well.
     pub async fn is_settled(&self, master: usize, replicas: usize) {
         let port = self.servers[master].port().to_string();
-        wait::value_within(Duration::from_secs(120), "the sentinels to be settled", || async {
+        wait::value_within(Duration::from_mins(2), "the sentinels to be settled", || async {
             let mut settled = 0;
             for (_, sentinel, _) in &self.sentinels {
                 let facts = ask(*sentinel, &["SENTINEL", "MASTER", Watched::MASTER]).await;

@@ -59,13 +59,14 @@ pub struct Lose {
     skip: u64,
     request_too: bool,
     silent: bool,
+    always: bool,
 }
 
 impl Lose {
     /// The next request that contains this text (a command, a script's hash, a job's id) is executed; its reply is lost,
     /// and the connection closed. An empty text is in every request.
     pub fn next(needle: &str) -> Lose {
-        Lose { needle: needle.as_bytes().to_vec(), skip: 0, request_too: false, silent: false }
+        Lose { needle: needle.as_bytes().to_vec(), skip: 0, request_too: false, silent: false, always: false }
     }
 
     /// Lets so many such requests pass before.
@@ -86,6 +87,13 @@ impl Lose {
     #[must_use]
     pub fn silently(mut self) -> Lose {
         self.silent = true;
+        self
+    }
+
+    /// Not one such request but all of them.
+    #[must_use]
+    pub fn always(mut self) -> Lose {
+        self.always = true;
         self
     }
 }
@@ -152,7 +160,7 @@ impl Proxy {
         self.change(|now, _| now.delay = by);
     }
 
-    /// One request is executed and nobody hears of it, or is not even executed. It replaces one that was not met yet.
+    /// One request, or all of a kind, is executed and nobody hears of it, or is not even executed. It replaces one that was not met yet.
     pub fn lose(&self, which: Lose) {
         *self.shared.lose.lock().unwrap() = Some(which);
     }
@@ -277,7 +285,7 @@ fn take_fate(shared: &Shared, request: &[u8]) -> Option<Lose> {
         wanted.skip -= 1;
         return None;
     }
-    lose.take()
+    if wanted.always { lose.clone() } else { lose.take() }
 }
 
 async fn read_replies(

@@ -2,7 +2,7 @@
 //! others need not, and all hear at once when it is back.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use redis::RedisError;
@@ -48,11 +48,11 @@ impl Health {
     }
 
     /// It could not be connected to: somebody looks for it from now on.
-    pub(super) fn is_down(&self, shared: Weak<Shared>, error: RedisError) {
+    pub(super) fn is_down(self: &Arc<Self>, shared: Weak<Shared>, error: RedisError) {
         self.failed(error);
         self.down.send_if_modified(|down| !std::mem::replace(down, true));
         if !self.looking.swap(true, Ordering::SeqCst) {
-            tokio::spawn(look(Looking(shared)));
+            tokio::spawn(look(Looking { shared, health: Arc::clone(self) }));
         }
     }
 
@@ -76,14 +76,16 @@ impl Health {
     }
 }
 
-/// Clears the mark also when the runtime ends under it.
-struct Looking(Weak<Shared>);
+/// Clears the mark also when the runtime ends under it, or when the connection that found the server away was one for a
+/// moment: the next that is used looks for itself then.
+struct Looking {
+    shared: Weak<Shared>,
+    health: Arc<Health>,
+}
 
 impl Drop for Looking {
     fn drop(&mut self) {
-        if let Some(shared) = self.0.upgrade() {
-            shared.health.looking.store(false, Ordering::SeqCst);
-        }
+        self.health.looking.store(false, Ordering::SeqCst);
     }
 }
 
@@ -93,7 +95,7 @@ async fn look(looking: Looking) {
     loop {
         let (from, to) = if began.elapsed() < SOON { PAUSES_SOON } else { PAUSES_LATER };
         tokio::time::sleep(Duration::from_millis(random_between(from, to))).await;
-        let Some(shared) = looking.0.upgrade() else { return };
+        let Some(shared) = looking.shared.upgrade() else { return };
         if (Connection { shared }).look().await {
             return;
         }

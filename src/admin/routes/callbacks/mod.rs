@@ -32,6 +32,7 @@ use crate::admin::body;
 use crate::admin::problem::Problem;
 use crate::admin::server::{QueueOptions, Shared};
 use crate::job::progress::with_percent;
+use crate::store::StoreError;
 use crate::store::callback::Holder;
 use crate::store::finish::Verdict;
 use crate::store::run::OPERATOR;
@@ -66,6 +67,10 @@ impl Callback {
             Bearer::Token(_) | Bearer::Malformed => return Err(wrong_token(&shared, peer.0)),
         };
         let Some(queue) = shared.queues.get(queue_name.as_str()) else {
+            // At the start, while Redis is waited for: whose queue it is may not be known yet.
+            if (shared.readiness)().queues.iter().any(|(name, _)| *name == queue_name) {
+                return Err(StoreError::Unavailable("the queue is not open yet".into()).into());
+            }
             return Err(Problem::not_found("no queue of that name is worked here"));
         };
         let text = body::read_json(request).await?;
