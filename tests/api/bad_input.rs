@@ -209,8 +209,8 @@ async fn jobs_that_others_have_damaged_are_shown_as_far_as_they_can_be() {
             .unwrap();
         let list = site.get(&format!("/queues/{queue}/jobs")).await;
         assert_eq!(list["items"].as_array().unwrap().len(), 6, "{list}");
-        let lost = site.get(&format!("/queues/{queue}/jobs/lost")).await;
-        assert_eq!((lost["state"].as_str(), lost["status"].as_str()), (Some("stuck"), Some("stuck")));
+        let nowhere = site.get(&format!("/queues/{queue}/jobs/lost")).await;
+        assert_eq!((nowhere["state"].as_str(), nowhere["status"].as_str()), (Some("stuck"), Some("stuck")));
         site.send("admin", "GET", &format!("/queues/{queue}/jobs/ghost"), None).await.refused(404);
         site.send("admin", "GET", &format!("/queues/{queue}/jobs/string"), None).await.refused(404);
     }

@@ -63,10 +63,10 @@ impl Site {
         change(&mut options);
         let server = Server::bind(options).unwrap();
         let address = server.local_addr();
-        let stop = CancellationToken::new();
-        tokio::spawn(server.run(stop.clone()));
+        let running = CancellationToken::new();
+        tokio::spawn(server.run(running.clone()));
         let (shop, pdf) = (queue(&redis, Dialect::Bull, "shop"), queue(&redis, Dialect::BullMq, "pdf"));
-        Site { redis, address, shop, pdf, _stop: stop.drop_guard() }
+        Site { redis, address, shop, pdf, _stop: running.drop_guard() }
     }
 
     /// One job in each queue, so that both exist.

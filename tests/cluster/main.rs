@@ -98,7 +98,9 @@ async fn the_binary_and_the_commands_work_queues_on_all_masters() {
     let url = cluster.url();
     let mut config = format!("[redis]\nurl = \"{url}\"\n");
     for name in QUEUES {
-        config += &format!("[queues.\"{name}\".handlers.\"*\"]\nexec = [\"true\"]\n");
+        for line in ["[queues.\"", name, "\".handlers.\"*\"]\nexec = [\"true\"]\n"] {
+            config.push_str(line);
+        }
     }
     let worker = Bullock::run(&config).await;
     for name in QUEUES {

@@ -103,6 +103,12 @@ async fn a_sync_survives_killed_workers_and_a_back_office_that_wants_time_and_sm
         let result: Value = serde_json::from_str(&ground.field("s", "returnvalue").await.unwrap()).unwrap();
         drop(worker);
 
+        let items = ground.items("s").await;
+        let audit: u64 = redis::cmd("XLEN")
+            .arg(format!("bull::x:{QUEUE}::audit"))
+            .query_async(&mut ground.db.clone())
+            .await
+            .unwrap();
         let office = office.lock().unwrap();
         let good = |id: &u64| id % 200 != 7;
         let expected = (0..ITEMS).filter(good).count();
@@ -114,15 +120,8 @@ async fn a_sync_survives_killed_workers_and_a_back_office_that_wants_time_and_sm
         assert_eq!(office.tries.len() as u64, ITEMS, "no item is skipped");
         assert!(office.repeated <= kills, "{} batches came again after {kills} kills", office.repeated);
         assert!(office.fences.is_sorted(), "a later run has a greater fence: {:?}", office.fences);
-        let items = ground.items("s").await;
         assert_eq!(items.len(), ITEMS as usize - expected);
         assert!(items.values().all(|note| note["tries"] == 3), "{items:?}");
-        drop(office);
-        let audit: u64 = redis::cmd("XLEN")
-            .arg(format!("bull::x:{QUEUE}::audit"))
-            .query_async(&mut ground.db.clone())
-            .await
-            .unwrap();
         assert!(audit > 10);
     }
 }

@@ -13,7 +13,7 @@ use crate::support::wait;
 async fn until_killed(ground: &Ground, shop: &Shop, after_pushes: usize) {
     let (url, dialect, shop_there) = (ground.redis.url(), ground.dialect, shop.clone());
     let before = shop.pushed().len();
-    let (stop, told) = tokio::sync::oneshot::channel::<()>();
+    let (killer, end) = tokio::sync::oneshot::channel::<()>();
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -25,12 +25,12 @@ async fn until_killed(ground: &Ground, shop: &Shop, after_pushes: usize) {
             let builder = builder.lease(Duration::from_millis(600), Duration::from_millis(150));
             let _worker =
                 builder.handler_spec("sync", bullock::worker::HandlerSpec::new(sync)).start().await.unwrap();
-            let _ = told.await;
+            let _ = end.await;
         });
         runtime.shutdown_background();
     });
     wait::until("pushes", async || shop.pushed().len() >= before + after_pushes).await;
-    drop(stop);
+    drop(killer);
     tokio::task::spawn_blocking(move || thread.join().unwrap()).await.unwrap();
 }
 
