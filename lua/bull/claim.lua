@@ -2,8 +2,8 @@
 -- KEYS  P, X
 -- ARGV  lane, request, lease ms, wanted, busy 0|1 (something was claimed since the last `drained`),
 --       limiter max (0 = none), limiter duration ms, limiter grouped 0|1; then `wanted` tokens; 1 = it may take a suspect
--- Reply now, rest ms (0, or how long the queue rests, or only suspects wait whose turn it is not), fence of the first job, drained 0|1,
---       then for each token in turn one job: {name, data, opts, attemptsMade, processedOn, id, stacktrace, progress,
+-- Reply now, rest ms (0, or how long the queue rests, or only suspects wait whose turn it is not), fence of the first job,
+--       drained 0|1, then for each token in turn one job: {name, data, opts, attemptsMade, processedOn, id, stacktrace, progress,
 --       checkpoint, crashes that a suspect is charged with}, the last ones only where there may be any; or {} = this token
 --       holds nothing any more
 -- Lease the lock's own time to live; `X leases` names the locks that are ours
@@ -81,7 +81,7 @@ if wrong then return wrong end
 if tonumber(lease) < 1 or (limit_max > 0 and limit_ms < 1) then
   return redis.error_reply('ERR a lease and a limiter window last 1 ms or more')
 end
-local ids, known, left, passed = nil, {}, nil, false
+local known, passed, ids, left = {}, false
 if not there[suspects] then
   ids = redis.call('LRANGE', wait, -wanted, -1)
 else -- seldom: looks as far as there are suspects, and takes from among them

@@ -1,8 +1,9 @@
 --- Ends attempts badly: back to waiting, into `delayed`, or for good into `failed`, the dead-letter set.
 -- KEYS  P, X; for copies of dead letters also those of their queue
 -- ARGV  lane, request, reply kept ms, metrics points (0 = none); then for each run: id, token, fate (retry|delay|bury|unrun =
---       buried without having run: its attempts stay), delay ms, low bits of a delayed score, attemptsMade, failedReason, stacktrace (JSON), event payload,
---       keep count ('' = all, 0 = none), keep age s ('' = any), debounce id, lifo 0|1, reason class, attempt record
+--       buried without having run: its attempts stay), delay ms, low bits of a delayed score, attemptsMade, failedReason,
+--       stacktrace (JSON), event payload, keep count ('' = all, 0 = none), keep age s ('' = any), debounce id, lifo 0|1,
+--       reason class, attempt record
 --       (JSON object without its first brace; '' = none), options of a copy and where it comes from (JSON without ends; '' =
 --       no copy)
 -- Reply for each run: 0 done, or -1 no such job, -2 no lock, -3 not in active, -6 another run's lock

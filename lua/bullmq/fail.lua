@@ -1,8 +1,9 @@
 --- Ends attempts badly: back to waiting, into `delayed`, or for good into `failed`, the dead-letter set.
 -- KEYS  P, X; for copies of dead letters also those of their queue
 -- ARGV  lane, request, reply kept ms, metrics points (0 = none); then for each run: id, token, fate (retry|delay|bury|unrun =
---       buried without having run: its attempts stay), delay ms, failedReason, stacktrace (JSON), keep count ('' = all, 0 = none), keep age s ('' = any), most that are
---       removed by age ('' = 1000), lifo 0|1, attempts that the job has in all, reason class, attempt record (JSON
+--       buried without having run: its attempts stay), delay ms, failedReason, stacktrace (JSON), keep count
+--       ('' = all, 0 = none), keep age s ('' = any), most that are removed by age ('' = 1000), lifo 0|1, attempts that the job
+--       has in all, reason class, attempt record (JSON
 --       object without its first brace; '' = none), options of a copy and where it comes from (JSON without ends; '' = no copy)
 -- Reply for each run: 0 done, or -1 no such job, -2 no lock, -3 not in active, -6 another run's lock
 -- Kept  every check before the first write; a stale run changes nothing, not even the failure fields; a job is in one place;

@@ -10,7 +10,8 @@ local function copy_misfit()
   return wrong
 end
 local function add_copy(name, data, opts, _, now)
-  local meta, id = read_meta(P), nil
+  local id
+  local meta = read_meta(P)
   repeat id = string.format('%.0f', redis.call('INCR', P .. 'id')) until redis.call('EXISTS', P .. id) == 0
   local job = { name = name, data = data, opts = opts, timestamp = string.format('%.0f', now), delay = '0', priority = '0' }
   write_job(meta, id, job)
