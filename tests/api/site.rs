@@ -139,7 +139,14 @@ pub async fn claim(store: &Store, token: &str) -> String {
     let mut lane = Lane::new(format!("test:{token}:{:?}", std::time::Instant::now()));
     lane.next();
     let tokens = [token.to_owned()];
-    let request = ClaimRequest { lease_ms: 60_000, busy: false, worker: "", limiter: None, tokens: &tokens };
+    let request = ClaimRequest {
+        lease_ms: 60_000,
+        busy: false,
+        worker: "",
+        limiter: None,
+        tokens: &tokens,
+        may_take_suspect: true,
+    };
     store.claim(&lane, &request).await.unwrap().jobs[0].id.to_string()
 }
 
@@ -162,6 +169,8 @@ pub async fn fail_next(store: &Store, message: &str) -> String {
         fate: Fate::Bury,
         attempts_made: 1,
         attempts: 1,
+        spends_attempt: true,
+        opts: "{}",
         message: Some(message),
         stacktrace: r#"["Error: it broke\n    at work"]"#,
         keep: Keep::All,
