@@ -153,6 +153,7 @@ fn cases() -> Vec<Case> {
         case("GET /stats", "/stats", None, 200),
         case("GET /stats", "/stats?queue=nowhere", None, 404),
         case("GET /failed", "/failed?groupBy=error", None, 200),
+        case("GET /failed", "/failed?groupBy=class&queue=shop", None, 200),
         case("GET /failed", "/failed?groupBy=shop", None, 400),
         case("GET /zombies", "/zombies", None, 200),
         case("GET /zombies", "/zombies?queue=nowhere", None, 404),
