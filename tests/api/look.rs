@@ -123,6 +123,10 @@ async fn dead_letters_of_all_queues_are_grouped_by_their_error() {
     );
     assert_eq!(first["queues"], json!({"pdf": 3, "shop": 3}));
     assert_eq!((groups["scanned"].as_u64(), groups["items"].as_array().unwrap().len()), (Some(8), 2));
+    let classes = site.get("/failed?groupBy=class&queue=pdf").await;
+    let only = &classes["items"][0];
+    assert_eq!((only["signature"].as_str(), only["count"].as_u64()), (Some("error"), Some(4)), "{classes}");
+    assert_eq!(classes["items"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]

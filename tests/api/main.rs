@@ -18,3 +18,5 @@ mod openapi;
 mod roles;
 mod schedulers;
 mod site;
+mod stop;
+mod zombies;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::site::{Answer, Site, fail_next};
+use crate::site::{Answer, Site, claim, fail_next, run_token};
 
 /// One request and the status that it must have.
 struct Case {
@@ -99,6 +99,15 @@ fn cases() -> Vec<Case> {
         case("POST /queues/{queue}/jobs/{id}/promote", "/queues/pdf/jobs/later/promote", None, 409),
         case("POST /queues/{queue}/jobs/{id}/retry", format!("{job}/retry"), reason(), 200),
         case("POST /queues/{queue}/jobs/{id}/retry", format!("{job}/retry"), None, 409),
+        case("POST /queues/{queue}/jobs/{id}/cancel", "/queues/pdf/jobs/held/cancel", reason(), 202),
+        case("POST /queues/{queue}/jobs/{id}/cancel", format!("{job}/cancel"), None, 200),
+        case("POST /queues/{queue}/jobs/{id}/cancel", "/queues/shop/jobs/gone/cancel", None, 404),
+        case("POST /queues/{queue}/jobs/{id}/kill", "/queues/pdf/jobs/held/kill", reason(), 202),
+        case("POST /queues/{queue}/jobs/{id}/kill", format!("{job}/kill"), None, 200),
+        case("POST /queues/{queue}/jobs/{id}/kill", "/queues/shop/jobs/gone/kill", None, 404),
+        case("POST /queues/{queue}/jobs/{id}/force-done", "/queues/pdf/jobs/held/force-done", reason(), 200),
+        case("POST /queues/{queue}/jobs/{id}/force-done", "/queues/pdf/jobs/held/force-done", None, 400),
+        case("POST /queues/{queue}/jobs/{id}/kill", "/queues/pdf/jobs/held/kill", None, 409),
         case("DELETE /queues/{queue}/jobs/{id}", "/queues/shop/jobs/new?children=false", reason(), 200),
         case("DELETE /queues/{queue}/jobs/{id}", "/queues/shop/jobs/new", None, 404),
         case(
@@ -144,7 +153,17 @@ fn cases() -> Vec<Case> {
         case("GET /stats", "/stats", None, 200),
         case("GET /stats", "/stats?queue=nowhere", None, 404),
         case("GET /failed", "/failed?groupBy=error", None, 200),
+        case("GET /failed", "/failed?groupBy=class&queue=shop", None, 200),
         case("GET /failed", "/failed?groupBy=shop", None, 400),
+        case("GET /zombies", "/zombies", None, 200),
+        case("GET /zombies", "/zombies?queue=nowhere", None, 404),
+        case(
+            "POST /zombies/resolve",
+            "/zombies/resolve",
+            Some(json!({"queue": "shop", "ids": ["first"], "action": "requeue"})),
+            200,
+        ),
+        case("POST /zombies/resolve", "/zombies/resolve", Some(json!({"queue": "shop", "ids": []})), 400),
         case("GET /audit", "/audit?limit=5", None, 200),
         case("GET /audit", "/audit?limit=900", None, 400),
         case("POST /queues/{queue}/clean", "/queues/shop/clean", Some(json!({"state": "failed"})), 200),
@@ -172,6 +191,8 @@ async fn every_operation_of_the_document_answers_as_it_says_when_it_serves_and_w
     let failed = fail_next(site.shop.store(), "HTTP 429: slow down").await;
     assert_eq!(failed, "first");
     site.pdf.add("render", &json!({}), json!({"jobId": "later", "delay": 600_000})).await.unwrap();
+    site.pdf.add("render", &json!({}), json!({"jobId": "held", "lifo": true})).await.unwrap();
+    assert_eq!(claim(site.pdf.store(), &run_token(5)).await, "held");
     let flow = bullock::store::flow::Flow::new("pdf", "bind", json!({}))
         .opts(json!({"jobId": "parent"}))
         .child(bullock::store::flow::Flow::new("pdf", "page", json!({"page": 1})));

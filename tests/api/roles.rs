@@ -45,7 +45,9 @@ async fn a_token_for_some_queues_sees_nothing_of_the_others_anywhere() {
         .with_jobs()
         .await;
     site.ask("POST", "/queues/shop/pause", json!({"reason": "a secret of the shop"})).await;
-    for path in ["/queues", "/workers", "/schedulers", "/stats", "/failed", "/audit", "/operations"] {
+    for path in
+        ["/queues", "/workers", "/schedulers", "/stats", "/failed", "/audit", "/operations", "/zombies"]
+    {
         let answer = site.send("pdf-only", "GET", path, None).await;
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
         assert!(!answer.body.contains("shop"), "{path}: {}", answer.body);

@@ -8,6 +8,7 @@ mod support;
 
 mod access;
 mod browser;
+mod cancel;
 mod every_page;
 mod healing;
 mod hostile;

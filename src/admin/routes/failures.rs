@@ -1,4 +1,4 @@
-//! `GET /failed`: dead letters of all queues, those with the same error together.
+//! `GET /failed`: dead letters of all queues, those with the same error or of the same class together.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,6 +11,7 @@ use super::about::{About, Kind, Shape, param};
 use super::{Ask, answer};
 use crate::admin::problem::Problem;
 use crate::job::state::State;
+use crate::store::dead::UNRECORDED;
 use crate::store::newest::{Brief, NEWEST_MAX};
 
 /// Dead letters of one queue, and in all, that are looked at.
@@ -20,16 +21,23 @@ const SIGNATURE_CHARS: usize = 160;
 /// Job names that a group shows.
 const NAMES_MAX: usize = 10;
 
-pub(super) const GROUPS: About = About::new("failed", "Dead letters by their error, most frequent first")
-    .query(&[
-        param("groupBy", Kind::Word(&["error"]), "By the first line of the error, with numbers masked"),
-        param("queue", Kind::Text, "Of this queue only"),
-        param("limit", Kind::Number(1, 200, 50), "Most groups"),
-    ])
-    .answers(&[(200, "The groups", Some(Shape::of::<FailureGroups>()))])
-    .refusals(&[404]);
+pub(super) const GROUPS: About = About::new(
+    "failed",
+    "Dead letters by their error or reason class, most frequent first",
+)
+.query(&[
+    param(
+        "groupBy",
+        Kind::Word(&["error", "class"]),
+        "By the first line of the error, with numbers masked (so unless given), or by the reason class",
+    ),
+    param("queue", Kind::Text, "Of this queue only"),
+    param("limit", Kind::Number(1, 200, 50), "Most groups"),
+])
+.answers(&[(200, "The groups", Some(Shape::of::<FailureGroups>()))])
+.refusals(&[404]);
 
-/// Dead letters by error.
+/// Dead letters in groups.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::admin) struct FailureGroups {
     /// Most frequent first.
@@ -40,11 +48,12 @@ pub(in crate::admin) struct FailureGroups {
     pub truncated: bool,
 }
 
-/// Dead letters with the same error.
+/// Dead letters that have the same signature.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::admin) struct FailureGroup {
-    /// The first line of the error; # stands for numbers.
+    /// What they have in common: the first line of the error, where # stands for numbers, or the reason class, `unrecorded` where
+    /// no worker of ours buried them.
     pub signature: String,
     /// How many.
     pub count: usize,
@@ -78,6 +87,7 @@ pub(in crate::admin) struct NewestFailure {
 
 pub(super) async fn groups(call: Ask) -> Result<Response, Problem> {
     let names = call.queues_asked().await?;
+    let by_class = call.query.text("groupBy") == Some("class");
     let (look, board) = (call.look().await?, call.board()?);
     let (mut groups, mut scanned, mut truncated) = (HashMap::<String, FailureGroup>::new(), 0, false);
     for name in &names {
@@ -91,7 +101,11 @@ pub(super) async fn groups(call: Ask) -> Result<Response, Problem> {
             let (_, jobs) = store.newest(State::Failed, skip, count).await?;
             let got = jobs.len();
             for job in jobs {
-                add(&mut groups, name, job);
+                let signature = match by_class {
+                    true => job.reason.clone().unwrap_or_else(|| UNRECORDED.to_owned()),
+                    false => signature(&job.failed_reason),
+                };
+                add(&mut groups, signature, name, job);
             }
             scanned += got;
             skip += count;
@@ -108,8 +122,8 @@ pub(super) async fn groups(call: Ask) -> Result<Response, Problem> {
     Ok(answer(StatusCode::OK, &FailureGroups { items, scanned, truncated }))
 }
 
-fn add(groups: &mut HashMap<String, FailureGroup>, queue: &str, job: Brief) {
-    let group = groups.entry(signature(&job.failed_reason)).or_insert_with_key(|signature| FailureGroup {
+fn add(groups: &mut HashMap<String, FailureGroup>, signature: String, queue: &str, job: Brief) {
+    let group = groups.entry(signature).or_insert_with_key(|signature| FailureGroup {
         signature: signature.clone(),
         count: 0,
         reason: None,

@@ -21,6 +21,7 @@ mod schedulers;
 pub(super) mod stats;
 mod workers;
 mod ws;
+mod zombies;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -157,6 +158,9 @@ pub static ROUTES: &[Route] = &[
     route!("POST" "/api/v1/queues/{queue}/jobs/{id}/retry", OPERATOR, jobs::act::retry, jobs::act::RETRY),
     route!("POST" "/api/v1/queues/{queue}/jobs/{id}/promote", OPERATOR, jobs::act::promote, jobs::act::PROMOTE),
     route!("POST" "/api/v1/queues/{queue}/jobs/{id}/duplicate", OPERATOR, jobs::add::duplicate, jobs::add::DUPLICATE),
+    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/cancel", OPERATOR, jobs::stop::cancel, jobs::stop::CANCEL),
+    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/kill", OPERATOR, jobs::stop::kill, jobs::stop::KILL),
+    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/force-done", OPERATOR, jobs::stop::force_done, jobs::stop::FORCE_DONE),
     route!("GET" "/api/v1/operations", VIEWER, bulk::list, bulk::LIST),
     route!("GET" "/api/v1/operations/{id}", VIEWER, bulk::show, bulk::SHOW),
     route!("POST" "/api/v1/operations/{id}/stop", OPERATOR, bulk::stop, bulk::STOP),
@@ -170,6 +174,8 @@ pub static ROUTES: &[Route] = &[
     route!("GET" "/api/v1/flows/{queue}/{id}", VIEWER, flows::show, flows::SHOW),
     route!("GET" "/api/v1/stats", VIEWER, stats::show, stats::SHOW),
     route!("GET" "/api/v1/failed", VIEWER, failures::groups, failures::GROUPS),
+    route!("GET" "/api/v1/zombies", VIEWER, zombies::list, zombies::LIST),
+    route!("POST" "/api/v1/zombies/resolve", OPERATOR, zombies::resolve, zombies::RESOLVE),
     route!("GET" "/api/v1/audit", VIEWER, audit::list, audit::LIST),
 ];
 

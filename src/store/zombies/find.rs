@@ -8,6 +8,9 @@ use crate::store::doctor::{Finding, Found, SETTLE};
 use crate::store::{BATCH_MAX, Store, StoreError, array, bytes};
 use crate::wire::doctor::{Class, JobFacts, Kind, Place, judge};
 
+/// Jobs that are looked at in one call where no list is walked.
+const SUSPECTS_AT_ONCE: usize = 100;
+
 impl Store {
     /// All zombies of the queue.
     ///
@@ -47,6 +50,33 @@ impl Store {
             }
         }
         Ok(zombies)
+    }
+
+    /// Ids of jobs that may be zombies, at most `most` of each kind: active ones, looked at from the one that is active for
+    /// longest, and delayed ones. Cheap enough to be asked often, other than [`Store::zombies`]: no list is walked. Whether
+    /// they are zombies is for [`Store::zombies_among`] to say, a moment ([`SETTLE`]) later; what is in no state at all is
+    /// found by neither.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub async fn zombie_suspects(&self, limits: &Limits, most: usize) -> Result<Vec<String>, StoreError> {
+        let now_ms = self.time_ms().await?;
+        let mut cmd = redis::cmd("LRANGE");
+        cmd.arg(self.keys.of("active")).arg(-i64::try_from(most).unwrap_or(i64::MAX)).arg(-1);
+        let ids = page(self.connection.send(&cmd).await)?.unwrap_or_default();
+        let mut suspects = Vec::new();
+        for chunk in ids.chunks(SUSPECTS_AT_ONCE) {
+            let refs: Vec<&Vec<u8>> = chunk.iter().collect();
+            for (id, job) in chunk.iter().zip(self.examine(&refs, Lists::None).await?) {
+                let is_quiet = job.last_sign_ms().unwrap_or(0) <= limits.silent_before(now_ms);
+                if job.kind != Kind::Right || !job.is_held() || is_quiet {
+                    suspects.push(String::from_utf8_lossy(id).into_owned());
+                }
+            }
+        }
+        let overdue = self.overdue(limits.overdue_before(now_ms)).await?;
+        suspects.extend(overdue.iter().take(most).map(Zombie::shown_id));
+        Ok(suspects)
     }
 
     /// Hands every active job with its facts to `each`, in bounded steps.

@@ -22,14 +22,14 @@ export const JOB_ACTS: Record<JobAction, Look> = {
   'change-priority': { word: 'Change priority', icon: 'up', done: 'has a new priority' },
   duplicate: { word: 'Duplicate', icon: 'copy', done: 'was added' },
   'force-done': { word: 'Mark as done', icon: 'check', danger: true, done: 'is marked as done' },
-  kill: { word: 'Kill', icon: 'stop', danger: true, done: 'was killed' },
+  kill: { word: 'Kill', icon: 'stop', danger: true, done: 'is told to stop at once' },
   remove: { word: 'Remove', icon: 'trash', danger: true, done: 'is removed' },
 };
 
-const QUESTIONS: Partial<Record<JobAction, { body: string; danger?: boolean }>> = {
+const QUESTIONS: Partial<Record<JobAction, { body: string; danger?: boolean; why?: boolean }>> = {
   cancel: { body: 'The handler is told to stop. The job ends as failed and cancelled, and is not tried again.' },
   kill: { body: 'The run is taken away at once, without a grace period. Work that its handler has begun may be half done.', danger: true },
-  'force-done': { body: 'The job is completed without its work being done. A handler that still runs is cut off.', danger: true },
+  'force-done': { body: 'The job is completed without its work being done. A handler that still runs is cut off. The reason becomes a part of its result.', danger: true, why: true },
   remove: { body: 'The job goes, with its logs. Its audit entries stay.', danger: true },
 };
 
@@ -44,7 +44,7 @@ export async function act(action: JobAction, job: Target): Promise<boolean> {
   const question = QUESTIONS[action];
   let reason = '';
   if (question) {
-    const answer = await ask({ title: `${look.word} ${nameOf(job)} in ${job.queue}?`, body: question.body, act: look.word, danger: question.danger });
+    const answer = await ask({ title: `${look.word} ${nameOf(job)} in ${job.queue}?`, body: question.body, act: look.word, danger: question.danger, why: question.why });
     if (!answer) return false;
     reason = answer.reason;
   }

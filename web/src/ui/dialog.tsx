@@ -57,6 +57,8 @@ export interface Question {
   danger?: boolean;
   /** Must be typed before the button works. */
   typed?: string;
+  /** A reason must be given. */
+  why?: boolean;
 }
 
 /** Asks, and why; gives null when the reader thinks better of it. What they write goes to the audit trail. */
@@ -72,7 +74,7 @@ export function ask(question: Question): Promise<{ reason: string } | null> {
 function Ask({ question, answer }: { question: Question; answer: (given: { reason: string } | null) => void }) {
   const [reason, setReason] = useState('');
   const [typed, setTyped] = useState('');
-  const ready = !question.typed || typed === question.typed;
+  const ready = (!question.typed || typed === question.typed) && (!question.why || reason.trim() !== '');
   const submit = (event: Event): void => {
     event.preventDefault();
     if (ready) answer({ reason: reason.trim() });
@@ -86,15 +88,15 @@ function Ask({ question, answer }: { question: Question; answer: (given: { reaso
           <input class="input mono" value={typed} onInput={(event) => setTyped(event.currentTarget.value)} autoComplete="off" spellcheck={false} />
         </label>
       ) : null}
-      <ReasonField value={reason} onInput={setReason} />
+      <ReasonField value={reason} onInput={setReason} needed={question.why} />
       <Actions act={question.act} danger={question.danger} disabled={!ready} onCancel={() => answer(null)} />
     </form>
   );
 }
 
-export function ReasonField({ value, onInput }: { value: string; onInput: (text: string) => void }) {
+export function ReasonField({ value, onInput, needed }: { value: string; onInput: (text: string) => void; needed?: boolean }) {
   return (
-    <label class="field"><span>Reason <span class="help">optional, kept in the audit trail</span></span>
+    <label class="field"><span>Reason <span class="help">{needed ? 'needed, kept in the audit trail' : 'optional, kept in the audit trail'}</span></span>
       <input class="input" name="reason" value={value} maxLength={500} onInput={(event) => onInput(event.currentTarget.value)} autoComplete="off" />
     </label>
   );

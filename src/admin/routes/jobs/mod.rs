@@ -6,5 +6,6 @@ pub(super) mod edit;
 pub(super) mod list;
 pub(super) mod one;
 mod prune;
+pub(super) mod stop;
 pub(super) mod view;
 pub(super) mod wait;

@@ -319,10 +319,17 @@ fn allowed(judged: &Judged<'_>, view: &JobView) -> Vec<String> {
     let may = |event: Event| events.contains(&event);
     let waits =
         matches!(judged.state, Some(State::Waiting | State::Prioritized | State::Delayed | State::Paused));
+    // The next run of what repeats: its chain would end with it. Bull 4 writes it into the id only.
+    let repeats = view.repeat_job_key.is_some() || (!is_mq && view.id.starts_with("repeat:"));
+    let is_planned = judged.state == Some(State::Delayed) && repeats;
     let edits = waits || matches!(judged.state, Some(State::WaitingChildren | State::Failed));
     [
         ("retry", (may(Event::Retry) || (is_mq && may(Event::Reprocess))) && !held && has_data),
         ("promote", judged.state == Some(State::Delayed) && may(Event::Promote)),
+        ("cancel", may(Event::Cancel) && !is_planned),
+        // Elsewhere it does nothing that cancel does not.
+        ("kill", may(Event::Cancel) && judged.state == Some(State::Active)),
+        ("force-done", may(Event::ForceDone)),
         ("duplicate", has_data),
         ("edit-data", edits),
         ("change-delay", is_mq && judged.state == Some(State::Delayed)),
