@@ -101,9 +101,10 @@ pub(super) async fn groups(call: Ask) -> Result<Response, Problem> {
             let (_, jobs) = store.newest(State::Failed, skip, count).await?;
             let got = jobs.len();
             for job in jobs {
-                let signature = match by_class {
-                    true => job.reason.clone().unwrap_or_else(|| UNRECORDED.to_owned()),
-                    false => signature(&job.failed_reason),
+                let signature = if by_class {
+                    job.reason.clone().unwrap_or_else(|| UNRECORDED.to_owned())
+                } else {
+                    signature(&job.failed_reason)
                 };
                 add(&mut groups, signature, name, job);
             }

@@ -56,7 +56,7 @@ pub(in crate::admin) struct ZombieItem {
     pub id: String,
     /// Its name.
     pub name: Option<String>,
-    /// Its class: active_without_lease, silent, overdue, active_without_hash or two_states.
+    /// Its class: `active_without_lease`, `silent`, `overdue`, `active_without_hash` or `two_states`.
     #[schema(example = "silent")]
     pub kind: &'static str,
     /// The class in words.
