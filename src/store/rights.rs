@@ -71,6 +71,7 @@ const PROBES: &[&str] = &[
     "ZRANGE K 0 1",
     "ZRANGEBYSCORE K 0 1",
     "ZREM K v",
+    "ZREMRANGEBYRANK K 0 1",
     "ZREMRANGEBYSCORE K 0 1",
     "ZREVRANGE K 0 1",
     "ZREVRANGEBYSCORE K 1 0",
