@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::wakeup::BLOCK_DEADLINE;
 use super::{Store, StoreError, convert};
 use crate::wire::Dialect;
 
@@ -187,7 +188,9 @@ impl Servers {
             let connection = first.connection().clone();
             let (list, seen) = watch::channel(stores);
             let (streams, channels) = (tokio::sync::oneshot::channel(), tokio::sync::oneshot::channel());
-            duties.spawn(streams::read(connection.again(), seen.clone(), self.tell.clone(), streams.0));
+            // Its commands block: a reply that comes after a second is none that is late.
+            let blocking = connection.sibling(None, BLOCK_DEADLINE);
+            duties.spawn(streams::read(blocking, seen.clone(), self.tell.clone(), streams.0));
             duties.spawn(channels::listen(connection, seen, self.tell.clone(), channels.0));
             begun.extend([streams.1, channels.1]);
             self.known.insert(server, (list, now));
