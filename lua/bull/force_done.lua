@@ -11,22 +11,14 @@
 --- @include "bull/mending"
 --- @include "bull/remove"
 --- @include "bull/retention"
---- @include "zombie_of"
+--- @include "not_forceable"
 --- @include "audit"
 local by, from, why, id, result = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local key, record, count, age = P .. id, X .. 'job:' .. id, ARGV[7], ARGV[8]
+local completed, key, record, count, age = P .. 'completed', P .. id, X .. 'job:' .. id, ARGV[7], ARGV[8]
 local wrong = mending_misfit(id) or expect_types(REMOVAL)
 if wrong then return wrong end
-if is_own_key(id) or redis.call('TYPE', key).ok ~= 'hash' then return { 0, '' } end
-local completed = P .. 'completed'
-if redis.call('ZSCORE', completed, id) then
-  local forced = string.sub(redis.call('HGET', key, 'returnvalue') or '', 1, 14) == '{"forced":true'
-  return { forced and -2 or -1, 'completed' }
-end
-local class = ARGV[10]
-local zombie = class ~= '' and zombie_of(class, id, tonumber(ARGV[11]))
-if class ~= '' and not zombie then return { -3, '' } end
-if zombie and zombie.held and ARGV[12] ~= '1' then return { -4, '' } end
+wrong = not_forceable(id, ARGV[10], ARGV[11], ARGV[12])
+if wrong then return wrong end
 local was = places_of(id)[1] or 'stuck'
 
 take_from_run(id, 'force-done')

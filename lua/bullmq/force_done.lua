@@ -14,21 +14,14 @@
 --- @include "bullmq/retention"
 --- @include "bullmq/reprocess"
 --- @include "bullmq/ending"
---- @include "zombie_of"
+--- @include "not_forceable"
 --- @include "audit"
 local by, from, why, id, result = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local key, record = P .. id, X .. 'job:' .. id
 local wrong = mending_misfit(id)
 if wrong then return wrong end
-if is_own_key(id) or redis.call('TYPE', key).ok ~= 'hash' then return { 0, '' } end
-if redis.call('ZSCORE', P .. 'completed', id) then
-  local forced = string.sub(redis.call('HGET', key, 'returnvalue') or '', 1, 14) == '{"forced":true'
-  return { forced and -2 or -1, 'completed' }
-end
-local class = ARGV[10]
-local zombie = class ~= '' and zombie_of(class, id, tonumber(ARGV[11]))
-if class ~= '' and not zombie then return { -3, '' } end
-if zombie and zombie.held and ARGV[12] ~= '1' then return { -4, '' } end
+wrong = not_forceable(id, ARGV[10], ARGV[11], ARGV[12])
+if wrong then return wrong end
 local was, meta, parent = places_of(id)[1] or 'stuck', read_meta(P), parent_of_key(key)
 
 take_from_run(id, 'force-done')

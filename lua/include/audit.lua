@@ -1,7 +1,10 @@
 local AUDIT_ENTRIES_MAX = 100000
--- Notes what a person did: which act, to which job ('' = the queue), from which state to which ('' = none), who, from where
--- and why. The caller has written before: XADD by itself would be refused when memory is out.
+-- Appends to the queue's audit log: what, about which job ('' = the queue), then names and texts. The caller has written
+-- before: XADD by itself would be refused when memory is out.
+local function log_entry(what, job, ...)
+  redis.call('XADD', X .. 'audit', 'MAXLEN', '~', AUDIT_ENTRIES_MAX, '*', 'what', what, 'job', job, ...)
+end
+-- Notes what a person did: which act, to which job, from which state to which ('' = none), who, from where and why.
 local function audit(what, job, was, is, by, from, why)
-  redis.call('XADD', X .. 'audit', 'MAXLEN', '~', AUDIT_ENTRIES_MAX, '*',
-    'what', what, 'job', job, 'was', was, 'is', is, 'by', by, 'from', from, 'why', why)
+  log_entry(what, job, 'was', was, 'is', is, 'by', by, 'from', from, 'why', why)
 end

@@ -1,16 +1,15 @@
 --- @include "audit"
 --- @include "cancel_mark"
+--- @include "wake_up"
 -- Cancelling is the same in both dialects but for what they bring before: CANCELLING, the keys and types to check;
 -- is_own_key; planned(id), the next occurrence of something that repeats; leave_place(id), which takes a job out of every
 -- place and names the first (nil = it was in none); and carry_out(id, mark, was).
-local WAKE_UPS_KEPT = 1000
 local act, by, from, why = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local wrong = expect_types(CANCELLING)
 if wrong then return wrong end
 local new_mark = '{"at":' .. string.format('%.0f', now) .. ',"by":' .. cjson.encode(by) .. ',"from":' .. cjson.encode(from)
   .. ',"why":' .. cjson.encode(why) .. (act == 'kill' and ',"act":"kill"' or '') .. '}'
 
-local function wake_up(id) redis.call('XADD', X .. 'cancel', 'MAXLEN', '~', WAKE_UPS_KEPT, '*', 'job', id, 'act', act) end
 local function is_ours(id, holder)
   return redis.call('SISMEMBER', X .. 'leases', id) == 1 and string.find(holder, '^[^:]+:' .. string.rep('%x', 32) .. '$')
 end
@@ -18,11 +17,11 @@ end
 local function tell_run(id, holder)
   local before = cancel_mark(id)
   if before and (act ~= 'kill' or string.find(before, '"act":"kill"', 1, true)) then
-    wake_up(id)
+    wake_up(id, act)
     return 4
   end
   redis.call('HSET', own_record(id), 'cancel', new_mark)
-  wake_up(id)
+  wake_up(id, act)
   audit(act, id, 'active', 'active', by, from, why)
   return is_ours(id, holder) and 2 or 3
 end

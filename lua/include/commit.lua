@@ -3,9 +3,9 @@
 --- @include "types"
 --- @include "fence"
 --- @include "record"
+--- @include "audit"
 -- What both dialects do alike when a sync commits a batch: everything but telling the progress. `tell_progress` is the
 -- dialect's own, and so is the list of keys that it writes.
-local AUDIT_ENTRIES_MAX = 100000
 local id, token, number, plan = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local progress, changed, kept_most, last = ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8] == '1'
 local record, items, due, seen = X .. 'job:' .. id, X .. 'items:' .. id, X .. 'retry:' .. id, X .. 'seen:' .. id
@@ -52,7 +52,7 @@ local function commit(tell_progress, written)
     redis.call('DEL', seen, due)
     redis.call('HDEL', record, 'hold')
   end
-  redis.call('XADD', X .. 'audit', 'MAXLEN', '~', AUDIT_ENTRIES_MAX, '*', 'what', 'commit', 'job', id, 'changed', changed)
+  log_entry('commit', id, 'changed', changed)
   if progress ~= '' then tell_progress(id, progress) end
   return paused
 end

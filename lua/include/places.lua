@@ -17,3 +17,14 @@ local function places_of(id, lists)
   end
   return names, times
 end
+local function kind_of(id) return redis.call('TYPE', P .. id).ok end
+local function is_held(id) return redis.call('EXISTS', P .. id .. ':lock') == 1 end
+-- Takes an id out of every state, or of all but one.
+local function leave_states(id, but)
+  for _, set in ipairs(SETS) do
+    if set ~= but then redis.call('ZREM', P .. set, id) end
+  end
+  for _, list in ipairs(LISTS) do
+    if list ~= but then redis.call('LREM', P .. list, 0, id) end
+  end
+end

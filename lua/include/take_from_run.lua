@@ -1,7 +1,4 @@
-local function kind_of(id) return redis.call('TYPE', P .. id).ok end
-local function is_held(id) return redis.call('EXISTS', P .. id .. ':lock') == 1 end
--- How many wake-ups are kept; whoever missed more than that looks at the records.
-local WAKE_UPS_MAX = 1000
+--- @include "wake_up"
 -- Takes a job away from the run that holds it, if one does: its late writes find no lock and are refused. `act` is told
 -- to the worker, so that it stops the handler at once.
 local function take_from_run(id, act)
@@ -9,5 +6,5 @@ local function take_from_run(id, act)
   redis.call('SREM', X .. 'leases', id)
   redis.call('HDEL', X .. 'leases:stalled', id)
   redis.call('SREM', P .. 'stalled', id)
-  if was_held then redis.call('XADD', X .. 'cancel', 'MAXLEN', '~', WAKE_UPS_MAX, '*', 'job', id, 'act', act) end
+  if was_held then wake_up(id, act) end
 end

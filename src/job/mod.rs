@@ -8,6 +8,7 @@ pub mod cron;
 pub mod id;
 pub mod options;
 pub mod outcome;
+pub mod pattern;
 pub mod progress;
 pub mod repeat;
 pub mod signature;

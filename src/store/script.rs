@@ -12,6 +12,9 @@ use crate::wire::{Dialect, Keys};
 
 /// Fragments that scripts pull in with `--- @include "name"`.
 const FRAGMENTS: &[(&str, &str)] = &[
+    ("wake_up", include_str!("../../lua/include/wake_up.lua")),
+    ("not_forceable", include_str!("../../lua/include/not_forceable.lua")),
+    ("mend", include_str!("../../lua/include/mend.lua")),
     ("audit", include_str!("../../lua/include/audit.lua")),
     ("bull/add", include_str!("../../lua/include/bull/add.lua")),
     ("bull/bury", include_str!("../../lua/include/bull/bury.lua")),

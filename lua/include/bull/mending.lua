@@ -10,14 +10,9 @@ local MENDING = { P .. 'active', 'list', P .. 'wait', 'list', P .. 'paused', 'li
   P .. 'completed', 'zset', P .. 'failed', 'zset', P .. 'priority', 'zset', P .. 'stalled', 'set', X .. 'leases', 'set',
   X .. 'leases:stalled', 'hash', X .. 'audit', 'stream', X .. 'cancel', 'stream' }
 local function mending_misfit() return expect_types(MENDING) end
--- Takes an id out of every state, or of all but one.
+-- The same with its rank.
 local function leave_all(id, but)
-  for _, set in ipairs(SETS) do
-    if set ~= but then redis.call('ZREM', P .. set, id) end
-  end
-  for _, list in ipairs(LISTS) do
-    if list ~= but then redis.call('LREM', P .. list, 0, id) end
-  end
+  leave_states(id, but)
   if but ~= 'wait' and but ~= 'paused' and but ~= 'delayed' then redis.call('ZREM', P .. 'priority', id) end
 end
 -- To the consumers' end, as after a crash; answers the list.

@@ -23,15 +23,7 @@ local function mending_misfit(id)
   want_parent(parent, wanted, {})
   return expect_types(wanted)
 end
--- Takes an id out of every state, or of all but one.
-local function leave_all(id, but)
-  for _, set in ipairs(SETS) do
-    if set ~= but then redis.call('ZREM', P .. set, id) end
-  end
-  for _, list in ipairs(LISTS) do
-    if list ~= but then redis.call('LREM', P .. list, 0, id) end
-  end
-end
+local leave_all = leave_states
 -- To the consumers' end, as after a crash; answers the list.
 local function put_in_line(id, was)
   local meta = read_meta(P)

@@ -1,7 +1,7 @@
 //! Which events somebody wants: by queue, type and job.
 
 use super::event::{Event, RESYNC, TYPES};
-use crate::admin::auth::matches;
+use crate::job::pattern::matches;
 
 /// Most values in one filter.
 pub const VALUES_MAX: usize = 100;

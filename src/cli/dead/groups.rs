@@ -65,22 +65,16 @@ pub(super) async fn run(
     groups.sort_by_key(|(_, group)| std::cmp::Reverse(group.count));
     let now = now_ms();
     let rows: Vec<Row> = groups.iter().map(|(key, group)| row(by, key, group, now)).collect();
-    session.out.list(if by == By::Error { BY_ERROR } else { BY_CLASS }, &rows)?;
+    let columns = if by == By::Error { COLUMNS } else { &COLUMNS[..COLUMNS.len() - 2] };
+    session.out.list(columns, &rows)?;
     if rows.is_empty() {
         session.out.note("no such dead letters");
     }
     Ok(())
 }
 
-const BY_CLASS: &[Column] = &[
-    Column::text("QUEUE"),
-    Column::text("CLASS"),
-    Column::number("COUNT"),
-    Column::number("NEWEST"),
-    Column::number("OLDEST"),
-    Column::text("EXAMPLE"),
-];
-const BY_ERROR: &[Column] = &[
+/// By class the last two are left out.
+const COLUMNS: &[Column] = &[
     Column::text("QUEUE"),
     Column::text("CLASS"),
     Column::number("COUNT"),

@@ -9,19 +9,9 @@ use crate::cli::session::Session;
 use crate::cli::time::{age, duration, iso, now_ms};
 use crate::job::state::State;
 use crate::store::inspect::PAGE_MAX;
+use crate::store::search::ORDER;
 use crate::wire::Dialect;
 
-/// The order in which all states are listed.
-const ALL: [State; 8] = [
-    State::Active,
-    State::Waiting,
-    State::Paused,
-    State::Prioritized,
-    State::Delayed,
-    State::WaitingChildren,
-    State::Failed,
-    State::Completed,
-];
 /// Those that Bull 4 does not have.
 const OF_BULLMQ: [State; 2] = [State::Prioritized, State::WaitingChildren];
 /// Most characters of data in a wide list.
@@ -75,8 +65,8 @@ pub(super) async fn run(session: &Session, args: &List) -> Result<(), CliError> 
     }
     let failed = |error| session.error(error);
     let limit = args.limit as usize;
-    let (first, mut offset) = args.cursor.unwrap_or((args.state.unwrap_or(ALL[0]), 0));
-    let states = ALL.iter().copied().filter(has).skip_while(|state| *state != first);
+    let (first, mut offset) = args.cursor.unwrap_or((args.state.unwrap_or(ORDER[0]), 0));
+    let states = ORDER.iter().copied().filter(has).skip_while(|state| *state != first);
     let mut records: Vec<Record> = Vec::new();
     let mut more = None;
     'states: for state in states {

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::job::pattern::matches;
 use crate::wire::hash::JobView;
 
 /// Most conditions of one search.
@@ -172,19 +173,6 @@ impl Filter {
             && self.error.as_ref().is_none_or(error)
             && self.conditions.iter().all(|condition| condition.holds(view))
     }
-}
-
-/// Does the pattern, in which `*` stands for any text, describe the name?
-fn matches(pattern: &str, name: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
-    for part in parts {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(last)
 }
 
 #[cfg(test)]
