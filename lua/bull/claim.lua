@@ -66,7 +66,7 @@ if before then
     local fields = held and read(P .. id) or {}
     fields[6] = held and id
     reply[#reply + 1] = held and not fields.err and describe(id, fields) or {}
-    if held and not fields.err and redis.pcall('HEXISTS', suspects, id) == 1 then tell_suspect(id, fields) end
+    if held and not fields.err and runs_alone(id) then tell_suspect(id, fields) end
   end
   return reply
 end

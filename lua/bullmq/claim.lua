@@ -77,7 +77,7 @@ if before then
     local fields = held and read(key) or {}
     local more = held and not fields.err and read_more(key)
     reply[#reply + 1] = more and describe(id, fields, more, more.started) or {}
-    if more and try('HEXISTS', suspects, id) == 1 then tell_suspect(id, fields) end
+    if more and runs_alone(id) then tell_suspect(id, fields) end
   end
   return reply
 end

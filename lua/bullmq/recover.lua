@@ -4,7 +4,7 @@
 -- Reply ms until the next lease runs out ('' = there is none), then for each recovered job: id, crashes so far
 -- Kept  recovered only if the lock is absent, the id is in `active`, and BullMQ's stall counter is what it was at claim;
 --       otherwise another worker has taken the job over and only the entry goes; a crash is no attempt; every job
---       whose worker died is a suspect, and only one that ran as its process's suspect is charged
+--       whose worker died is a suspect, after the second death in a row it runs alone, and only one that did is charged
 -- Lease the lock's own time to live; `X leases` names the locks that are ours
 -- Spec  docs/wire/bullmq.md 5, 15
 --- @include "keys"

@@ -12,7 +12,10 @@ if wrong then return wrong end
 local record = own_record(id)
 if ARGV[3] ~= '' then
   -- A job that has moved on is not the cause of the deaths before.
-  if redis.call('HGET', record, 'checkpoint') ~= ARGV[3] then redis.call('HDEL', record, 'own_crashes') end
+  if redis.call('HGET', record, 'checkpoint') ~= ARGV[3] then
+    redis.call('HDEL', record, 'own_crashes')
+    redis.pcall('HDEL', X .. 'suspects', id)
+  end
   redis.call('HSET', record, 'checkpoint', ARGV[3])
 end
 if ARGV[4] == '1' or ARGV[4] == '2' then

@@ -43,6 +43,7 @@ local function commit(tell_progress, written)
   if number == 1 then redis.call('DEL', items, due, seen) end -- left by an earlier job of this id
   redis.call('HSET', record, 'plan', plan, 'commits', ARGV[3])
   redis.call('HDEL', record, 'own_crashes') -- it has moved: deaths before that are not its doing
+  redis.pcall('HDEL', X .. 'suspects', id)
   local handled = tonumber(ARGV[9])
   for first = 10, 9 + handled, 1000 do
     redis.call('SADD', seen, unpack(ARGV, first, math.min(first + 999, 9 + handled)))

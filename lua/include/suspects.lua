@@ -1,18 +1,23 @@
 --- @include "record"
--- Jobs whose worker died (`X suspects`): id -> the token of the run under way, '' while in line. A process runs one of them
--- at a time, so that its next death says which it was. The end of a run clears its job.
+-- Jobs whose worker died (`X suspects`): id -> '1' after the first death, which may have been anybody's: it runs as before.
+-- After a second one in a row the job stands in line, '': a process runs one of those at a time, then id -> the token of that
+-- run, so that its next death says which it was. The end of a run clears its job.
+local DIED_ONCE = '1'
 local SUSPECT_REST_MS, CRASH_RECORDS_MAX, PRUNED_MAX = 250, 20, 100
 local suspects = X .. 'suspects'
 local function own_crashes(id)
   local count = redis.pcall('HGET', X .. 'job:' .. id, 'own_crashes')
   return type(count) == 'string' and is_about(X .. 'job:' .. id, id) and count or '0'
 end
--- Which of `ids` are suspects: true by id.
+-- Does it run, if it runs, as the only one of its kind?
+local function runs_alone(id)
+  local state = redis.pcall('HGET', suspects, id)
+  return type(state) == 'string' and state ~= DIED_ONCE
+end
+-- Which of `ids` do: true by id.
 local function suspects_among(ids)
   local known = {}
-  for i = 1, #ids do
-    if redis.call('HEXISTS', suspects, ids[i]) == 1 then known[ids[i]] = true end
-  end
+  for i = 1, #ids do known[ids[i]] = runs_alone(ids[i]) or nil end
   return known
 end
 -- Of ids in the order of their turn: those to take, at most `wanted`, with one suspect if that is allowed; and those
@@ -36,7 +41,7 @@ end
 local function note_crash(id, worker, now)
   local record = own_record(id)
   local crashes, token = count_up(record, 'crashes'), redis.call('HGET', suspects, id)
-  local own = token and token ~= ''
+  local own = token and token ~= '' and token ~= DIED_ONCE
   if own then
     worker = string.match(token, '^[^:]*')
     count_up(record, 'own_crashes')
@@ -45,12 +50,12 @@ local function note_crash(id, worker, now)
   redis.call('HSET', record, 'crash:' .. crashes, '{"at":' .. string.format('%.0f', now) .. ',"worker":'
     .. (worker and cjson.encode(worker) or 'null') .. ',"own":' .. (own and 'true' or 'false') .. '}')
   redis.call('HDEL', record, 'crash:' .. (crashes - CRASH_RECORDS_MAX))
-  redis.call('HSET', suspects, id, '')
+  redis.call('HSET', suspects, id, token and '' or DIED_ONCE)
   return crashes
 end
 -- The run ended without a crash, but its job is still under suspicion.
 local function stand_in_line(id)
-  if redis.call('HEXISTS', suspects, id) == 1 then redis.call('HSET', suspects, id, '') end
+  if runs_alone(id) then redis.call('HSET', suspects, id, '') end
 end
 -- The worker that lost this run's lease is alive: it was no crash.
 local function absolve(id, token)

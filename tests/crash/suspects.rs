@@ -25,11 +25,14 @@ async fn suspects_run_one_after_the_other_and_normal_jobs_beside_them() {
         for _ in 0..SUSPECTS {
             suspects.insert(queue.add("x", json!({"do": "hold", "ms": 50}), json!({})).await);
         }
-        let (mut first, _) = worker(&redis, "q", "w-1", SUSPECTS);
-        starts(&redis, SUSPECTS).await;
-        first.signal(Signal::SIGKILL);
-        first.wait(wait::DEADLINE).await;
-        let () = db.del(crate::fleet::TOLD).await.unwrap();
+        // After the first death they run beside each other as before.
+        for name in ["w-0", "w-1"] {
+            let (mut first, _) = worker(&redis, "q", name, SUSPECTS);
+            starts(&redis, SUSPECTS).await;
+            first.signal(Signal::SIGKILL);
+            first.wait(wait::DEADLINE).await;
+            let () = db.del(crate::fleet::TOLD).await.unwrap();
+        }
 
         let (_second, log) = worker(&redis, "q", "w-2", SUSPECTS);
         // One suspect is held; normal jobs that come later pass by all of them.
@@ -49,7 +52,7 @@ async fn suspects_run_one_after_the_other_and_normal_jobs_beside_them() {
         let () = db.del("hold").await.unwrap();
         for id in &suspects {
             assert_eq!(queue.finished(id).await, Ok(json!("done")), "{}", log.text());
-            assert_eq!(record(&redis, "q", id, "crashes").await.as_deref(), Some("1"));
+            assert_eq!(record(&redis, "q", id, "crashes").await.as_deref(), Some("2"));
             assert_eq!(record(&redis, "q", id, "own_crashes").await, None);
         }
         let mut running = 0;
@@ -89,10 +92,15 @@ async fn a_suspect_that_is_handed_back_is_charged_with_nothing_and_stays_a_suspe
     };
     runs().await;
     first.crash().await;
+    let held = async || redis.connection().await.exists::<_, bool>(&job).await.unwrap();
+    wait::until("the end of the lease", async || !held().await).await;
+    let again = crate::support::bullock::Bullock::run(&config("60")).await;
+    runs().await;
+    again.crash().await;
     let second = crate::support::bullock::Bullock::run(&config("60")).await;
     wait::until("the run as a suspect", async || {
         let token: Option<String> = redis.connection().await.hget("bull::x:q::suspects", &id).await.unwrap();
-        token.is_some_and(|token| !token.is_empty())
+        token.is_some_and(|token| token.contains(':'))
     })
     .await;
     second.stop().await;
@@ -117,7 +125,8 @@ async fn a_process_runs_one_suspect_over_all_its_queues() {
         }
         config
     };
-    let first = crate::support::bullock::Bullock::run(&config(r#"["sleep", "60"]"#)).await;
+    let endless = config(r#"["sleep", "60"]"#);
+    let first = crate::support::bullock::Bullock::run(&endless).await;
     let (mut one, mut two) = (producer(&redis, 4, "one").await, producer(&redis, 4, "two").await);
     let ids = [one.add("x", json!({}), json!({})).await, two.add("x", json!({}), json!({})).await];
     let active = async |queue: &str| {
@@ -125,6 +134,18 @@ async fn a_process_runs_one_suspect_over_all_its_queues() {
     };
     wait::until("both runs", async || active("one").await + active("two").await == 2).await;
     first.crash().await;
+    // The first death may have been anybody's: both run again at once.
+    let crashes = async || {
+        let one = record(&redis, "one", &ids[0], "crashes").await;
+        (one, record(&redis, "two", &ids[1], "crashes").await)
+    };
+    let again = crate::support::bullock::Bullock::run(&endless).await;
+    wait::until("both to have crashed and to run", async || {
+        crashes().await == (Some("1".into()), Some("1".into()))
+            && active("one").await + active("two").await == 2
+    })
+    .await;
+    again.crash().await;
     // Each run waits until it is let go.
     let held = r#"["sh", "-c", "while [ ! -e go ]; do sleep 0.02; done"]"#;
     let second = crate::support::bullock::Bullock::run(&config(held)).await;

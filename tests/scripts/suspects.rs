@@ -27,6 +27,11 @@ async fn only_the_suspect_that_ran_is_charged_and_the_others_become_suspects() {
             running(&mut ground, id, &format!("w-1:{id}")).await;
         }
         crash(&mut ground, &["a", "b"]).await;
+        ground.lane.next();
+        let got = claim(&ground.store, &ground.lane, &["w-1:0a", "w-1:0b"], None).await.unwrap();
+        assert_eq!(got.jobs.len(), 2, "after one death they run as before");
+        assert!(got.jobs.iter().all(|job| job.suspect.is_none()));
+        crash(&mut ground, &["a", "b"]).await;
         assert_eq!(field(&mut ground, "a", "own_crashes").await, None);
         waiting(&mut ground, "c").await;
         ground.lane.next();
@@ -66,8 +71,11 @@ async fn a_suspect_is_cleared_by_its_end_and_charged_no_more() {
 async fn a_charge_is_taken_back_when_the_worker_turns_out_to_live() {
     for mut ground in [Ground::at(NOW).await, Ground::bullmq_at(NOW).await] {
         running(&mut ground, "a", "w-1:01").await;
-        crash(&mut ground, &["a"]).await;
-        assert_eq!(ground.claim(&["w-2:01"]).await, ["a"]);
+        for token in ["w-1:02", "w-2:01"] {
+            crash(&mut ground, &["a"]).await;
+            assert_eq!(field(&mut ground, "a", "own_crashes").await, None);
+            assert_eq!(ground.claim(&[token]).await, ["a"]);
+        }
         crash(&mut ground, &["a"]).await;
         assert_eq!(field(&mut ground, "a", "own_crashes").await.as_deref(), Some("1"));
         ground.store.recover_beside(&[("a", "w-9:other")]).await.unwrap();
