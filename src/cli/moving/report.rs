@@ -57,7 +57,7 @@ impl Report<'_> {
             parts.push(Part::field("dropped, their series has moved", self.tally.dropped));
         }
         let in_all: u64 = self.in_all.iter().map(|(_, count)| count).sum();
-        if in_all > self.tally.total() {
+        if in_all > 0 {
             parts.push(Part::field("moved by all runs", in_all));
         }
         let bad = |n: u64| if n > 0 { Tone::Bad } else { Tone::Plain };
