@@ -6,6 +6,7 @@
 
 mod acts;
 mod claims;
+mod cut;
 mod dump;
 mod keys;
 mod mending;
@@ -39,15 +40,25 @@ fn scripts_at(flavour: Flavour, ms: i64) -> Scripts {
     if flavour == Flavour::Bull { Scripts::bull(Some(ms)) } else { Scripts::bullmq(Some(ms)) }
 }
 
+/// The queue at each time of a history.
+fn stores(redis: &Redis, scripts: impl Fn(i64) -> Scripts) -> Vec<Store> {
+    let connection = Connection::new(&redis.url(), None, Duration::from_secs(20)).unwrap();
+    let at = |at| Store::new(connection.clone(), Keys::new("bull", "q"), Arc::new(scripts(time(at))));
+    (0..TIMES).map(at).collect()
+}
+
+/// Draws the histories of a seed.
+fn draws(seed: u64) -> TestRunner {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
+}
+
 /// Plays histories; the first that goes wrong, as short as it could be made.
 fn play(flavour: Flavour, seed: u64, scripts: impl Fn(i64) -> Scripts) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let redis = Redis::start();
-    let (con, stores) = runtime.block_on(async {
-        let connection = Connection::new(&redis.url(), None, Duration::from_secs(20)).unwrap();
-        let at = |at| Store::new(connection.clone(), Keys::new("bull", "q"), Arc::new(scripts(time(at))));
-        (redis.connection().await, (0..TIMES).map(at).collect::<Vec<_>>())
-    });
+    let (con, stores) = runtime.block_on(async { (redis.connection().await, stores(&redis, scripts)) });
     let faults_of = |steps: &[Step]| {
         runtime.block_on(async {
             let mut world = World::new(con.clone(), stores.clone(), flavour).await;
@@ -59,10 +70,7 @@ fn play(flavour: Flavour, seed: u64, scripts: impl Fn(i64) -> Scripts) -> Result
             None
         })
     };
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let mut draws = TestRunner::new_with_rng(Config::default(), rng);
+    let mut draws = draws(seed);
     for _ in 0..CASES {
         let drawn = steps().new_tree(&mut draws).unwrap().current();
         if let Some(fault) = faults_of(&drawn) {
