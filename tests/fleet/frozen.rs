@@ -93,3 +93,29 @@ async fn progress_log_and_checkpoint_that_came_while_the_worker_was_frozen_are_n
     frozen.lost().await;
     frozen.ended(&before).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_stands_still_for_less_than_its_lease_keeps_its_job() {
+    let (redis, backend) = (Redis::start(), Backend::start().await);
+    let mut bull = BullQueue::open(&redis.url(), "q").await;
+    let config = format!(
+        "[redis]\nurl = \"{}\"\n[worker]\nlease = \"5s\"\nrenew = \"1s\"\nsweep = \"200ms\"\n[queues.q]\n[queues.q.handlers.\"*\"]\nhttp = \"{}/first-hangs\"\n",
+        redis.url(),
+        backend.url
+    );
+    let worker = Bullock::run(&config).await;
+    let id = bull.add("x", json!({"n": 1}), json!({"attempts": 3})).await;
+    backend.has_runs("q", 1, wait::DEADLINE).await;
+    let peer = Bullock::run(&config).await;
+    worker.freeze();
+    tokio::time::sleep(Duration::from_secs(2)).await; // several sweeps of the peer
+    worker.thaw();
+    backend.release();
+    bull.finished(&id).await.unwrap();
+    assert_eq!(backend.runs().len(), 1, "run by both:\n{}\n{}", worker.logs(), peer.logs());
+    for bullock in [worker, peer] {
+        assert!(!bullock.logs().contains("lease_lost"), "{}", bullock.logs());
+        assert_eq!(bullock.stop().await.code, Some(0));
+    }
+    bull.close().await;
+}

@@ -10,6 +10,7 @@ mod support;
 mod blocks;
 mod config_page;
 mod examples;
+mod fault_page;
 mod pages;
 mod repository;
 mod shell;
@@ -84,6 +85,7 @@ fn every_link_to_a_file_of_the_repository_leads_to_one() {
         "docs/redis-keys.md",
         "docs/dead-letters.md",
         "docs/zombies.md",
+        "docs/faults.md",
         "docs/doctor.md",
         "docs/compatibility.md",
         "docs/moving-to-bullmq.md",

@@ -15,5 +15,6 @@ mod jobs;
 mod private;
 mod program;
 mod redis_states;
+mod redis_tls;
 mod starting;
 mod stop;

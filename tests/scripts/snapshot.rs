@@ -61,7 +61,7 @@ pub fn difference(before: &Snapshot, after: &Snapshot) -> Vec<String> {
 }
 
 /// The places that a job can be in.
-pub const PLACES: [&str; 6] = ["wait", "paused", "active", "delayed", "completed", "failed"];
+pub const PLACES: [&str; 7] = ["wait", "paused", "active", "delayed", "prioritized", "completed", "failed"];
 
 /// Hashes of a queue that are no jobs.
 const NO_JOBS: [&str; 4] = ["meta", "limiter:index", "metrics:completed", "metrics:failed"];
