@@ -12,7 +12,7 @@
 --- @include "once"
 --- @include "bull/turns"
 --- @include "turns_claim"
--- luacheck: ignore 431
+-- luacheck: ignore 212
 local function claim(ARGV)
 --- @act
 end

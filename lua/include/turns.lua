@@ -10,21 +10,24 @@
 -- `turns:org:<org>`     zset  these groups by the score of their first id
 -- `turns:held`    zset  keys without room, by when to look again (ms); `turns:held:<key>` zset, the groups that wait for it
 -- `turns:holds`   hash  group -> the key that it waits for
--- `turns:running` hash  id -> keys (JSON) of the runs that limits count; what counts is that the id is in `leases`, too
+-- `turns:running` hash  id -> keys (JSON) of the runs that limits count, as long as the id is in `leases`, too;
+-- `turns:counts`  hash  how many these are, by key
 -- `turns:rate:<key>`    list  when its last jobs began (ms)
 local turns, T = X .. 'turns', X .. 'turns:'
 local of, seats, groups, orgs = T .. 'of', T .. 'seats', T .. 'groups', T .. 'orgs'
-local held, holds, running = T .. 'held', T .. 'holds', T .. 'running'
+local held, holds, running, counted = T .. 'held', T .. 'holds', T .. 'running', T .. 'counts'
 -- Line scores are rank * this + place.
 local RANK_STEP, FIRST_SEAT = 4294967296, 2147483648
 -- Longer values of keys are counted by their hash; longer data is not looked into.
 local VALUE_BYTES_MAX, DATA_BYTES_MAX = 128, 1048576
 local DROPPED_MOST = 1000
+-- Groups that one key lets go at a time; the others follow so much later.
+local RELEASED_MOST, AGAIN_MS = 20, 50
 local conf, state = nil, nil
 
 local function turns_misfit()
   return (expect_types({ turns, 'hash', of, 'hash', seats, 'zset', groups, 'set', orgs, 'zset', held, 'zset', holds, 'hash',
-    running, 'hash', X .. 'leases', 'set' }))
+    running, 'hash', counted, 'hash', X .. 'leases', 'set' }))
 end
 local function set_of(names)
   if not names then return nil end
@@ -123,6 +126,7 @@ local function offer(group)
     end
   elseif key then
     redis.call('ZADD', T .. 'held:' .. key, first[2], group)
+    redis.call('ZADD', held, 'NX', now, key)
   else
     redis.call('ZADD', T .. 'org:' .. row, first[2], group)
     -- Who comes anew comes after all who wait already.

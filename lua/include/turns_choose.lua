@@ -1,13 +1,14 @@
 --- @include "turns_index"
+--- @include "turns_running"
 -- Chooses the jobs whose turn it is and takes them out of where they wait; the claim that follows sees them alone.
 local suspected = X .. 'suspects'
 -- A group that waits for a run to end is looked at again after so long even if nobody told of an end; one that waits for
 -- its suspects' turn likewise. So long at most rests whoever found nothing to take.
 local GUARD_MS, SUSPECTS_MS, REST_MS_MAX = 5000, 250, 100
-local RELEASED_MOST, KEYS_MOST, SUSPECTS_MOST = 20, 50, 20
+local KEYS_MOST, SUSPECTS_MOST = 50, 20
 -- An id is looked for this far from where it should be; one this near to an end of the list is taken out in place.
 local DRIFT_MOST, NEAR = 150, 500
-local counts, pending, keys_known, searches = {}, {}, {}, 1
+local pending, keys_known, searches = {}, {}, 1
 
 -- The keys that a group counts under, each with its limit.
 local function keys_of(group)
@@ -24,7 +25,10 @@ end
 local function blocked_by(group)
   for _, key in ipairs(keys_of(group)) do
     local limit, name = key.limit, key.name
-    if limit.running and (counts[name] or 0) >= limit.running then return name, now + GUARD_MS end
+    if limit.running and count_of(name) + (pending[name] or 0) >= limit.running then
+      clear_ended()
+      if count_of(name) + (pending[name] or 0) >= limit.running then return name, now + GUARD_MS end
+    end
     if limit.max then
       local begun = pending[name] or 0
       if begun >= limit.max then return name, now + limit.per end
@@ -39,33 +43,6 @@ local function hold_group(row, group, key, at)
   redis.call('HSET', holds, group, key)
   redis.call('ZADD', T .. 'held:' .. key, first[2], group)
   redis.call('ZADD', held, at, key)
-end
--- There may be room again under this key.
-local function let_go(key)
-  local waiting = redis.call('ZRANGE', T .. 'held:' .. key, 0, RELEASED_MOST - 1)
-  if #waiting > 0 then
-    redis.call('ZREM', T .. 'held:' .. key, unpack(waiting))
-    redis.call('HDEL', holds, unpack(waiting))
-  end
-  for _, group in ipairs(waiting) do offer(group) end
-  if #waiting == RELEASED_MOST then redis.call('ZADD', held, now + 50, key) else redis.call('ZREM', held, key) end
-end
--- Counts who runs: those that a lease says so of, so that no death and no lost reply leaves a count behind.
-local function count_running()
-  local found = conf.counts_running and redis.call('HGETALL', running) or {}
-  local ended = {}
-  for first = 1, #found, 2000 do
-    local ids = {}
-    for i = first, math.min(first + 1999, #found), 2 do ids[#ids + 1] = found[i] end
-    local leased = redis.call('SMISMEMBER', X .. 'leases', unpack(ids))
-    for i = 1, #ids do
-      for _, name in ipairs(cjson.decode(found[first + 2 * i - 1])) do
-        if leased[i] == 1 then counts[name] = (counts[name] or 0) + 1 else ended[name] = true end
-      end
-      if leased[i] == 0 then redis.call('HDEL', running, ids[i]) end
-    end
-  end
-  for name in pairs(ended) do let_go(name) end
 end
 local function look_again()
   for _, name in ipairs(redis.call('ZRANGEBYSCORE', held, '-inf', now, 'LIMIT', 0, KEYS_MOST)) do let_go(name) end
@@ -122,15 +99,16 @@ local function next_of(group, may_take_suspect)
 end
 local function count_in(group)
   for _, key in ipairs(keys_of(group)) do
-    counts[key.name] = (counts[key.name] or 0) + 1
     pending[key.name] = (pending[key.name] or 0) + 1
   end
 end
 -- Up to `wanted` jobs, and how long to rest if there are fewer, ms.
 local function choose(wanted, may_take_suspect)
   local chosen, budget = {}, 200 + 2 * wanted
-  count_running()
-  look_again()
+  if redis.call('EXISTS', held) == 1 then
+    clear_ended()
+    look_again()
+  end
   while #chosen < wanted and budget > 0 do
     budget = budget - 1
     local row = redis.call('ZRANGE', orgs, 0, 0)[1]

@@ -55,7 +55,7 @@ local function note_begun(chosen)
         redis.call('PEXPIRE', list, key.limit.per)
       end
     end
-    if #names > 0 then redis.call('HSET', running, one.id, cjson.encode(names)) end
+    if #names > 0 then begin_run(one.id, names) end
     claimed = claimed + leased[i]
   end
   return claimed

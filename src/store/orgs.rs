@@ -7,10 +7,16 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::discovery::escape_glob;
 use super::{Store, StoreError, integer};
 
 /// Jobs that one call puts into the index: it takes less than 5 ms.
 const INDEXED_MOST: usize = 250;
+/// Beginnings of names of what is kept for organisations, apart from any job.
+const KEPT_BY_ORG: &[&str] = &["org:", "one:", "idem:", "turns:"];
+/// Keys that one step looks at.
+const SCANNED: usize = 1000;
+
 /// How jobs of one queue share it. All workers of the queue must be set alike; where they are not, those that started last
 /// decide.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -115,5 +121,29 @@ impl Store {
         let mut call = script.call(&self.keys);
         call.arg(terms).arg(INDEXED_MOST);
         Ok(integer(&script.run(&self.connection, &call).await?)? == 1)
+    }
+
+    /// Deletes what is kept by organisation and under idempotency keys, with the index: of a queue that is gone. A step at a
+    /// time; each is one command that takes Redis less than 1 ms.
+    pub(super) async fn forget_orgs(&self) -> Result<(), StoreError> {
+        let base = &self.keys.extra;
+        let mut cursor = "0".to_owned();
+        loop {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(&cursor).arg("MATCH").arg(format!("{}*", escape_glob(base))).arg("COUNT").arg(SCANNED);
+            let (next, keys): (String, Vec<Vec<u8>>) = self.connection.query(&scan).await?;
+            let ours = |key: &&Vec<u8>| {
+                let name = key.strip_prefix(base.as_bytes()).unwrap_or_default();
+                name == b"turns" || KEPT_BY_ORG.iter().any(|start| name.starts_with(start.as_bytes()))
+            };
+            let found: Vec<&Vec<u8>> = keys.iter().filter(ours).collect();
+            if !found.is_empty() {
+                let _: u64 = self.connection.query(redis::cmd("UNLINK").arg(found)).await?;
+            }
+            if next == "0" {
+                return Ok(());
+            }
+            cursor = next;
+        }
     }
 }

@@ -72,6 +72,7 @@ const PROBES: &[&str] = &[
     "ZCARD K",
     "ZCOUNT K 0 1",
     "ZPOPMIN K",
+    "ZRANDMEMBER X 1",
     "ZRANGE K 0 1",
     "ZRANGEBYSCORE K 0 1",
     "ZRANK K v",

@@ -108,6 +108,7 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("turns_index", include_str!("../../lua/include/turns_index.lua")),
     ("turns_choose", include_str!("../../lua/include/turns_choose.lua")),
     ("turns_claim", include_str!("../../lua/include/turns_claim.lua")),
+    ("turns_running", include_str!("../../lua/include/turns_running.lua")),
     ("turns_keep", include_str!("../../lua/include/turns_keep.lua")),
     ("bull/turns", include_str!("../../lua/include/bull/turns.lua")),
     ("bullmq/turns", include_str!("../../lua/include/bullmq/turns.lua")),
