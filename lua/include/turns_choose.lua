@@ -4,7 +4,9 @@
 local suspected = X .. 'suspects'
 -- A group that waits for a run to end is looked at again after so long even if nobody told of an end; one that waits for
 -- its suspects' turn likewise. So long at most rests whoever found nothing to take.
-local GUARD_MS, SUSPECTS_MS, REST_MS_MAX = 5000, 250, 100
+local GUARD_MS, SUSPECTS_MS, REST_MS_MAX = 30000, 250, 100
+-- A job that begins so much later than its rate allowed counts as if it were on time: who looks late must not slow it down.
+local LATE_MS_MAX = 50
 local KEYS_MOST, SUSPECTS_MOST = 50, 20
 -- An id is looked for this far from where it should be; one this near to an end of the list is taken out in place.
 local DRIFT_MOST, NEAR = 150, 500
@@ -97,10 +99,21 @@ local function next_of(group, may_take_suspect)
     if may_take_suspect or not is_one then return first[i], first[i + 1], is_one end
   end
 end
+-- When a job that begins now could have begun; `begun` others of its key did so in this call.
+local function allowed_at(name, limit, begun)
+  local oldest = tonumber(redis.call('LINDEX', T .. 'rate:' .. name, begun - limit.max))
+  local at = oldest and oldest + limit.per
+  return at and now - at <= math.min(LATE_MS_MAX, limit.per / 2) and at or now
+end
+-- Counts a chosen job under its keys; returns the times that rates count it at.
 local function count_in(group)
+  local times = {}
   for _, key in ipairs(keys_of(group)) do
-    pending[key.name] = (pending[key.name] or 0) + 1
+    local begun = pending[key.name] or 0
+    if key.limit.max then times[key.name] = allowed_at(key.name, key.limit, begun) end
+    pending[key.name] = begun + 1
   end
+  return times
 end
 -- Up to `wanted` jobs, and how long to rest if there are fewer, ms.
 local function choose(wanted, may_take_suspect)
@@ -136,8 +149,7 @@ local function choose(wanted, may_take_suspect)
         offer(group)
       end
       if taken then
-        chosen[#chosen + 1] = { id = id, group = group, score = score }
-        count_in(group)
+        chosen[#chosen + 1] = { id = id, group = group, score = score, times = count_in(group) }
         if is_suspect then may_take_suspect = false end
         chosen.suspect = chosen.suspect or is_suspect
         if conf.fair then

@@ -50,7 +50,8 @@ local function note_begun(chosen)
       if key.limit.running then names[#names + 1] = key.name end
       if key.limit.max then
         local list = T .. 'rate:' .. key.name
-        redis.call('RPUSH', list, now)
+        local last = tonumber(redis.call('LINDEX', list, -1)) or 0
+        redis.call('RPUSH', list, string.format('%.0f', math.max(last, one.times[key.name])))
         redis.call('LTRIM', list, -key.limit.max, -1)
         redis.call('PEXPIRE', list, key.limit.per)
       end

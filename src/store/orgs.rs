@@ -11,7 +11,7 @@ use super::discovery::escape_glob;
 use super::{Store, StoreError, integer};
 
 /// Jobs that one call puts into the index: it takes less than 5 ms.
-const INDEXED_MOST: usize = 250;
+const INDEXED_MOST: usize = 200;
 /// Beginnings of names of what is kept for organisations, apart from any job.
 const KEPT_BY_ORG: &[&str] = &["org:", "one:", "idem:", "turns:"];
 /// Keys that one step looks at.
