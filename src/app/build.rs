@@ -3,11 +3,12 @@
 use super::failure::{EXIT_CONFIG, Failure};
 use super::handlers::handlers;
 use crate::admin::metrics::Metrics;
-use crate::config::{self, Config};
+use crate::config::{self, Config, HandlerKind, Queue};
 use crate::http::Clients;
 use crate::job::cron::Zone;
 use crate::job::options::Keep;
 use crate::store::claim::Limiter;
+use crate::store::orgs::{KeyLimit, Names, Turns};
 use crate::store::wakeup::BLOCK_DEADLINE;
 use crate::store::{Connection, Store};
 use crate::wire::{Dialect, Keys};
@@ -63,6 +64,7 @@ pub(super) fn queues(
         let dead_letters = queue.dead_letter.as_deref().map(|name| Keys::new(&queue.prefix, name));
         let store = Store::of(connection.clone(), keys, dialect(queue.dialect));
         let store = store.with_dead_letters(dead_letters).with_replicas(config.redis.wait_replicas);
+        let store = store.with_turns(Some(turns(queue)));
         let connection_name = store.keys().client_name(&config.worker.name);
         specs.push(QueueSpec {
             store,
@@ -92,6 +94,33 @@ pub(super) fn dialect(word: config::Dialect) -> Option<Dialect> {
         config::Dialect::Bull => Some(Dialect::Bull),
         config::Dialect::BullMq => Some(Dialect::BullMq),
     }
+}
+
+/// How the jobs of a queue share it.
+fn turns(queue: &Queue) -> Turns {
+    let mut limits: Vec<KeyLimit> = queue
+        .limits
+        .iter()
+        .map(|limit| KeyLimit {
+            label: format!("data.{}", limit.path.join(".")),
+            path: Some(limit.path.clone()),
+            names: Names::Any,
+            running: limit.running,
+            rate: limit.rate,
+        })
+        .collect();
+    for (name, handler) in &queue.handlers {
+        let HandlerKind::Sync(sync) = &handler.kind else { continue };
+        let others = || queue.handlers.keys().filter(|other| *other != "*").cloned().collect();
+        limits.extend(sync.per_org.map(|most| KeyLimit {
+            label: format!("sync:{name}"),
+            path: None,
+            names: if name == "*" { Names::Except(others()) } else { Names::Only(vec![name.clone()]) },
+            running: Some(most),
+            rate: None,
+        }));
+    }
+    Turns { org: queue.org.clone(), fair: queue.fair, limits }
 }
 
 fn keep(rule: Option<&config::Keep>) -> Keep {

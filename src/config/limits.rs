@@ -75,6 +75,12 @@ pub const CONCURRENCY_MAX: u64 = 10_000;
 pub const QUEUES_MAX: usize = 1_000;
 /// Jobs that one window of a rate limit lets through.
 pub const RATE_JOBS_MAX: u64 = 1_000_000;
+/// Limits by key of one queue.
+pub const KEY_LIMITS_MAX: usize = 16;
+/// Names in the path of a key.
+pub const KEY_PATH_MAX: usize = 16;
+/// Jobs that a rate of a limit by key lets begin: the times of so many are kept for each value.
+pub const KEY_RATE_JOBS_MAX: u64 = 10_000;
 /// The shortest window of a rate limit.
 pub const RATE_WINDOW_MS_MIN: u64 = 1;
 /// The longest window of a rate limit.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Base;
 use super::handler::{self, Handler};
-use super::limits::QUEUES_MAX;
+use super::limits::{KEY_LIMITS_MAX, KEY_PATH_MAX, QUEUES_MAX};
 use super::names::{PREFIX, QUEUE_NAME, prefix_fault, queue_name_fault};
 use super::problem::{Problem, Problems};
 use super::read::Section;
@@ -26,6 +26,12 @@ pub struct Queue {
     pub concurrency: usize,
     /// Bull's limiter.
     pub rate: Option<Rate>,
+    /// Where jobs carry their organisation: a path inside the data.
+    pub org: Option<Vec<String>>,
+    /// Organisations take turns.
+    pub fair: bool,
+    /// Limits by key.
+    pub limits: Vec<KeyLimit>,
     /// What is kept of jobs that do not say so themselves.
     pub retention: Retention,
     /// Bull's `maxDataPoints`; `None` = no metrics lists.
@@ -58,6 +64,17 @@ pub struct Rate {
     pub per: Duration,
     /// A field of the data that gets a window of its own, as a dotted path without `data.`: Bull's `groupKey`.
     pub group: Option<String>,
+}
+
+/// A limit that each value of a key has for itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyLimit {
+    /// A path inside the data.
+    pub path: Vec<String>,
+    /// Jobs that run at once.
+    pub running: Option<u64>,
+    /// Jobs that begin …, in any time of this length.
+    pub rate: Option<(u64, Duration)>,
 }
 
 /// What is kept of ended jobs.
@@ -172,6 +189,9 @@ fn read(name: &str, section: &Section<'_>, redis: &Redis, base: &Base<'_>, probl
         prefix,
         concurrency: concurrency as usize,
         rate: rate(&section.section("rate"), problems),
+        org: section.maybe_text("org").and_then(|_| path(section, "org", problems)),
+        fair: section.truth("fair"),
+        limits: limits(section, problems),
         retention: retention(&section.section("retention"), problems),
         metrics_points_max: section.section("metrics").maybe_int("max_points"),
         payload_bytes_max: section.bytes("payload_max"),
@@ -197,6 +217,48 @@ fn rate(section: &Section<'_>, problems: &mut Problems) -> Option<Rate> {
     // Bull's groupKey is a path inside the data; ours says so, as everywhere in the config.
     let group = group.map(|group| group.strip_prefix("data.").unwrap_or(&group).to_owned());
     Some(Rate { max: section.int("max"), per: section.duration("per"), group })
+}
+
+/// A path such as `data.org`, without its first part.
+fn path(section: &Section<'_>, key: &str, problems: &mut Problems) -> Option<Vec<String>> {
+    let text = section.text(key);
+    let names: Option<Vec<String>> =
+        text.strip_prefix("data.").map(|rest| rest.split('.').map(str::to_owned).collect());
+    match names {
+        Some(names) if names.len() <= KEY_PATH_MAX && names.iter().all(|name| !name.is_empty()) => Some(names),
+        _ => {
+            let hint = "name the field that tells the organisations apart";
+            problems.push(section.problem(key, "is no path into the data", "e.g. \"data.org\"", hint));
+            None
+        }
+    }
+}
+
+fn limits(section: &Section<'_>, problems: &mut Problems) -> Vec<KeyLimit> {
+    let items = section.items("limits");
+    if items.len() > KEY_LIMITS_MAX {
+        let expected = format!("at most {KEY_LIMITS_MAX}");
+        problems.push(section.problem("limits", "has too many entries", expected, "put what belongs together into one"));
+    }
+    let mut found = Vec::<KeyLimit>::new();
+    for item in items {
+        let Some(path) = path(&item, "key", problems) else { continue };
+        let rate = item.section("rate");
+        let limit = KeyLimit {
+            path,
+            running: item.maybe_int("running"),
+            rate: rate.exists().then(|| (rate.int("max"), rate.duration("per"))),
+        };
+        if limit.running.is_none() && limit.rate.is_none() {
+            let hint = "add running = 1, or rate = { max = 10, per = \"1s\" }";
+            problems.push(item.problem("key", "is limited by nothing", "running, rate or both", hint));
+        }
+        if found.iter().any(|other| other.path == limit.path) {
+            problems.push(item.problem("key", "is there twice", "each key once", "merge the two entries"));
+        }
+        found.push(limit);
+    }
+    found
 }
 
 fn retention(section: &Section<'_>, problems: &mut Problems) -> Retention {

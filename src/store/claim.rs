@@ -72,7 +72,7 @@ pub struct ClaimedJob {
 impl Store {
     /// Claims up to one job for each token. Sent again under the same lane and number, it answers with the same jobs.
     pub async fn claim(&self, lane: &Lane, request: &ClaimRequest<'_>) -> Result<Claimed, StoreError> {
-        let script = &self.scripts.claim;
+        let script = if self.turns.is_some() { &self.scripts.claim_in_turns } else { &self.scripts.claim };
         let mut call = script.call(&self.keys);
         call.arg(&lane.name).arg(lane.request).arg(request.lease_ms).arg(request.tokens.len());
         let (max, duration) = request.limiter.map_or((0, 0), |limiter| (limiter.max, limiter.duration_ms));
@@ -90,7 +90,13 @@ impl Store {
         if request.may_take_suspect {
             call.arg(1);
         }
-        read_claimed(dialect, script.run(&self.connection, &call).await?)
+        let mut reply = script.run(&self.connection, &call).await?;
+        if let (Value::Int(_), Some(turns)) = (&reply, &self.turns) {
+            // Nobody has said the terms, or the queue was obliterated since.
+            self.say_turns(turns).await?;
+            reply = script.run(&self.connection, &call).await?;
+        }
+        read_claimed(dialect, reply)
     }
 }
 

@@ -242,7 +242,10 @@ impl Store {
             let terms = Terms { what: "obliterate", done: "0", ..Terms::default() };
             match integer(&act.run(terms).await?)? {
                 1 => {}
-                0 => return Ok(Obliterated::Done),
+                0 => {
+                    self.forget_orgs().await?;
+                    return Ok(Obliterated::Done);
+                }
                 -2 => return Ok(Obliterated::JobsRunning),
                 code => {
                     return Err(StoreError::Unavailable(format!("the queue was resumed meanwhile ({code})")));

@@ -38,6 +38,7 @@ pub mod look;
 pub mod moving;
 pub mod newest;
 pub mod opened;
+pub mod orgs;
 pub mod overview;
 pub mod queue;
 pub mod recover;
@@ -105,6 +106,8 @@ pub struct Store {
     dead_letter: Option<Keys>,
     /// Where adds and ends wait for replicas.
     confirming: Option<Arc<confirm::Confirming>>,
+    /// Turns between organisations, and limits by key.
+    turns: Option<Arc<orgs::Turns>>,
 }
 
 impl Store {
@@ -122,6 +125,7 @@ impl Store {
             dead_letter: None,
             actor: None,
             confirming: None,
+            turns: None,
         }
     }
 
@@ -140,6 +144,7 @@ impl Store {
             actor: None,
             dead_letter: None,
             confirming: None,
+            turns: None,
         }
     }
 
@@ -147,6 +152,13 @@ impl Store {
     #[must_use]
     pub fn with_dead_letters(self, queue: Option<Keys>) -> Self {
         Self { dead_letter: queue, ..self }
+    }
+
+    /// Jobs are claimed in turns between organisations, or under limits by key; `None` or nothing to do = in the order of
+    /// the queue.
+    #[must_use]
+    pub fn with_turns(self, turns: Option<orgs::Turns>) -> Self {
+        Self { turns: turns.filter(|turns| !turns.is_empty()).map(Arc::new), ..self }
     }
 
     /// The names of this queue's keys.

@@ -104,6 +104,14 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("sync_resume", include_str!("../../lua/include/sync_resume.lua")),
     ("sync_retry_items", include_str!("../../lua/include/sync_retry_items.lua")),
     ("sync_start", include_str!("../../lua/include/sync_start.lua")),
+    ("turns", include_str!("../../lua/include/turns.lua")),
+    ("turns_index", include_str!("../../lua/include/turns_index.lua")),
+    ("turns_choose", include_str!("../../lua/include/turns_choose.lua")),
+    ("turns_claim", include_str!("../../lua/include/turns_claim.lua")),
+    ("turns_running", include_str!("../../lua/include/turns_running.lua")),
+    ("turns_keep", include_str!("../../lua/include/turns_keep.lua")),
+    ("bull/turns", include_str!("../../lua/include/bull/turns.lua")),
+    ("bullmq/turns", include_str!("../../lua/include/bullmq/turns.lua")),
     ("bullmq/mend_flows", include_str!("../../lua/include/bullmq/mend_flows.lua")),
 ];
 
@@ -126,6 +134,11 @@ pub struct Script {
 impl Script {
     pub(super) fn new(source: &'static str, fixed_clock_ms: Option<i64>) -> Self {
         Self::of(resolve(source, None, fixed_clock_ms), source, fixed_clock_ms)
+    }
+
+    /// A script that stands around another one, which replaces the line `--- @act` in it.
+    fn around(self, act: &'static str) -> Self {
+        Self::of(resolve(self.source, Some(act), self.fixed_clock_ms), self.source, self.fixed_clock_ms)
     }
 
     fn of(text: String, source: &'static str, fixed_clock_ms: Option<i64>) -> Self {
@@ -202,17 +215,19 @@ macro_rules! scripts {
             /// The Bull 4 dialect. With `fixed_clock_ms` the one fragment that reads the clock is swapped for a
             /// fixed time, which is how golden vectors are replayed.
             pub fn bull(fixed_clock_ms: Option<i64>) -> Self {
-                Self { dialect: Dialect::Bull, $($name: Script::new(
+                let all = Self { dialect: Dialect::Bull, $($name: Script::new(
                     include_str!(concat!("../../lua/bull/", stringify!($name), ".lua")), fixed_clock_ms),)+
-                    $($only: None),+ }
+                    $($only: None),+ };
+                all.with_turns()
             }
 
             /// The `BullMQ` dialect, 5 and 6; the clock as in [`Scripts::bull`].
             pub fn bullmq(fixed_clock_ms: Option<i64>) -> Self {
-                Self { dialect: Dialect::BullMq, $($name: Script::new(
+                let all = Self { dialect: Dialect::BullMq, $($name: Script::new(
                     include_str!(concat!("../../lua/bullmq/", stringify!($name), ".lua")), fixed_clock_ms),)+
                     $($only: Some(Script::new(
-                    include_str!(concat!("../../lua/bullmq/", stringify!($only), ".lua")), fixed_clock_ms))),+ }
+                    include_str!(concat!("../../lua/bullmq/", stringify!($only), ".lua")), fixed_clock_ms))),+ };
+                all.with_turns()
             }
 
             /// The same scripts with a passage of their text replaced wherever it stands; `None` = it stands nowhere. Tests
@@ -244,6 +259,12 @@ impl Scripts {
         }
     }
 
+    /// Puts the claim into the script that stands around it.
+    fn with_turns(mut self) -> Self {
+        self.claim_in_turns = self.claim_in_turns.around(self.claim.source);
+        self
+    }
+
     /// Whose transitions these are.
     pub fn dialect(&self) -> Dialect {
         self.dialect
@@ -264,6 +285,7 @@ scripts!(
         cancel,
         checkpoint,
         claim,
+        claim_in_turns,
         clean,
         commit,
         complete,
@@ -273,6 +295,7 @@ scripts!(
         fail,
         force_done,
         hand_back,
+        index_turns,
         log,
         mend,
         obliterate,

@@ -13,6 +13,7 @@ use crate::job::options::Keep;
 use crate::store::claim::Limiter;
 use crate::store::connection::RESPONSE_TIMEOUT;
 use crate::store::opened::Refusal;
+use crate::store::orgs::Turns;
 use crate::store::wakeup::BLOCK_DEADLINE;
 use crate::store::{Connection, Opened, Store, StoreError};
 use crate::wire::{Dialect, Keys};
@@ -51,6 +52,7 @@ pub struct Builder {
     wait_replicas: u32,
     handlers: HashMap<String, HandlerSpec>,
     dead_letter: Option<String>,
+    turns: Turns,
     observer: Arc<dyn Observer>,
 }
 
@@ -91,6 +93,7 @@ impl Builder {
             wait_replicas: 0,
             handlers: HashMap::new(),
             dead_letter: None,
+            turns: Turns::default(),
             observer: Arc::new(NoObserver),
         }
     }
@@ -191,6 +194,13 @@ impl Builder {
         self
     }
 
+    /// Turns between organisations, and limits by key; none unless set. All workers of the queue must be set alike.
+    #[must_use]
+    pub fn turns(mut self, turns: Turns) -> Self {
+        self.turns = turns;
+        self
+    }
+
     /// Keeps Bull's metrics, one point a minute; none unless set.
     #[must_use]
     pub fn metrics(mut self, max_points: u64) -> Self {
@@ -277,7 +287,8 @@ impl Builder {
         let connection = Connection::new(url, None, RESPONSE_TIMEOUT)?;
         let store = Store::of(connection.clone(), keys, self.dialect)
             .with_dead_letters(dead_letters)
-            .with_replicas(self.wait_replicas);
+            .with_replicas(self.wait_replicas)
+            .with_turns(Some(self.turns));
         let opened = store.open().await?;
         match (opened.refusal(), opened) {
             (None, _) => {}

@@ -108,6 +108,8 @@ impl Fetcher {
             tokio::select! {
                 // The next one's turn has come.
                 () = Turn::freed() => {}
+                // There may be room under a limit.
+                () = self.queue.leases.ended.notified(), if self.queue.store.turns().is_some() => {}
                 () = self.sleep(Duration::from_millis(rest_ms).min(REST_MAX)) => {}
             }
         } else if got < tokens.len() {

@@ -27,6 +27,8 @@ pub(super) struct Leases {
     pub store: Store,
     /// Names its server: one reader hears of the cancels of all its queues.
     pub server: Arc<str>,
+    /// Told when a run has ended, by whom a limit may let another one begin.
+    pub ended: Notify,
     held: Mutex<HashMap<u64, Held>>,
     next_key: std::sync::atomic::AtomicU64,
 }
@@ -193,6 +195,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.leases.lock().remove(&self.key);
+        self.leases.ended.notify_one();
     }
 }
 
@@ -284,7 +287,7 @@ impl Thread {
         } else {
             server.into()
         };
-        let leases = Arc::new(Leases { store, server, held: Mutex::default(), next_key: 0.into() });
+        let leases = Arc::new(Leases { store, server, held: Mutex::default(), ended: Notify::new(), next_key: 0.into() });
         self.beat.queues.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&leases));
         self.beat.added.notify_one();
         leases

@@ -31,6 +31,7 @@ mod shutdown;
 mod suspects;
 mod token;
 mod trouble;
+mod turns;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -286,6 +287,9 @@ fn start_queue(
     tasks.spawn(finisher::run(Arc::clone(&queue), outcomes));
     tasks.spawn(fetcher::run(Arc::clone(&queue), wakeup));
     tasks.spawn(promoter::run(Arc::clone(&queue), due));
+    if queue.store.turns().is_some() {
+        tasks.spawn(turns::run(Arc::clone(&queue)));
+    }
     tasks.spawn(recoverer::run(queue));
     is_ready
 }

@@ -14,9 +14,6 @@ fn every_name_for_later_is_refused_as_not_yet() {
         ("audit", "[audit]\nlevel = \"actions\"".to_owned()),
         ("alerts", "[[alerts]]\nurl = \"https://u:hunter2@h\"".to_owned()),
         ("queues.a.server", "[queues.a]\nserver = \"second\"".to_owned()),
-        ("queues.a.limits", "[queues.a]\nlimits = []".to_owned()),
-        ("queues.a.org", "[queues.a]\norg = \"data.org\"".to_owned()),
-        ("queues.a.fair", "[queues.a]\nfair = false".to_owned()),
     ];
     for (path, text) in cases {
         let lines = errors(&format!("{text}\n{HANDLER}"));
@@ -28,7 +25,7 @@ fn every_name_for_later_is_refused_as_not_yet() {
 #[test]
 fn the_line_says_what_is_missing_and_what_to_do() {
     refused(&[(
-        "[queues.a]\nfair = false",
-        "error: not yet: queues.a.fair (bullock.toml:2): false; expected a config without fair turns between orgs. hint: leave it out; a later version will bring it",
+        "[queues.a]\nserver = \"b\"",
+        "error: not yet: queues.a.server (bullock.toml:2): \"b\"; expected a config without further Redis servers. hint: leave it out; a later version will bring it",
     )]);
 }

@@ -32,6 +32,8 @@ pub struct SyncHandler {
     pub item_bytes_max: u64,
     /// Most items of a page.
     pub page_items_max: usize,
+    /// Runs at once of one organisation.
+    pub per_org: Option<u64>,
 }
 
 /// One side of a sync.
@@ -78,6 +80,7 @@ pub(super) fn read(handler: &Section<'_>, base: &Base<'_>, problems: &mut Proble
         fails_when_exhausted: section.text("on_exhausted") == "fail",
         item_bytes_max: section.bytes("item_max"),
         page_items_max: section.int("page_max") as usize,
+        per_org: section.maybe_int("per_org"),
     })
 }
 

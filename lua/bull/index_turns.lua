@@ -1,0 +1,12 @@
+--- Puts waiting jobs into the index by organisation and by the keys of limits, from which `claim_in_turns` takes them.
+-- KEYS  P, X
+-- ARGV  what the queue's limits are (JSON; '' = what they were: nothing is done unless somebody said), most jobs in this call
+-- Reply 1 more is left, 0 done, -1 nobody said
+-- Kept  reads jobs and never writes to them; what waits is not touched; a bounded number of jobs in a call
+-- Spec  docs/orgs.md
+--- @include "keys"
+--- @include "now"
+--- @include "types"
+--- @include "bull/turns"
+--- @include "turns_keep"
+return keep_index(ARGV[1], tonumber(ARGV[2]))
