@@ -148,7 +148,7 @@ impl CliError {
                 Self::new(Exit::Unreachable, "cannot reach Redis over TLS")
                     .at(place)
                     .found(plain_cause(&text))
-                    .hint("a server without TLS is reached with redis://")
+                    .hint(tls_hint(&text))
             }
             StoreError::Unavailable(text) => Self::new(Exit::Unreachable, "cannot reach Redis")
                 .at(place)
@@ -281,6 +281,17 @@ fn missing_right(text: &str) -> String {
 fn is_server_code(text: &str) -> bool {
     let code = text.split(' ').next().unwrap_or("");
     code.len() > 3 && code.bytes().all(|b| b.is_ascii_uppercase())
+}
+
+/// What to do about a handshake that failed.
+fn tls_hint(text: &str) -> &'static str {
+    if text.contains("UnknownIssuer") {
+        "a CA of your own must be among those that the machine trusts, or in the file that SSL_CERT_FILE names"
+    } else if text.contains("certificate") {
+        "the server's certificate must name the host of the URL and be in force"
+    } else {
+        "a server without TLS is reached with redis://"
+    }
 }
 
 /// The cause without the operating system's numbers.
