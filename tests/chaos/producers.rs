@@ -20,29 +20,60 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Who takes the jobs.
 pub(crate) enum Producer {
-    Node(Box<BullQueue>),
+    Node(NodeProducer),
     Ours(bullock::Queue),
+}
+
+/// A producer of npm `bull` or `bullmq`. It is started again should it end: no job may be missing from the judge's books
+/// because a process went away that nobody was told to harm.
+pub(crate) struct NodeProducer {
+    queue: Box<BullQueue>,
+    options: Options,
+    url: String,
+    /// How it ended, each time.
+    ended: Vec<String>,
+}
+
+impl NodeProducer {
+    async fn open(options: &Options, url: &str) -> Box<BullQueue> {
+        Box::new(match options.dialect {
+            Dialect::Bull => BullQueue::open(url, QUEUE).await,
+            Dialect::BullMq => BullQueue::open_mq(6, url, QUEUE, &json!({})).await,
+        })
+    }
+
+    async fn add(&mut self, words: Value) -> Result<(), String> {
+        let how = if self.options.sentinel { "addConfirmed" } else { "add" };
+        match self.queue.try_add(how, words).await {
+            Ok(answer) => answer.map(drop),
+            Err(end) => {
+                self.ended.push(end.clone());
+                self.queue = NodeProducer::open(&self.options, &self.url).await;
+                Err(end)
+            }
+        }
+    }
 }
 
 impl Producer {
     pub(crate) async fn node(options: &Options, url: &str) -> Producer {
-        let queue = match options.dialect {
-            Dialect::Bull => BullQueue::open(url, QUEUE).await,
-            Dialect::BullMq => BullQueue::open_mq(6, url, QUEUE, &json!({})).await,
-        };
-        Producer::Node(Box::new(queue))
+        let queue = NodeProducer::open(options, url).await;
+        Producer::Node(NodeProducer {
+            queue,
+            options: options.clone(),
+            url: url.to_owned(),
+            ended: Vec::new(),
+        })
     }
 
     pub(crate) fn ours(options: &Options, url: &str) -> Producer {
-        Producer::Ours(bullock::Queue::open_as(options.dialect, url, "bull", QUEUE).unwrap())
+        let queue = bullock::Queue::open_as(options.dialect, url, "bull", QUEUE).unwrap();
+        Producer::Ours(queue.wait_replicas(u32::from(options.sentinel)))
     }
 
     async fn add(&mut self, design: &Design) -> Result<(), String> {
         match self {
-            Producer::Node(queue) => {
-                let words: Value = json!([design.name, design.data(), design.opts()]);
-                queue.call("add", words).await.map(drop)
-            }
+            Producer::Node(queue) => queue.add(json!([design.name, design.data(), design.opts()])).await,
             Producer::Ours(queue) => {
                 let added = queue.add(design.name, &design.data(), design.opts()).await;
                 added.map(drop).map_err(|error| error.to_string())
@@ -50,13 +81,13 @@ impl Producer {
         }
     }
 
-    /// Adds jobs, each not before its time, which is so long after `began`.
+    /// Adds jobs, each not before its time, which is so long after `began`. How often and how its process ended.
     pub(crate) async fn produce(
         mut self,
         jobs: Vec<(Duration, Design)>,
         began: Instant,
         added: Arc<std::sync::Mutex<Vec<Added>>>,
-    ) {
+    ) -> Vec<String> {
         for (due, design) in jobs {
             tokio::time::sleep_until(began + due).await;
             let (at, first) = (now_ms(), Instant::now());
@@ -69,8 +100,9 @@ impl Producer {
             }
             added.lock().unwrap().push(Added { design, at, was_acknowledged });
         }
-        if let Producer::Node(queue) = self {
-            queue.close().await;
+        match self {
+            Producer::Node(queue) => queue.ended,
+            Producer::Ours(_) => Vec::new(),
         }
     }
 }

@@ -61,6 +61,11 @@ impl Watched {
         format!("redis+sentinel://{}/{}", hosts.join(","), Watched::MASTER)
     }
 
+    /// Where the sentinels are.
+    pub fn sentinel_ports(&self) -> Vec<u16> {
+        self.sentinels.iter().map(|(_, port, _)| *port).collect()
+    }
+
     /// Which of the servers two sentinels at least call the master.
     pub async fn master(&self) -> usize {
         wait::value_within(Duration::from_secs(40), "two sentinels of one mind", || async {
