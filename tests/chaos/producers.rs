@@ -17,6 +17,8 @@ use crate::support::node::BullQueue;
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// How long a job is tried to be added.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// No fault lasts as long as so many of these in a row: then the producer itself does not work.
+const IN_VAIN_MAX: usize = 2;
 
 /// Who takes the jobs.
 pub(crate) enum Producer {
@@ -88,16 +90,25 @@ impl Producer {
         began: Instant,
         added: Arc<std::sync::Mutex<Vec<Added>>>,
     ) -> Vec<String> {
+        let mut in_vain = 0;
         for (due, design) in jobs {
             tokio::time::sleep_until(began + due).await;
             let (at, first) = (now_ms(), Instant::now());
-            let mut was_acknowledged = false;
+            let (mut was_acknowledged, mut last) = (false, String::new());
             while !was_acknowledged && first.elapsed() < PATIENCE {
                 match self.add(&design).await {
                     Ok(()) => was_acknowledged = true,
-                    Err(_) => tokio::time::sleep(AGAIN_AFTER).await,
+                    Err(error) => {
+                        last = error;
+                        tokio::time::sleep(AGAIN_AFTER).await;
+                    }
                 }
             }
+            in_vain = if was_acknowledged { 0 } else { in_vain + 1 };
+            assert!(
+                in_vain < IN_VAIN_MAX,
+                "{in_vain} jobs in a row could not be added, the last one because: {last}"
+            );
             added.lock().unwrap().push(Added { design, at, was_acknowledged });
         }
         match self {
