@@ -56,6 +56,13 @@ async fn half_a_minute_of_chaos_by_a_known_seed_and_by_a_new_one_loses_nothing_a
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_a_minute_of_chaos_with_masters_that_die_loses_no_confirmed_job_in_either_dialect() {
+    // Seeds whose first half minute has a master that is killed and one that is stopped.
+    let watched = |seed, dialect| Options { sentinel: true, ..Options::of(seed, dialect) };
+    tokio::join!(passes(watched(501, Dialect::BullMq)), passes(watched(501, Dialect::Bull)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run by script/chaos, which says with what seed and for how long"]
 async fn the_chaos_that_the_script_asks_for() {
     let options = asked::options(|name| std::env::var(format!("CHAOS_{name}")).ok());
