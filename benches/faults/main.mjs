@@ -4,8 +4,8 @@
 //     [--stale 1000] [--rounds 1000] [--quiet 10]
 //
 // --stale: so many jobs run in the worker that is stopped; --rounds: a worker is stopped so often; --quiet: so many minutes
-// without a fault. Each cell has a redis-server
-// and workers of its own. Peers' settings: the defaults where the row says so, else a lock of 2 s and a stalled check every second.
+// without a fault. Each cell has a redis-server and workers of its own. Peers' settings: the defaults where the row says so, else a
+// lock of 2 s and a stalled check every second.
 import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { CONTENDERS } from './contenders.mjs';
