@@ -28,7 +28,9 @@ pub(crate) fn options(of: impl Fn(&str) -> Option<String>) -> Result<Options, St
     }
     options.ms = (minutes * 60_000.0) as u64;
     options.mixed = text("MIXED").is_some();
-    options.sentinel = text("SENTINEL").is_some();
+    if text("SENTINEL").is_some() {
+        options = options.watched();
+    }
     options.default_crash_limit = match text("CRASH_LIMIT").as_deref() {
         None | Some("1000") => false,
         Some("default") => true,

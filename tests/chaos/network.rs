@@ -69,6 +69,14 @@ impl Network {
         self.proxies[server].refuse();
     }
 
+    /// All ways lead to another server from here on.
+    pub(crate) fn turn_to(&self, port: u16) {
+        for proxy in &self.proxies {
+            proxy.turn_to(port);
+            proxy.cut();
+        }
+    }
+
     pub(crate) fn pass(&self) {
         self.proxies.iter().for_each(Proxy::pass);
     }

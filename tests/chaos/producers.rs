@@ -45,7 +45,7 @@ impl NodeProducer {
     }
 
     async fn add(&mut self, words: Value) -> Result<(), String> {
-        let how = if self.options.sentinel { "addConfirmed" } else { "add" };
+        let how = if self.options.wait_replicas > 0 { "addConfirmed" } else { "add" };
         match self.queue.try_add(how, words).await {
             Ok(answer) => answer.map(drop),
             Err(end) => {
@@ -70,7 +70,7 @@ impl Producer {
 
     pub(crate) fn ours(options: &Options, url: &str) -> Producer {
         let queue = bullock::Queue::open_as(options.dialect, url, "bull", QUEUE).unwrap();
-        Producer::Ours(queue.wait_replicas(u32::from(options.sentinel)))
+        Producer::Ours(queue.wait_replicas(options.wait_replicas))
     }
 
     async fn add(&mut self, design: &Design) -> Result<(), String> {

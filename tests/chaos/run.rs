@@ -48,9 +48,10 @@ pub(crate) struct Options {
     pub binary: Option<PathBuf>,
     /// Another Bullock, which half of our workers are of: a rolling upgrade.
     pub other_binary: Option<PathBuf>,
-    /// The server is a master with a replica, watched by sentinels; adds and ends wait for the replica, and failovers are
-    /// among the faults.
+    /// The server is a master with a replica, watched by sentinels, and failovers are among the faults.
     pub sentinel: bool,
+    /// Adds and ends wait for so many replicas.
+    pub wait_replicas: u32,
     /// Our workers bury a job that crashed so often as they do by default; else hardly ever.
     pub default_crash_limit: bool,
     /// Cut out of the scripts of all workers.
@@ -72,10 +73,16 @@ impl Options {
             binary: None,
             other_binary: None,
             sentinel: false,
+            wait_replicas: 0,
             default_crash_limit: false,
             cut: None,
             keep: None,
         }
+    }
+
+    /// The same with a master that dies and is replaced.
+    pub(crate) fn watched(self) -> Options {
+        Options { sentinel: true, wait_replicas: 1, ..self }
     }
 
     fn jobs(&self) -> u64 {
