@@ -164,13 +164,15 @@ fn config(number: usize, binary: &Path, options: &Options, place: &Place, url: &
     // A job that runs for long may well be alone in its process whenever chaos kills that: no fault of the job's.
     let is_lifted = !options.default_crash_limit && knows(binary, "crash_limit");
     let crash_limit = if is_lifted { "crash_limit = 1000\n" } else { "" };
-    let replicas = options.wait_replicas;
+    let replicas = match options.wait_replicas {
+        0 => String::new(),
+        replicas => format!("wait_replicas = {replicas}\n"),
+    };
     let (renew, sweep) = (LEASE_MS * 3 / 10, LEASE_MS / 4);
     format!(
         r#"[redis]
 url = "{url}"
-wait_replicas = {replicas}
-[admin]
+{replicas}[admin]
 listen = ""
 [worker]
 name = "w{number}"
