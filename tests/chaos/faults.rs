@@ -60,8 +60,10 @@ pub(crate) async fn happen(world: Arc<World>, planned: Planned) {
             ask(&mut world.own_connection().await, &["REPLICAOF", "NO", "ONE"]).await;
         }
         Fault::RedisKill => kill_redis(&world, lasts).await,
-        Fault::MasterKill => failover::fail_over(&world, false, lasts).await,
-        Fault::MasterStop => failover::fail_over(&world, true, lasts).await,
+        Fault::MasterKill | Fault::MasterStop => {
+            world.is_as_planned().await;
+            failover::fail_over(&world, planned.fault == Fault::MasterStop, lasts).await;
+        }
     }
     world.happened.lock().unwrap().push(Happened { what: planned.to_string(), from, to: now_ms() });
 }

@@ -150,6 +150,7 @@ impl Scene {
         drain(&world, &options).await;
         let drained = over.elapsed();
         let ended = stop(&world).await;
+        world.is_as_planned().await;
         let mut db = world.own_connection().await;
         let now = now_ms() as f64;
         crate::support::wait::until("MONITOR to have told all", async || {

@@ -17,6 +17,10 @@ use crate::run::{Options, QUEUE};
 use crate::support::many::Watched;
 use crate::support::redis::Redis;
 
+/// A server that says nothing for so long, ms, counts as down. Not shorter: on a machine that has much to do a healthy one
+/// would be replaced too.
+const DOWN_AFTER_MS: u64 = 1_500;
+
 /// Who keeps the queue.
 pub(crate) enum Server {
     One(Redis),
@@ -58,6 +62,18 @@ impl World {
         if let Some(guard) = self.cut {
             guards::teach(guard, self.dialect, self.port.load(Ordering::SeqCst)).await;
         }
+    }
+
+    /// Panics if the sentinels have replaced a master to which nothing had been done: what the judge watched was not the
+    /// master then.
+    pub(crate) async fn is_as_planned(&self) {
+        let Server::Watched(watched) = &*self.redis.lock().await else { return };
+        let (is, planned) =
+            (watched.servers[watched.master().await].port(), self.port.load(Ordering::SeqCst));
+        assert_eq!(
+            is, planned,
+            "the sentinels put another master in place by themselves: the machine stood still for too long"
+        );
     }
 
     async fn try_connection(&self) -> Result<MultiplexedConnection, redis::RedisError> {
@@ -109,7 +125,7 @@ pub(crate) async fn world(options: &Options, place: &Place) -> World {
 async fn server(options: &Options) -> (Server, Vec<u16>, Vec<u16>) {
     if options.sentinel {
         assert!(options.cut.is_none(), "guards are cut out of scripts on their way to one server");
-        let watched = Watched::start(1).await;
+        let watched = Watched::start_with(1, DOWN_AFTER_MS).await;
         let ports = watched.servers.iter().map(Redis::port).collect();
         let sentinels = watched.sentinel_ports();
         return (Server::Watched(watched), ports, sentinels);
