@@ -2,17 +2,17 @@
 //! `script/chaos --other BINARY` runs another build beside this one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bullock::wire::Dialect;
 use nix::sys::signal::Signal;
 use serde_json::json;
-use tokio::time::Instant;
 
 use crate::fleet::LEASE_MS;
 use crate::job::Design;
 use crate::judge::Added;
-use crate::producers::Producer;
+use crate::recorder::now_ms;
 use crate::run::{Options, QUEUE, Scene};
 
 use crate::support::bullock::Bullock;
@@ -52,15 +52,12 @@ async fn a_queue_that_a_newer_bullock_keeps_records_in_is_refused_and_not_writte
 /// A fleet in the middle of an upgrade that is taken back: a newer Bullock has raised the layout, workers that are started
 /// now refuse the queue, those that run go on and take over what the others left. Then the layout is the old one again.
 async fn an_upgrade_that_is_taken_back(dialect: Dialect) {
-    let options = Options { workers: 3, ms: 8_000, ..Options::of(11, dialect) };
+    let options = Options { workers: 3, ..Options::of(11, dialect) };
     let scene = Scene::begin(options.clone()).await;
-    let added: Arc<std::sync::Mutex<Vec<Added>>> = Arc::default();
-    let began = Instant::now();
-    let jobs =
-        (0..80).map(|n| (Duration::from_millis(n * 100), Design::of(options.seed, n, LEASE_MS))).collect();
+    let over = Arc::new(AtomicBool::new(false));
     let url = scene.world.networks[options.workers].url();
-    let producer = Producer::ours(&options, &url).produce(jobs, began, Arc::clone(&added));
-    let producer = tokio::spawn(producer);
+    let queue = bullock::Queue::open_as(dialect, &url, "bull", QUEUE).unwrap();
+    let adding = tokio::spawn(add_until(Arc::clone(&over), queue, options.seed));
     wait::until("every worker to run jobs", async || {
         let runs = scene.recorder.runs();
         (0..3).all(|n| {
@@ -92,10 +89,22 @@ async fn an_upgrade_that_is_taken_back(dialect: Dialect) {
         runs[until_then..].iter().any(|run| run.token.as_ref().is_some_and(|token| token.starts_with("w0:")))
     })
     .await;
-    producer.await.unwrap();
-    let added = std::mem::take(&mut *added.lock().unwrap());
-    let verdict = scene.end(added).await;
+    over.store(true, Ordering::SeqCst);
+    let verdict = scene.end(adding.await.unwrap()).await;
     assert!(verdict.is_passed(), "{dialect:?}: {}", verdict.summary());
+}
+
+/// Adds ten jobs a second.
+async fn add_until(over: Arc<AtomicBool>, queue: bullock::Queue, seed: u64) -> Vec<Added> {
+    let mut added = Vec::new();
+    while !over.load(Ordering::SeqCst) {
+        let design = Design::of(seed, added.len() as u64, LEASE_MS);
+        let at = now_ms();
+        let was_acknowledged = queue.add(design.name, &design.data(), design.opts()).await.is_ok();
+        added.push(Added { design, at, was_acknowledged });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    added
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
