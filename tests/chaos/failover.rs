@@ -35,6 +35,7 @@ pub(crate) async fn fail_over(world: &World, is_stopped: bool, lasts: Duration) 
     if is_stopped {
         tokio::task::block_in_place(|| watched.servers[old].crash());
     }
+    world.failovers.fetch_add(1, Ordering::SeqCst);
     let port = watched.servers[new].port();
     world.port.store(port, Ordering::SeqCst);
     world.monitor.follow_to(port).await;

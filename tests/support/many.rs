@@ -71,6 +71,15 @@ impl Watched {
         self.sentinels.iter().map(|(_, port, _)| *port).collect()
     }
 
+    /// How often another server has become the master.
+    pub fn switches(&self) -> usize {
+        let told = self.sentinels.iter().map(|(_, _, dir)| {
+            let log = std::fs::read_to_string(dir.path().join("sentinel.log")).unwrap_or_default();
+            log.matches("+switch-master").count()
+        });
+        told.max().unwrap_or(0)
+    }
+
     /// Which of the servers two sentinels at least call the master.
     pub async fn master(&self) -> usize {
         wait::value_within(Duration::from_secs(40), "two sentinels of one mind", || async {
