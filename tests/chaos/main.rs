@@ -58,8 +58,9 @@ async fn half_a_minute_of_chaos_by_a_known_seed_and_by_a_new_one_loses_nothing_a
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn half_a_minute_of_chaos_with_masters_that_die_loses_no_confirmed_job_in_either_dialect() {
-    // A seed whose first half minute has a master that is killed and one that is stopped.
-    let (bull, bullmq) = (Options::of(501, Dialect::Bull), Options::of(501, Dialect::BullMq));
+    // The known seed has a master that is killed and one that is stopped.
+    let seed = recorder::now_ms() as u64 % 1_000_000;
+    let (bull, bullmq) = (Options::of(501, Dialect::Bull), Options::of(seed, Dialect::BullMq));
     tokio::join!(passes(bull.watched()), passes(bullmq.watched()));
 }
 
