@@ -15,9 +15,10 @@ function bullock(dialect) {
     layout: dialect,
     missing: () => needs(bullockBinary, 'run `cargo build --release`, or set BULLOCK_BIN'),
     binary: bullockBinary,
-    worker({ url, leaseMs, concurrency, endpoint, file, write, port }) {
-      const lease = leaseMs === 0 ? '' : `lease = "${leaseMs}ms"\nrenew = "${Math.floor(leaseMs * 0.3)}ms"\nsweep = "${Math.floor(leaseMs / 4)}ms"\n`;
-      write(file, `[redis]\nurl = "${url}"\n[admin]\nlisten = "127.0.0.1:${port}"\n[worker]\n${lease}[log]\nformat = "json"\n` +
+    worker({ url, name, leaseMs, concurrency, endpoint, file, write, port }) {
+      const short = leaseMs < 1000 ? 'allow_short_leases = true\n' : '';
+      const lease = leaseMs === 0 ? '' : `${short}lease = "${leaseMs}ms"\nrenew = "${Math.floor(leaseMs * 0.3)}ms"\nsweep = "${Math.floor(leaseMs / 4)}ms"\n`;
+      write(file, `[redis]\nurl = "${url}"\n[admin]\nlisten = "127.0.0.1:${port}"\n[worker]\nname = "${name}"\n${lease}[log]\nformat = "json"\n` +
         `[queues.q]\ndialect = "${dialect}"\nconcurrency = ${concurrency}\n[queues.q.handlers."*"]\nhttp = "${endpoint}"\n`);
       return [bullockBinary, 'run', '-c', file];
     },

@@ -1,10 +1,11 @@
 // Bull, BullMQ, bullmq-official and Bullock beside each other under the same faults; prints a table in Markdown.
 //
 //   node faults/main.mjs [--only row,row] [--who bull,bullmq,official,bullock,bullock-bullmq] [--at-once 2]
-//     [--stale 1000] [--quiet 10]
+//     [--stale 1000] [--rounds 1000] [--quiet 10]
 //
-// --stale: so many jobs run in the worker that is stopped; --quiet: so many minutes without a fault. Each cell has a redis-server
-// and workers of its own. Peers' settings: the defaults where the row says so, else a lock of 2 s and a stalled check every second.
+// --stale: so many jobs run in the worker that is stopped; --rounds: a worker is stopped so often; --quiet: so many minutes
+// without a fault. Each cell has a redis-server and workers of its own. Peers' settings: the defaults where the row says so, else a
+// lock of 2 s and a stalled check every second.
 import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { CONTENDERS } from './contenders.mjs';
@@ -20,13 +21,15 @@ import * as quiet from './rows/quiet.mjs';
 import * as readOnly from './rows/read-only.mjs';
 import * as reserved from './rows/reserved.mjs';
 import * as restart from './rows/restart.mjs';
+import * as rounds from './rows/rounds.mjs';
 import * as stale from './rows/stale.mjs';
 
-const ROWS = [killed, quiet, stale, halfOpen, outOfMemory, readOnly, paused, lostAdd, lostFinish, corrupt, clock, restart, reserved];
+const ROWS = [killed, quiet, stale, rounds, halfOpen, outOfMemory, readOnly, paused, lostAdd, lostFinish, corrupt, clock, restart, reserved];
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, who: { type: 'string' }, 'at-once': { type: 'string', default: '1' },
-  stale: { type: 'string', default: '20' }, quiet: { type: 'string', default: '1' } } });
-const settings = { stale: Number(values.stale), quiet: Number(values.quiet) };
+  stale: { type: 'string', default: '20' }, rounds: { type: 'string', default: '40' },
+  quiet: { type: 'string', default: '1' } } });
+const settings = { stale: Number(values.stale), rounds: Number(values.rounds), quiet: Number(values.quiet) };
 const pick = (text, all, what) => {
   if (!text) return all;
   return text.split(',').map((name) => {

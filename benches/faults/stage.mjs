@@ -62,11 +62,12 @@ export class Stage {
   /** Starts a worker. `leaseMs` 0 = its own defaults; `url`, if not straight to Redis; `clock`, such as "+3600s". */
   async work({ leaseMs = 2000, stalledMs = 1000, concurrency = 10, url = this.redis.url, clock = null } = {}) {
     const port = await freePort();
-    const argv = this.contender.worker({ port, url, leaseMs, stalledMs, concurrency, endpoint: this.backend.url,
-      file: join(this.directory, `${this.workers.length}.toml`), write: writeFileSync });
+    const name = `w${this.workers.length}`;
+    const argv = this.contender.worker({ port, url, name, leaseMs, stalledMs, concurrency, endpoint: this.backend.url,
+      file: join(this.directory, `${name}.toml`), write: writeFileSync });
     const faked = clock === null ? argv : ['faketime', '-f', clock, ...argv];
     const child = spawn(faked[0], faked.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
-    const worker = new Worker(child, this);
+    const worker = Object.assign(new Worker(child, this), { name });
     this.workers.push(worker);
     if (this.contender.logs) this.contender.logs(worker);
     if (this.contender.ready) this.until(() => this.contender.ready({ port }).catch(() => false), 30_000).then(worker.isReady);
@@ -105,6 +106,11 @@ export class Stage {
   /** Starts (`start`) or ends (`end`) of a job's handler so far. */
   events(event, job) {
     return this.log.filter((one) => one.event === event && (job === undefined || one.job === job));
+  }
+
+  /** The worker whose handler told it, or whose token the backend was told. */
+  workerOf({ worker, token }) {
+    return worker ?? this.workers.find(({ name }) => token.startsWith(`${name}:`));
   }
 
   /** Waits until `find(log)` gives something; null after `limitMs`. */
@@ -146,7 +152,7 @@ export class Stage {
     let data = null;
     try { data = JSON.parse(body); } catch { /* told as garbage by the row that counts it */ }
     const run = this.events('start').length + 1;
-    this.note({ event: 'start', job, data });
+    this.note({ event: 'start', job, data, token: request.headers['job-token'] });
     response.on('error', () => {});
     if (data?.tells) {
       response.setHeader('content-type', 'application/x-ndjson');

@@ -28,6 +28,14 @@ pub(crate) fn options(of: impl Fn(&str) -> Option<String>) -> Result<Options, St
     }
     options.ms = (minutes * 60_000.0) as u64;
     options.mixed = text("MIXED").is_some();
+    if text("SENTINEL").is_some() {
+        options = options.watched();
+    }
+    options.default_crash_limit = match text("CRASH_LIMIT").as_deref() {
+        None | Some("1000") => false,
+        Some("default") => true,
+        Some(other) => return Err(format!("--crash-limit {other}: expected 1000 or default")),
+    };
     options.workers = number(text("WORKERS"), "--workers", "a whole number")?.unwrap_or(options.workers);
     if !(2..=64).contains(&options.workers) {
         return Err(format!("--workers {}: expected 2 to 64", options.workers));
@@ -43,6 +51,9 @@ pub(crate) fn options(of: impl Fn(&str) -> Option<String>) -> Result<Options, St
             guard.map(|(_, guard)| guard).ok_or(format!("--cut {name}: expected one of {known}"))
         })
         .transpose()?;
+    if options.sentinel && options.cut.is_some() {
+        return Err("--sentinel and --cut: expected one of them".to_owned());
+    }
     Ok(options)
 }
 
@@ -67,6 +78,10 @@ mod tests {
         assert_eq!((all.seed, all.ms, all.dialect, all.mixed), (9, 30_000, Dialect::BullMq, true));
         assert_eq!(given(&[("SEED", "x")]).unwrap_err(), "--seed x: expected a whole number");
         assert_eq!(given(&[("DIALECT", "q")]).unwrap_err(), "--dialect q: expected bull or bullmq");
+        assert!(given(&[("SENTINEL", "yes")]).unwrap().sentinel);
+        assert!(given(&[("CRASH_LIMIT", "default")]).unwrap().default_crash_limit);
+        let both = given(&[("SENTINEL", "yes"), ("CUT", "one-lease")]).unwrap_err();
+        assert_eq!(both, "--sentinel and --cut: expected one of them");
         assert_eq!(given(&[("WORKERS", "1")]).unwrap_err(), "--workers 1: expected 2 to 64");
     }
 }

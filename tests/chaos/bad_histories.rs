@@ -227,6 +227,38 @@ fn a_lock_that_is_let_go_under_a_run_at_work_is_unexplained() {
     has(&judgement, Class::Unexplained);
 }
 
+/// The end of r1 was on a master that died; its successor still had r1's lock, and r2 took the job when that had run out.
+fn undone_by_a_failover(taken_at: i64) -> History {
+    let mut history = recovered();
+    history.runs[0].end = Some((1099, As::Done));
+    history.runs[1] = run("r2", "a", 1, taken_at + 1, Some((taken_at + 99, As::Done)));
+    history.seen = vec![
+        lock(999, "r1"),
+        unlock(1100),
+        write(1100, "returnvalue", "r1"),
+        seen(1500, 1500, "a", What::MayBeUndone { since: 1000.0 }),
+        seen(1500, 1500, "a", What::Lock { token: "w:r1".into(), ms: 1499.0 }),
+        lock(taken_at, "r2"),
+        unlock(taken_at + 100),
+        write(taken_at + 100, "returnvalue", "r2"),
+    ];
+    history
+}
+
+#[test]
+fn an_end_that_died_with_its_master_explains_another_run_and_nothing_else_does() {
+    let judgement = judge(&undone_by_a_failover(3000));
+    assert!(judgement.is_clean() && judgement.rerun == 1, "{:#?}", judgement.findings);
+    has(&judge(&undone_by_a_failover(2500)), Class::DoubleLease);
+    let mut history = undone_by_a_failover(3000);
+    history.seen.remove(3);
+    has(&judge(&history), Class::Unexplained);
+    let mut history = undone_by_a_failover(3000);
+    // Longer ago than any replica was behind.
+    history.seen[3] = seen(1500, 1500, "a", What::MayBeUndone { since: 1200.0 });
+    has(&judge(&history), Class::Unexplained);
+}
+
 #[test]
 fn a_write_of_a_run_that_does_not_hold_the_job_is_stale() {
     for field in ["progress", "returnvalue", "failedReason"] {

@@ -37,15 +37,17 @@ async fn a_late_word(guard: Option<Guard>, dialect: Dialect, name: &'static str,
     };
     let added: Arc<std::sync::Mutex<Vec<Added>>> = Arc::default();
     let jobs = vec![(Duration::ZERO, design)];
-    Producer::ours(&options, &scene.world.url).produce(jobs, Instant::now(), Arc::clone(&added)).await;
+    Producer::ours(&options, &scene.world.networks[options.workers].url())
+        .produce(jobs, Instant::now(), Arc::clone(&added))
+        .await;
     let first = wait::value("the first run", async || scene.recorder.runs().into_iter().next()).await;
     let token = first.token.unwrap();
     let holder = usize::from(token.starts_with("w1:"));
     let until = first.start + hold_ms.cast_signed();
     tokio::time::sleep(Duration::from_millis((until - now_ms()).max(0) as u64)).await;
-    scene.world.proxies[holder].hold();
+    scene.world.networks[holder].hold();
     wait::until("the other worker's run", async || scene.recorder.runs().len() > 1).await;
-    scene.world.proxies[holder].pass();
+    scene.world.networks[holder].pass();
     let added = std::mem::take(&mut *added.lock().unwrap());
     scene.end(added).await
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use redis::aio::MultiplexedConnection;
 
+use crate::failover;
 use crate::judge::Happened;
 use crate::monitor::OWN_NAME;
 use crate::recorder::now_ms;
@@ -13,7 +14,7 @@ use crate::run::QUEUE;
 use crate::schedule::{Fault, Planned};
 use crate::support::process::free_port;
 use crate::support::proxy::Lose;
-use crate::world::World;
+use crate::world::{Server, World};
 
 /// Does one fault, from its beginning to its end, and writes it down.
 pub(crate) async fn happen(world: Arc<World>, planned: Planned) {
@@ -33,12 +34,12 @@ pub(crate) async fn happen(world: Arc<World>, planned: Planned) {
             tokio::time::sleep(lasts).await;
             world.workers[planned.target].lock().await.signal(Signal::SIGCONT);
         }
-        Fault::CutReply => world.proxies[planned.target].lose(Lose::next("EVALSHA")),
-        Fault::Blackhole => world.proxies[planned.target].blackhole_existing(),
+        Fault::CutReply => world.networks[planned.target].lose(Lose::next("EVALSHA")),
+        Fault::Blackhole => world.networks[planned.target].blackhole_existing(),
         Fault::Hold => {
-            world.proxies[planned.target].hold();
+            world.networks[planned.target].hold();
             tokio::time::sleep(lasts).await;
-            world.proxies[planned.target].pass();
+            world.networks[planned.target].pass();
         }
         Fault::ClientKill => kill_clients(&mut world.own_connection().await).await,
         Fault::ScriptFlush => {
@@ -59,6 +60,10 @@ pub(crate) async fn happen(world: Arc<World>, planned: Planned) {
             ask(&mut world.own_connection().await, &["REPLICAOF", "NO", "ONE"]).await;
         }
         Fault::RedisKill => kill_redis(&world, lasts).await,
+        Fault::MasterKill | Fault::MasterStop => {
+            world.is_as_planned().await;
+            failover::fail_over(&world, planned.fault == Fault::MasterStop, lasts).await;
+        }
     }
     world.happened.lock().unwrap().push(Happened { what: planned.to_string(), from, to: now_ms() });
 }
@@ -69,11 +74,14 @@ async fn ask(db: &mut MultiplexedConnection, words: &[&str]) -> redis::Value {
     cmd.query_async(db).await.unwrap_or_else(|error| panic!("{words:?}: {error}"))
 }
 
-/// All but the judge's own.
+/// All but the judge's own, and those of sentinels: they come back once a second at most, and take a server for dead that
+/// they were thrown out of.
 async fn kill_clients(db: &mut MultiplexedConnection) {
     let list: String = redis::cmd("CLIENT").arg("LIST").query_async(db).await.unwrap();
     let own = format!("name={OWN_NAME}");
-    for line in list.lines().filter(|line| !line.split(' ').any(|word| word == own)) {
+    let is_spared =
+        |line: &str| line.split(' ').any(|word| word == own || word.starts_with("name=sentinel-"));
+    for line in list.lines().filter(|line| !is_spared(line)) {
         let id = line.split(' ').find_map(|word| word.strip_prefix("id=")).unwrap();
         let _: redis::Value =
             redis::cmd("CLIENT").arg("KILL").arg("ID").arg(id).query_async(db).await.unwrap();
@@ -82,16 +90,25 @@ async fn kill_clients(db: &mut MultiplexedConnection) {
 
 /// `kill -9` of the server, and the same data again. The workers get at it when the judge watches.
 async fn kill_redis(world: &World, lasts: Duration) {
-    for proxy in &world.proxies {
-        proxy.refuse();
+    for network in &world.networks {
+        network.refuse();
     }
     let mut redis = world.redis.lock().await;
-    tokio::task::block_in_place(|| redis.crash());
-    keep_port(redis.port(), lasts).await;
-    tokio::task::block_in_place(|| redis.restart());
+    let Server::One(server) = &mut *redis else { unreachable!("sentinels would put another in its place") };
+    tokio::task::block_in_place(|| server.crash());
+    keep_port(server.port(), lasts).await;
+    tokio::task::block_in_place(|| server.restart());
     drop(redis);
     world.teach_again().await;
     world.monitor.follow().await;
+    tell_locks(world).await;
+    for network in &world.networks {
+        network.pass();
+    }
+}
+
+/// Tells the judge which locks there are while nobody can change them.
+pub(crate) async fn tell_locks(world: &World) {
     let mut db = world.own_connection().await;
     let since = now_ms();
     let locks: Vec<String> =
@@ -104,13 +121,10 @@ async fn kill_redis(world: &World, lasts: Duration) {
         held.extend(token.map(|token| (lock, token, left as f64)));
     }
     world.monitor.stands(since, &held);
-    for proxy in &world.proxies {
-        proxy.pass();
-    }
 }
 
 /// Nobody else may take the server's port meanwhile. Who connects is turned away.
-async fn keep_port(port: u16, lasts: Duration) {
+pub(crate) async fn keep_port(port: u16, lasts: Duration) {
     let over = tokio::time::Instant::now() + lasts;
     let Ok(place) = tokio::net::TcpListener::bind(("127.0.0.1", port)).await else {
         return tokio::time::sleep_until(over).await;

@@ -10,7 +10,6 @@ use nix::sys::signal::Signal;
 use crate::run::{Options, QUEUE};
 use crate::support::bullock::BINARY;
 use crate::support::process::Process;
-use crate::support::proxy::Proxy;
 
 /// How long a job is held without renewal. The shortest that is allowed without saying so is 1 s.
 pub(crate) const LEASE_MS: u64 = 2_000;
@@ -37,12 +36,12 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    pub(crate) fn new(number: usize, kind: Kind, options: &Options, place: &Place, proxy: &Proxy) -> Worker {
+    pub(crate) fn new(number: usize, kind: Kind, options: &Options, place: &Place, url: &str) -> Worker {
         let log = place.dir.join(format!("worker-{number}.log"));
         let command: Box<dyn Fn() -> Command + Send + Sync> = match &kind {
             Kind::Ours { binary } => {
                 let file = place.dir.join(format!("worker-{number}.toml"));
-                std::fs::write(&file, config(number, binary, options, place, proxy)).unwrap();
+                std::fs::write(&file, config(number, binary, options, place, url)).unwrap();
                 let (binary, dir) = (binary.clone(), place.dir.clone());
                 Box::new(move || {
                     let mut command = Command::new(&binary);
@@ -55,7 +54,7 @@ impl Worker {
                     Dialect::Bull => "bull",
                     Dialect::BullMq => "bullmq6",
                 };
-                let words = [package.to_owned(), proxy.url(), QUEUE.to_owned(), LEASE_MS.to_string()];
+                let words = [package.to_owned(), url.to_owned(), QUEUE.to_owned(), LEASE_MS.to_string()];
                 let (record, node) = (place.record.clone(), crate::node_directory());
                 Box::new(move || {
                     let mut command = Command::new("node");
@@ -156,19 +155,24 @@ fn knows(binary: &Path, option: &str) -> bool {
     String::from_utf8_lossy(&schema.stdout).contains(&format!("\"{option}\""))
 }
 
-fn config(number: usize, binary: &Path, options: &Options, place: &Place, proxy: &Proxy) -> String {
+fn config(number: usize, binary: &Path, options: &Options, place: &Place, url: &str) -> String {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/chaos/program.sh");
     let dialect = match options.dialect {
         Dialect::Bull => "bull",
         Dialect::BullMq => "bullmq",
     };
     // A job that runs for long may well be alone in its process whenever chaos kills that: no fault of the job's.
-    let crash_limit = if knows(binary, "crash_limit") { "crash_limit = 1000\n" } else { "" };
+    let is_lifted = !options.default_crash_limit && knows(binary, "crash_limit");
+    let crash_limit = if is_lifted { "crash_limit = 1000\n" } else { "" };
+    let replicas = match options.wait_replicas {
+        0 => String::new(),
+        replicas => format!("wait_replicas = {replicas}\n"),
+    };
     let (renew, sweep) = (LEASE_MS * 3 / 10, LEASE_MS / 4);
     format!(
         r#"[redis]
 url = "{url}"
-[admin]
+{replicas}[admin]
 listen = ""
 [worker]
 name = "w{number}"
@@ -188,7 +192,6 @@ http = "{backend}/stream"
 [queues.{QUEUE}.handlers.program]
 exec = ["/bin/sh", "{program}", "{record}"]
 "#,
-        url = proxy.url(),
         backend = place.backend,
         program = program.display(),
         record = place.record.display(),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::monitor::{Seen, What};
+use crate::monitor::{Seen, UNSEEN, What};
 
 /// Redis looks at its clock in ms, and MONITOR says when a command was told: they may differ by this much.
 const SLACK_MS: f64 = 5.0;
@@ -101,6 +101,12 @@ impl Tale {
             What::Unlock => {
                 if let Some(grant) = last.filter(|grant| grant.is_held(seen.began)) {
                     grant.released = Some((at, seen.call, seen.script));
+                }
+            }
+            What::MayBeUndone { since } => {
+                let undone = self.grants.iter_mut().filter_map(|grant| grant.released.as_mut());
+                for (_, _, script) in undone.filter(|(at, ..)| at >= since) {
+                    *script = Some(UNSEEN);
                 }
             }
             What::Write { field, run } => {

@@ -7,6 +7,7 @@ mod asked;
 mod backend;
 mod bad_histories;
 mod directed;
+mod failover;
 mod faults;
 mod fleet;
 mod guards;
@@ -15,8 +16,10 @@ mod judge;
 mod leases;
 mod locks;
 mod monitor;
+mod network;
 mod producers;
 mod recorder;
+mod replicas;
 mod report;
 mod run;
 mod scan;
@@ -51,6 +54,14 @@ async fn half_a_minute_of_chaos_by_a_known_seed_and_by_a_new_one_loses_nothing_a
 {
     let seed = recorder::now_ms() as u64 % 1_000_000;
     tokio::join!(passes(Options::of(7, Dialect::Bull)), passes(Options::of(seed, Dialect::BullMq)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_a_minute_of_chaos_with_masters_that_die_loses_no_confirmed_job_in_either_dialect() {
+    // The known seed has a master that is killed and one that is stopped.
+    let seed = recorder::now_ms() as u64 % 1_000_000;
+    let (bull, bullmq) = (Options::of(501, Dialect::Bull), Options::of(seed, Dialect::BullMq));
+    tokio::join!(passes(bull.watched()), passes(bullmq.watched()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

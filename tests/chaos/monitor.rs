@@ -2,6 +2,7 @@
 //! go, and which run wrote what. Commands of scripts are told too, in the order in which they took effect.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
@@ -45,6 +46,10 @@ pub(crate) enum What {
         ms: f64,
     },
     Unlock,
+    /// The server that takes over may not have heard of an unlock since then: the run's end may be undone.
+    MayBeUndone {
+        since: f64,
+    },
     /// A run's name stands in this field of the job from now on.
     Write {
         field: &'static str,
@@ -55,7 +60,8 @@ pub(crate) enum What {
 /// Follows a server. Follows it again after it was killed, once it is told to.
 #[derive(Clone)]
 pub(crate) struct Monitor {
-    port: u16,
+    /// Of the server that is followed.
+    port: Arc<AtomicU16>,
     shared: Arc<Mutex<Reader>>,
 }
 
@@ -63,6 +69,7 @@ impl Monitor {
     /// Begins to follow `queue` on the server of this port. `scripts`: names by hash.
     pub(crate) async fn start(port: u16, queue: &str, scripts: HashMap<String, &'static str>) -> Monitor {
         let reader = Reader { base: format!("bull:{queue}:"), scripts, ..Reader::default() };
+        let port = Arc::new(AtomicU16::new(port));
         let monitor = Monitor { port, shared: Arc::new(Mutex::new(reader)) };
         monitor.follow().await;
         monitor
@@ -80,8 +87,15 @@ impl Monitor {
         });
     }
 
+    /// Follows another server from here on: the one that was followed is gone.
+    pub(crate) async fn follow_to(&self, port: u16) {
+        self.port.store(port, Ordering::SeqCst);
+        self.follow().await;
+    }
+
     async fn connect(&self) -> std::io::Result<(Lines<BufReader<OwnedReadHalf>>, OwnedWriteHalf)> {
-        let (read, mut write) = TcpStream::connect(("127.0.0.1", self.port)).await?.into_split();
+        let (read, mut write) =
+            TcpStream::connect(("127.0.0.1", self.port.load(Ordering::SeqCst))).await?.into_split();
         let mut lines = BufReader::new(read).lines();
         write.write_all(format!("CLIENT SETNAME {OWN_NAME}\r\nMONITOR\r\n").as_bytes()).await?;
         for _ in 0..2 {
@@ -102,25 +116,38 @@ impl Monitor {
         let mut held = HashMap::new();
         for (key, token, left) in locks {
             let Some(job) = reader.job_of_lock(key) else { continue };
-            held.insert(job.clone(), token.clone());
-            reader.note(job, What::Lock { token: token.clone(), ms: *left });
+            held.insert(job, (token, *left));
         }
         let mut last = HashMap::new();
         for seen in &reader.seen {
             match &seen.what {
-                What::Lock { .. } => last.insert(seen.job.clone(), true),
-                What::Unlock => last.insert(seen.job.clone(), false),
+                What::Lock { token, .. } => last.insert(seen.job.clone(), Some(token.clone())),
+                What::Unlock => last.insert(seen.job.clone(), None),
                 _ => None,
             };
         }
-        let gone: Vec<String> = last
-            .into_iter()
-            .filter(|(job, is_held)| *is_held && !held.contains_key(job))
+        // Whoever held a job and does not hold it now was robbed of it by the end of a server, and by nobody else.
+        let gone = last.into_iter().filter_map(|(job, token)| Some((job, token?)));
+        let gone: Vec<String> = gone
+            .filter(|(job, token)| held.get(job).is_none_or(|(now, _)| *now != token))
             .map(|(job, _)| job)
             .collect();
+        reader.script = Some(UNSEEN);
         for job in gone {
-            reader.script = Some(UNSEEN);
             reader.note(job, What::Unlock);
+        }
+        reader.script = None;
+        for (job, (token, left)) in held {
+            reader.note(job, What::Lock { token: token.clone(), ms: left });
+        }
+    }
+
+    /// Another server took over, which has these jobs as not ended. What the old one did with them since then it may
+    /// never have heard of.
+    pub(crate) fn may_have_lost(&self, unfinished: Vec<String>, since: i64) {
+        let mut reader = self.shared.lock().unwrap();
+        for job in unfinished {
+            reader.note(job, What::MayBeUndone { since: since as f64 });
         }
     }
 

@@ -17,32 +17,65 @@ use crate::support::node::BullQueue;
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// How long a job is tried to be added.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// No fault lasts as long as so many of these in a row: then the producer itself does not work.
+const IN_VAIN_MAX: usize = 2;
 
 /// Who takes the jobs.
 pub(crate) enum Producer {
-    Node(Box<BullQueue>),
+    Node(NodeProducer),
     Ours(bullock::Queue),
+}
+
+/// A producer of npm `bull` or `bullmq`. It is started again should it end: no job may be missing from the judge's books
+/// because a process went away that nobody was told to harm.
+pub(crate) struct NodeProducer {
+    queue: Box<BullQueue>,
+    options: Options,
+    url: String,
+    /// How it ended, each time.
+    ended: Vec<String>,
+}
+
+impl NodeProducer {
+    async fn open(options: &Options, url: &str) -> Box<BullQueue> {
+        Box::new(match options.dialect {
+            Dialect::Bull => BullQueue::open(url, QUEUE).await,
+            Dialect::BullMq => BullQueue::open_mq(6, url, QUEUE, &json!({})).await,
+        })
+    }
+
+    async fn add(&mut self, words: Value) -> Result<(), String> {
+        let how = if self.options.wait_replicas > 0 { "addConfirmed" } else { "add" };
+        match self.queue.try_add(how, words).await {
+            Ok(answer) => answer.map(drop),
+            Err(end) => {
+                self.ended.push(end.clone());
+                self.queue = NodeProducer::open(&self.options, &self.url).await;
+                Err(end)
+            }
+        }
+    }
 }
 
 impl Producer {
     pub(crate) async fn node(options: &Options, url: &str) -> Producer {
-        let queue = match options.dialect {
-            Dialect::Bull => BullQueue::open(url, QUEUE).await,
-            Dialect::BullMq => BullQueue::open_mq(6, url, QUEUE, &json!({})).await,
-        };
-        Producer::Node(Box::new(queue))
+        let queue = NodeProducer::open(options, url).await;
+        Producer::Node(NodeProducer {
+            queue,
+            options: options.clone(),
+            url: url.to_owned(),
+            ended: Vec::new(),
+        })
     }
 
     pub(crate) fn ours(options: &Options, url: &str) -> Producer {
-        Producer::Ours(bullock::Queue::open_as(options.dialect, url, "bull", QUEUE).unwrap())
+        let queue = bullock::Queue::open_as(options.dialect, url, "bull", QUEUE).unwrap();
+        Producer::Ours(queue.wait_replicas(options.wait_replicas))
     }
 
     async fn add(&mut self, design: &Design) -> Result<(), String> {
         match self {
-            Producer::Node(queue) => {
-                let words: Value = json!([design.name, design.data(), design.opts()]);
-                queue.call("add", words).await.map(drop)
-            }
+            Producer::Node(queue) => queue.add(json!([design.name, design.data(), design.opts()])).await,
             Producer::Ours(queue) => {
                 let added = queue.add(design.name, &design.data(), design.opts()).await;
                 added.map(drop).map_err(|error| error.to_string())
@@ -50,27 +83,37 @@ impl Producer {
         }
     }
 
-    /// Adds jobs, each not before its time, which is so long after `began`.
+    /// Adds jobs, each not before its time, which is so long after `began`. How often and how its process ended.
     pub(crate) async fn produce(
         mut self,
         jobs: Vec<(Duration, Design)>,
         began: Instant,
         added: Arc<std::sync::Mutex<Vec<Added>>>,
-    ) {
+    ) -> Vec<String> {
+        let mut in_vain = 0;
         for (due, design) in jobs {
             tokio::time::sleep_until(began + due).await;
             let (at, first) = (now_ms(), Instant::now());
-            let mut was_acknowledged = false;
+            let (mut was_acknowledged, mut last) = (false, String::new());
             while !was_acknowledged && first.elapsed() < PATIENCE {
                 match self.add(&design).await {
                     Ok(()) => was_acknowledged = true,
-                    Err(_) => tokio::time::sleep(AGAIN_AFTER).await,
+                    Err(error) => {
+                        last = error;
+                        tokio::time::sleep(AGAIN_AFTER).await;
+                    }
                 }
             }
+            in_vain = if was_acknowledged { 0 } else { in_vain + 1 };
+            assert!(
+                in_vain < IN_VAIN_MAX,
+                "{in_vain} jobs in a row could not be added, the last one because: {last}"
+            );
             added.lock().unwrap().push(Added { design, at, was_acknowledged });
         }
-        if let Producer::Node(queue) = self {
-            queue.close().await;
+        match self {
+            Producer::Node(queue) => queue.ended,
+            Producer::Ours(_) => Vec::new(),
         }
     }
 }

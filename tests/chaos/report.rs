@@ -23,6 +23,8 @@ pub(crate) struct Verdict {
     pub drained: Duration,
     /// Workers of ours that ended by themselves or not with 0.
     pub ended: Vec<String>,
+    /// Node producers that ended by themselves and were started again: how, and their last words. No fault of ours.
+    pub producers_ended: Vec<String>,
 }
 
 impl Verdict {
@@ -40,6 +42,8 @@ impl Verdict {
             "seconds": self.options.ms / 1000,
             "dialect": match self.options.dialect { Dialect::Bull => "bull", Dialect::BullMq => "bullmq" },
             "mixed": self.options.mixed,
+            "sentinel": self.options.sentinel,
+            "crash_limit": if self.options.default_crash_limit { "default" } else { "1000" },
             "workers": self.options.workers,
             "cut": self.options.cut.map(|guard| format!("{guard:?}")),
             "added": history.added.len(),
@@ -57,6 +61,7 @@ impl Verdict {
         }
         line["by_node_workers"] = judgement.by_peers().into();
         line["workers_ended"] = self.ended.len().into();
+        line["producers_ended"] = self.producers_ended.len().into();
         line["drained_ms"] = (self.drained.as_millis() as u64).into();
         line["faults"] = self.faults();
         line
@@ -73,6 +78,9 @@ impl Verdict {
     /// For people: the seed, and when it did not go well the schedule and the history of the jobs it is about.
     pub(crate) fn summary(&self) -> String {
         let mut text = format!("{}\n", self.json());
+        for what in &self.producers_ended {
+            let _ = writeln!(text, "a producer was started again: {what}");
+        }
         if self.is_passed() {
             return text;
         }

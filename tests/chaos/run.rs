@@ -48,6 +48,12 @@ pub(crate) struct Options {
     pub binary: Option<PathBuf>,
     /// Another Bullock, which half of our workers are of: a rolling upgrade.
     pub other_binary: Option<PathBuf>,
+    /// The server is a master with a replica, watched by sentinels, and failovers are among the faults.
+    pub sentinel: bool,
+    /// Adds and ends wait for so many replicas.
+    pub wait_replicas: u32,
+    /// Our workers bury a job that crashed so often as they do by default; else hardly ever.
+    pub default_crash_limit: bool,
     /// Cut out of the scripts of all workers.
     pub cut: Option<Guard>,
     /// Where the files go; else into a temporary directory.
@@ -66,9 +72,17 @@ impl Options {
             jobs: 0,
             binary: None,
             other_binary: None,
+            sentinel: false,
+            wait_replicas: 0,
+            default_crash_limit: false,
             cut: None,
             keep: None,
         }
+    }
+
+    /// The same with a master that dies and is replaced.
+    pub(crate) fn watched(self) -> Options {
+        Options { sentinel: true, wait_replicas: 1, ..self }
     }
 
     fn jobs(&self) -> u64 {
@@ -78,7 +92,14 @@ impl Options {
     pub(crate) fn schedule(&self) -> Vec<Planned> {
         // Behind the workers' networks, that of our producer.
         let networks = self.workers + 1;
-        schedule(Frame { seed: self.seed, ms: self.ms, lease_ms: LEASE_MS, workers: self.workers, networks })
+        schedule(Frame {
+            seed: self.seed,
+            ms: self.ms,
+            lease_ms: LEASE_MS,
+            workers: self.workers,
+            networks,
+            is_watched: self.sentinel,
+        })
     }
 }
 
@@ -100,12 +121,13 @@ pub(crate) async fn run(options: Options) -> Verdict {
     let supervisor = tokio::spawn(supervise(Arc::clone(world)));
     happen_all(world, &options.schedule(), began).await;
     tokio::time::sleep_until(began + Duration::from_millis(options.ms)).await;
+    let mut ended = Vec::new();
     for producer in producers {
-        producer.await.unwrap();
+        ended.extend(producer.await.unwrap());
     }
     supervisor.abort();
     let added = std::mem::take(&mut *added.lock().unwrap());
-    scene.end(added).await
+    Verdict { producers_ended: ended, ..scene.end(added).await }
 }
 
 impl Scene {
@@ -128,6 +150,7 @@ impl Scene {
         drain(&world, &options).await;
         let drained = over.elapsed();
         let ended = stop(&world).await;
+        world.is_as_planned().await;
         let mut db = world.own_connection().await;
         let now = now_ms() as f64;
         crate::support::wait::until("MONITOR to have told all", async || {
@@ -144,17 +167,17 @@ impl Scene {
             faults: std::mem::take(&mut *world.happened.lock().unwrap()),
             standing,
         };
-        Verdict { judgement: judge(&history), history, options, drained, ended }
+        Verdict { judgement: judge(&history), history, options, drained, ended, producers_ended: Vec::new() }
     }
 }
 
-/// Half of the jobs by npm `bull` or `bullmq`, straight to Redis, half by us, through a proxy.
+/// Half of the jobs by npm `bull` or `bullmq`, half by us.
 async fn producers(
     options: &Options,
     world: &World,
     began: Instant,
     added: &Arc<std::sync::Mutex<Vec<Added>>>,
-) -> Vec<tokio::task::JoinHandle<()>> {
+) -> Vec<tokio::task::JoinHandle<Vec<String>>> {
     let count = options.jobs();
     let jobs = |which: u64| -> Vec<(Duration, Design)> {
         (0..count)
@@ -162,8 +185,9 @@ async fn producers(
             .map(|n| (Duration::from_millis(n * options.ms / count), Design::of(options.seed, n, LEASE_MS)))
             .collect()
     };
-    let node = Producer::node(options, &world.url).await;
-    let ours = Producer::ours(options, &world.proxies[options.workers].url());
+    // No fault of a process happens to Node's network, which comes last.
+    let node = Producer::node(options, &world.networks[options.workers + 1].url()).await;
+    let ours = Producer::ours(options, &world.networks[options.workers].url());
     [(node, jobs(0)), (ours, jobs(1))]
         .into_iter()
         .map(|(producer, jobs)| tokio::spawn(producer.produce(jobs, began, Arc::clone(added))))
@@ -178,8 +202,8 @@ async fn happen_all(world: &Arc<World>, planned: &[Planned], began: Instant) {
         under_way.spawn(faults::happen(Arc::clone(world), fault.clone()));
     }
     under_way.join_all().await;
-    for proxy in &world.proxies {
-        proxy.pass();
+    for network in &world.networks {
+        network.pass();
     }
 }
 

@@ -69,6 +69,21 @@ pub(crate) async fn unfinished(
     Ok(count)
 }
 
+/// Which jobs have not ended.
+pub(crate) async fn unfinished_jobs(
+    db: &mut MultiplexedConnection,
+    dialect: Dialect,
+    queue: &str,
+) -> Vec<String> {
+    let mut jobs = Vec::new();
+    for (state, is_sorted) in states(dialect) {
+        if !matches!(*state, "completed" | "failed") {
+            jobs.extend(members(db, &format!("bull:{queue}:{state}"), *is_sorted).await);
+        }
+    }
+    jobs
+}
+
 /// Reads everything.
 pub(crate) async fn scan(db: &mut MultiplexedConnection, dialect: Dialect, queue: &str) -> Standing {
     let base = format!("bull:{queue}:");

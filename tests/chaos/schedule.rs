@@ -27,6 +27,11 @@ pub(crate) enum Fault {
     ReadOnly,
     /// The server is killed, and started again from its append-only file after `ms`.
     RedisKill,
+    /// The master is killed; `ms` after another has taken its place it comes back as that one's replica.
+    MasterKill,
+    /// The master stands still, its connections open, until another has taken its place; then it is killed, and comes back
+    /// as above.
+    MasterStop,
 }
 
 /// How often each comes, of a hundred faults.
@@ -43,6 +48,20 @@ const SHARES: [(Fault, u64); 10] = [
     (Fault::RedisKill, 5),
 ];
 
+/// The same in a group that sentinels watch. A server cannot be made a replica of nobody there: sentinels mend that.
+const SHARES_WATCHED: [(Fault, u64); 10] = [
+    (Fault::Kill, 30),
+    (Fault::Stop, 20),
+    (Fault::CutReply, 13),
+    (Fault::Blackhole, 5),
+    (Fault::Hold, 5),
+    (Fault::ClientKill, 5),
+    (Fault::ScriptFlush, 5),
+    (Fault::OutOfMemory, 5),
+    (Fault::MasterKill, 7),
+    (Fault::MasterStop, 5),
+];
+
 impl Fault {
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -56,12 +75,18 @@ impl Fault {
             Fault::OutOfMemory => "out of memory",
             Fault::ReadOnly => "READONLY",
             Fault::RedisKill => "redis killed",
+            Fault::MasterKill => "master killed",
+            Fault::MasterStop => "master stopped",
         }
     }
 
     /// Happens to one process and not to the server.
     pub(crate) fn is_of_a_process(self) -> bool {
         matches!(self, Fault::Kill | Fault::Stop | Fault::CutReply | Fault::Blackhole | Fault::Hold)
+    }
+
+    pub(crate) fn is_failover(self) -> bool {
+        matches!(self, Fault::MasterKill | Fault::MasterStop)
     }
 
     /// How long it lasts, ms.
@@ -74,7 +99,7 @@ impl Fault {
             Fault::ClientKill | Fault::ScriptFlush => 0,
             Fault::OutOfMemory => draws.between(lease_ms / 2, lease_ms * 2),
             Fault::ReadOnly => draws.between(300, lease_ms),
-            Fault::RedisKill => draws.between(300, 1500),
+            Fault::RedisKill | Fault::MasterKill | Fault::MasterStop => draws.between(300, 1500),
         }
     }
 }
@@ -115,19 +140,27 @@ pub(crate) struct Frame {
     pub workers: usize,
     /// Processes whose network can be cut: the workers, then producers.
     pub networks: usize,
+    /// The server is a master with a replica, watched by sentinels.
+    pub is_watched: bool,
 }
 
 /// Time between two faults: shorter ones would leave no moment in which anything can be done.
 const GAP_MS: (u64, u64) = (300, 1500);
+
+/// A failover takes about so long until everybody has found the new master …
+const FAILOVER_MS: u64 = 4_000;
+/// … and sentinels start no other for that time, ms.
+const FAILOVER_REST_MS: u64 = 12_000;
 
 /// The schedule. Faults of one process do not overlap, nor do those of the server; apart from that they may.
 pub(crate) fn schedule(frame: Frame) -> Vec<Planned> {
     let mut draws = Draws::of(frame.seed, "faults");
     let (mut planned, mut at) = (Vec::new(), 500);
     let mut busy = vec![0; frame.networks];
-    let mut server_busy = 0;
+    let (mut server_busy, mut failover_busy) = (0, 0);
+    let shares = if frame.is_watched { &SHARES_WATCHED } else { &SHARES };
     while at < frame.ms {
-        let fault = draw_fault(&mut draws);
+        let fault = draw_fault(shares, &mut draws);
         let mut ms = fault.lasts(frame.lease_ms, &mut draws);
         let among = match fault {
             Fault::Kill | Fault::Stop => frame.workers,
@@ -139,7 +172,11 @@ pub(crate) fn schedule(frame: Frame) -> Vec<Planned> {
         ms = ms.min(frame.ms - at);
         let free = (0..among).map(|n| (first + n) % among).find(|&n| busy[n] <= at);
         if !fault.is_of_a_process() {
-            if server_busy <= at {
+            if fault.is_failover() && server_busy.max(failover_busy) <= at {
+                planned.push(Planned { fault, at, ms, target: 0 });
+                server_busy = at + ms + FAILOVER_MS;
+                failover_busy = at + ms + FAILOVER_REST_MS;
+            } else if !fault.is_failover() && server_busy <= at {
                 planned.push(Planned { fault, at, ms, target: 0 });
                 server_busy = at + ms + 1000;
             }
@@ -153,11 +190,11 @@ pub(crate) fn schedule(frame: Frame) -> Vec<Planned> {
     planned
 }
 
-fn draw_fault(draws: &mut Draws) -> Fault {
+fn draw_fault(shares: &[(Fault, u64)], draws: &mut Draws) -> Fault {
     let mut left = draws.between(1, 100);
-    for (fault, share) in SHARES {
-        if left <= share {
-            return fault;
+    for (fault, share) in shares {
+        if left <= *share {
+            return *fault;
         }
         left -= share;
     }
@@ -168,7 +205,8 @@ fn draw_fault(draws: &mut Draws) -> Fault {
 mod tests {
     use super::*;
 
-    const FRAME: Frame = Frame { seed: 7, ms: 600_000, lease_ms: 2_000, workers: 4, networks: 5 };
+    const FRAME: Frame =
+        Frame { seed: 7, ms: 600_000, lease_ms: 2_000, workers: 4, networks: 5, is_watched: false };
 
     #[test]
     fn the_same_seed_gives_the_same_schedule_and_another_one_another() {
@@ -178,6 +216,19 @@ mod tests {
         // Written down: a schedule that changes would make every seed that was ever reported worthless.
         let known = "  0.500 s  SIGKILL of process 0 for 358 ms\n  1.622 s  SIGKILL of process 1 for 266 ms\n  3.072 s  blackhole of process 0 for 500 ms";
         assert_eq!(text, known);
+    }
+
+    #[test]
+    fn a_watched_master_is_killed_and_stopped_again_and_again_with_time_to_recover_in_between() {
+        let planned = schedule(Frame { is_watched: true, ..FRAME });
+        assert_eq!(planned, schedule(Frame { is_watched: true, ..FRAME }));
+        let failovers: Vec<&Planned> = planned.iter().filter(|one| one.fault.is_failover()).collect();
+        assert!(failovers.len() > 20, "{}", failovers.len());
+        assert!(failovers.iter().any(|one| one.fault == Fault::MasterStop));
+        for pair in failovers.windows(2) {
+            assert!(pair[1].at >= pair[0].at + pair[0].ms + FAILOVER_REST_MS, "{} and {}", pair[0], pair[1]);
+        }
+        assert!(planned.iter().all(|one| !matches!(one.fault, Fault::RedisKill | Fault::ReadOnly)));
     }
 
     #[test]

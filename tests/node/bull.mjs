@@ -4,9 +4,10 @@
 // that one may wait for a job while the next adds it.
 import Bull from 'bull';
 import { heard, say } from './lines.mjs';
+import { confirmed, connectionOf } from './redis-url.mjs';
 
 const [redisUrl, name, options = '{}'] = process.argv.slice(2);
-const queue = new Bull(name, redisUrl, JSON.parse(options));
+const queue = new Bull(name, { redis: connectionOf(redisUrl), ...JSON.parse(options) });
 queue.on('error', (error) => console.error(error.message));
 // Bull says 'waiting' and the like by their plain names only in the process where they happen.
 const globalEvents = ['waiting', 'active', 'progress', 'completed', 'failed', 'stalled', 'delayed', 'paused', 'resumed',
@@ -21,6 +22,7 @@ function plain(value) {
 
 const requests = {
   add: ({ args }) => queue.add(...args),
+  addConfirmed: ({ args }) => confirmed(queue.client, () => queue.add(...args)),
   queue: ({ method, args }) => queue[method](...args),
   async job({ id, method, args }) {
     const job = await queue.getJob(id);

@@ -2,18 +2,19 @@
 //
 // Takes requests {request, do, …} and answers each with {request, ok} or {request, error}. Requests run side by side, so
 // that one may wait for a job while the next adds it.
+import Redis from 'ioredis';
 import { heard, say } from './lines.mjs';
+import { confirmed, connectionOf } from './redis-url.mjs';
 
 const [major, redisUrl, name, options = '{}'] = process.argv.slice(2);
 const { FlowProducer, Job, Queue, QueueEvents, Worker } = await import(`bullmq${major}`);
-const { hostname, port, password, pathname } = new URL(redisUrl);
-const connection = {
-  host: hostname, port: Number(port), password: password || undefined, db: Number(pathname.slice(1) || 0),
-  maxRetriesPerRequest: null,
-};
+const connection = { ...connectionOf(redisUrl), maxRetriesPerRequest: null };
 const settings = { ...JSON.parse(options), connection };
+// Who waits for replicas must know on which connection the queue speaks.
+const client = connection.sentinels && new Redis(connection);
+client?.on('error', (error) => console.error(error.message));
 const complain = (error) => console.error(error.message);
-const queue = new Queue(name, settings);
+const queue = new Queue(name, { ...settings, connection: client ?? connection });
 queue.on('error', complain);
 const closing = [queue];
 let events, producer;
@@ -48,6 +49,7 @@ const jobOf = async (id) => {
 
 const requests = {
   add: ({ args }) => queue.add(...args),
+  addConfirmed: ({ args }) => confirmed(client, () => queue.add(...args)),
   queue: ({ method, args }) => queue[method](...args),
   async job({ id, method, args }) {
     const job = await jobOf(id);

@@ -1,6 +1,7 @@
 // A worker of npm bull or npm bullmq in the chaos run: node chaos.mjs bull|bullmq5|bullmq6 URL QUEUE LEASE_MS RECORD
 // Tells the file RECORD when a job begins and ends; each line is one write to a file that is open for appending.
 import { appendFileSync } from 'node:fs';
+import { connectionOf } from './redis-url.mjs';
 
 const [library, url, name, leaseMs, record] = process.argv.slice(2);
 const concurrency = 8;
@@ -27,13 +28,13 @@ const complain = (error) => console.error(error.message);
 process.on('unhandledRejection', complain);
 if (library === 'bull') {
   const { default: Bull } = await import('bull');
-  const queue = new Bull(name, url, { settings: { ...stalls, guardInterval: 500 } });
+  const queue = new Bull(name, { redis: connectionOf(url), settings: { ...stalls, guardInterval: 500 } });
   queue.on('error', complain);
   queue.process('*', concurrency, (job) => work(job, queue.token, (progress) => job.progress(progress)))
     .catch(complain);
 } else {
   const { Worker } = await import(library);
-  const connection = { host: '127.0.0.1', port: Number(new URL(url).port), maxRetriesPerRequest: null };
+  const connection = { ...connectionOf(url), maxRetriesPerRequest: null };
   const worker = new Worker(name, (job, token) => work(job, token, (progress) => job.updateProgress(progress)),
     { connection, concurrency, ...stalls });
   worker.on('error', complain);

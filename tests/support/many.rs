@@ -29,6 +29,11 @@ impl Watched {
 
     /// Starts a master with so many replicas, and three sentinels that know of all.
     pub async fn start(replicas: usize) -> Watched {
+        Watched::start_with(replicas, DOWN_AFTER_MS).await
+    }
+
+    /// The same, where a server counts as down after so many ms of silence.
+    pub async fn start_with(replicas: usize, down_after_ms: u64) -> Watched {
         let master = Redis::start_with(&REPLICATION);
         let port = master.port().to_string();
         let mut servers = vec![master];
@@ -36,7 +41,7 @@ impl Watched {
             servers
                 .push(Redis::start_with(&[&REPLICATION[..], &["--replicaof", "127.0.0.1", &port]].concat()));
         }
-        let sentinels = (0..3).map(|_| sentinel(&port)).collect();
+        let sentinels = (0..3).map(|_| sentinel(&port, down_after_ms)).collect();
         let watched = Watched { servers, sentinels };
         wait::until("the sentinels to know each other and the replicas", async || {
             let mut known = 0;
@@ -59,6 +64,20 @@ impl Watched {
         let hosts: Vec<String> =
             self.sentinels.iter().map(|(_, port, _)| format!("127.0.0.1:{port}")).collect();
         format!("redis+sentinel://{}/{}", hosts.join(","), Watched::MASTER)
+    }
+
+    /// Where the sentinels are.
+    pub fn sentinel_ports(&self) -> Vec<u16> {
+        self.sentinels.iter().map(|(_, port, _)| *port).collect()
+    }
+
+    /// How often another server has become the master.
+    pub fn switches(&self) -> usize {
+        let told = self.sentinels.iter().map(|(_, _, dir)| {
+            let log = std::fs::read_to_string(dir.path().join("sentinel.log")).unwrap_or_default();
+            log.matches("+switch-master").count()
+        });
+        told.max().unwrap_or(0)
     }
 
     /// Which of the servers two sentinels at least call the master.
@@ -133,13 +152,13 @@ impl Watched {
     }
 }
 
-fn sentinel(master: &str) -> (Process, u16, TempDir) {
+fn sentinel(master: &str, down_after_ms: u64) -> (Process, u16, TempDir) {
     for _ in 0..10 {
         let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
         let name = Watched::MASTER;
         let config = format!(
             "port {port}\nbind 127.0.0.1\ndir {}\nlogfile sentinel.log\nsentinel monitor {name} 127.0.0.1 {master} 2\n\
-             sentinel down-after-milliseconds {name} {DOWN_AFTER_MS}\nsentinel failover-timeout {name} 3000\n\
+             sentinel down-after-milliseconds {name} {down_after_ms}\nsentinel failover-timeout {name} 3000\n\
              sentinel parallel-syncs {name} 5\n",
             dir.path().display()
         );

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -11,6 +11,9 @@ use tokio::sync::mpsc;
 
 use super::process::{Output, Process};
 use super::wait::DEADLINE;
+
+/// Longest wait for the status and the last lines of a program whose pipes are closed.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// A running Node or Python program. One JSON value a line in both directions; standard error is gathered for messages.
 pub struct Node {
@@ -82,19 +85,46 @@ impl Node {
 
     /// Sends one line.
     pub fn send(&mut self, value: &Value) {
-        let stdin = self.stdin.as_mut().expect("standard input is open");
-        if let Err(error) = writeln!(stdin, "{value}") {
-            panic!("{} reads no more ({error}):\n{}", self.name, self.errors.text());
+        if let Err(error) = self.write(value) {
+            panic!("{}", self.told_end(&format!("reads no more ({error})")));
         }
+    }
+
+    fn write(&mut self, value: &Value) -> std::io::Result<()> {
+        writeln!(self.stdin.as_mut().expect("standard input is open"), "{value}")
     }
 
     /// The next line. Panics after a safety net of 20 s, or when the program ends first.
     pub async fn next(&mut self) -> Value {
+        match self.next_or_end().await {
+            Some(line) => line,
+            None => panic!("{}", self.told_end("ended early")),
+        }
+    }
+
+    /// The next line; `None` when the program has ended. Panics after a safety net of 20 s.
+    async fn next_or_end(&mut self) -> Option<Value> {
         let line = tokio::time::timeout(DEADLINE, self.lines.recv()).await;
-        let line = line.unwrap_or_else(|_late| {
+        line.unwrap_or_else(|_late| {
             panic!("{} said nothing for {DEADLINE:?}:\n{}", self.name, self.errors.text())
-        });
-        line.unwrap_or_else(|| panic!("{} ended early:\n{}", self.name, self.errors.text()))
+        })
+    }
+
+    /// What became of a program that is ending: its status, and all that it said on standard error.
+    fn told_end(&mut self, what: &str) -> String {
+        let limit = Instant::now() + LAST_WORDS;
+        let status = loop {
+            match self.process.ended() {
+                Some(status) => break status.to_string(),
+                None if Instant::now() > limit => break "it is still there".to_owned(),
+                None => std::thread::sleep(Duration::from_millis(5)),
+            }
+        };
+        // The thread that reads them may be a moment behind.
+        while !self.errors.is_complete() && Instant::now() < limit {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        format!("{} {what}: {status}; standard error:\n{}", self.name, self.errors.text())
     }
 
     /// The next line that `wanted` accepts; others are passed over. The 20 s count for the whole wait.
@@ -205,6 +235,11 @@ impl BullQueue {
         self.ask(json!({"do": "queue", "method": method, "args": args})).await
     }
 
+    /// `queue.add`, or what the program was told to add with (`do`). `Err(how)` when it has ended.
+    pub async fn try_add(&mut self, how: &str, args: Value) -> Result<Result<Value, String>, String> {
+        self.try_ask(json!({"do": how, "args": args})).await
+    }
+
     /// A method without arguments, or else a field, of the job with this id, freshly read.
     pub async fn job(&mut self, id: &str, method: &str) -> Value {
         self.job_call(id, method, json!([])).await.unwrap_or_else(|error| panic!("job.{method}: {error}"))
@@ -259,22 +294,31 @@ impl BullQueue {
         &self.node
     }
 
-    async fn ask(&mut self, mut request: Value) -> Result<Value, String> {
+    async fn ask(&mut self, request: Value) -> Result<Value, String> {
+        self.try_ask(request).await.unwrap_or_else(|gone| panic!("{gone}"))
+    }
+
+    /// The same; `Err` = the program has ended, and how.
+    async fn try_ask(&mut self, mut request: Value) -> Result<Result<Value, String>, String> {
         self.requests += 1;
         request["request"] = self.requests.into();
-        self.node.send(&request);
+        if self.node.write(&request).is_err() {
+            return Err(self.node.told_end("ended between two requests"));
+        }
         let limit = Instant::now() + 3 * DEADLINE;
         loop {
             assert!(Instant::now() < limit, "{} gave no answer to {request}", self.node.name);
-            let mut line = self.node.next().await;
+            let Some(mut line) = self.node.next_or_end().await else {
+                return Err(self.node.told_end("ended in mid-request"));
+            };
             if line["request"] != request["request"] {
                 self.heard.push(line);
                 continue;
             }
-            return match line.get("error") {
+            return Ok(match line.get("error") {
                 Some(error) => Err(error.as_str().unwrap_or_default().to_owned()),
                 None => Ok(line["ok"].take()),
-            };
+            });
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use super::wait;
 pub struct Process {
     child: Child,
     watcher: Child,
+    /// Its end was told, and its number given back.
+    is_reaped: bool,
 }
 
 impl Process {
@@ -29,7 +32,7 @@ impl Process {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        Ok(Process { child, watcher })
+        Ok(Process { child, watcher, is_reaped: false })
     }
 
     /// The process id.
@@ -42,15 +45,25 @@ impl Process {
         &mut self.child
     }
 
-    /// Sends a signal.
+    /// Sends a signal. Not after its end was told: the number may be somebody else's then.
     pub fn signal(&self, signal: Signal) {
+        assert!(!self.is_reaped, "process {} has ended", self.pid());
         let pid = i32::try_from(self.pid()).expect("a pid fits");
         kill(Pid::from_raw(pid), signal).expect("our own child can be signalled");
     }
 
     /// The exit status, if it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().expect("our own child can be asked")
+        let status = self.child.try_wait().expect("our own child can be asked")?;
+        // Its number is free from here on. A watcher that knew it would kill whoever gets it next.
+        self.dismiss_watcher();
+        self.is_reaped = true;
+        Some(status)
+    }
+
+    fn dismiss_watcher(&mut self) {
+        let _ = self.watcher.kill();
+        let _ = self.watcher.wait();
     }
 
     /// Waits for its end.
@@ -68,20 +81,31 @@ impl Drop for Process {
     fn drop(&mut self) {
         // The watcher goes first: while the child is unreaped its pid cannot be given to a stranger.
         let _ = self.child.kill();
-        let _ = self.watcher.kill();
-        let _ = self.watcher.wait();
+        self.dismiss_watcher();
         let _ = self.child.wait();
     }
 }
 
 /// What a child writes, gathered by a thread while it runs.
 #[derive(Clone, Default)]
-pub struct Output(Arc<Mutex<String>>);
+pub struct Output(Arc<Gathered>);
+
+#[derive(Default)]
+struct Gathered {
+    text: Mutex<String>,
+    /// Pipes that may still say something.
+    open: AtomicUsize,
+}
 
 impl Output {
     /// Everything so far.
     pub fn text(&self) -> String {
-        self.0.lock().unwrap().clone()
+        self.0.text.lock().unwrap().clone()
+    }
+
+    /// Whether nothing more can come: the other ends are closed, and all was read.
+    pub fn is_complete(&self) -> bool {
+        self.0.open.load(Ordering::SeqCst) == 0
     }
 
     /// Gathers standard error.
@@ -96,13 +120,15 @@ impl Output {
 
     fn follow(&self, from: impl Read + Send + 'static) {
         let into = Arc::clone(&self.0);
+        into.open.fetch_add(1, Ordering::SeqCst);
         std::thread::spawn(move || {
             let mut from = BufReader::new(from);
             let mut line = Vec::new();
             while from.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-                into.lock().unwrap().push_str(&String::from_utf8_lossy(&line));
+                into.text.lock().unwrap().push_str(&String::from_utf8_lossy(&line));
                 line.clear();
             }
+            into.open.fetch_sub(1, Ordering::SeqCst);
         });
     }
 }

@@ -90,6 +90,15 @@ async fn a_node_program_that_fails_says_why() {
 }
 
 #[tokio::test]
+async fn a_node_program_that_goes_away_is_told_with_its_signal() {
+    let redis = Redis::start();
+    let mut queue = BullQueue::open(&redis.url(), "q").await;
+    queue.node().signal(nix::sys::signal::Signal::SIGKILL);
+    let told = queue.try_add("add", json!(["x", {}, {}])).await.unwrap_err();
+    assert!(told.starts_with("bull.mjs ended ") && told.contains("signal: 9"), "{told}");
+}
+
+#[tokio::test]
 async fn the_bullock_binary_can_be_run_to_its_end() {
     let answer = bullock::cli(&["--version"], &[]).await;
     assert_eq!(answer.code, 0, "{answer:?}");

@@ -7,7 +7,8 @@ export const goal = 'none';
 // What a job's own hash and its log say.
 const FIELDS = ['data', 'progress', 'returnvalue', 'failedReason', 'stacktrace', 'attemptsMade', 'atm', 'finishedOn'];
 
-async function look(stage, id) {
+/** What a job says of itself. */
+export async function look(stage, id) {
   const hash = await stage.db.hgetall(`bull:q:${id}`);
   return { ...Object.fromEntries(FIELDS.map((field) => [field, hash[field]])), logs: `${await stage.db.lrange(`bull:q:${id}:logs`, 0, -1)}` };
 }
