@@ -18,11 +18,7 @@
 --- @include "types"
 --- @include "once"
 --- @include "bullmq/meta"
---- @include "bullmq/due"
 --- @include "bullmq/limiter"
---- @include "bullmq/bury"
---- @include "suspects"
---- @include "bullmq/cancelled"
 local lane, request, lease, wanted, worker = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local wait, active, prioritized = P .. 'wait', P .. 'active', P .. 'prioritized'
 local FIRST_TOKEN, EXAMINED_MOST = 7, 2000
@@ -30,72 +26,167 @@ local FIRST_TOKEN, EXAMINED_MOST = 7, 2000
 -- response time-out.
 local REPLY_BYTES_MAX = 16777216
 local call, try = redis.call, redis.pcall
+local base, events, args = P, P .. 'events', ARGV
+local meta
+local claimed, count, counted, started = {}, 0, 0, string.format('%.0f', now)
+local may_take_suspect, known, passed, passed_scores = ARGV[FIRST_TOKEN + wanted + 1] == '1', nil, {}, {}
 
--- What every producer writes.
-local function read(key)
-  return try('HMGET', key, 'name', 'data', 'opts', 'timestamp', 'delay', 'priority')
-end
--- The hash holds these six fields and no other: nothing more is to be read. That is so for most jobs, and to ask how many
--- there are is cheaper than to ask for seven that are not there.
-local function is_plain(key, fields)
-  return fields[1] and fields[2] and fields[3] and fields[4] and fields[5] and fields[6] and call('HLEN', key) == 6
-end
-local function read_more(key)
-  local more = call('HMGET', key, 'atm', 'attemptsMade', 'ats', 'defa', 'rjk', 'parentKey', 'stacktrace', 'progress', 'stc')
-  return { made = more[2] or more[1], started = more[3], defa = more[4], stc = more[9], -- `attemptsMade`: of version 4
-    ran = more[1] or more[3], told = { more[4], more[5], more[6], more[7], more[8] } }
-end
--- One job as the reply tells it, in the table that was read; of one that is not plain.
-local function describe(id, fields, more, started)
-  fields[5], fields[6], fields[7] = id, more.made, started
-  for i = 1, 5 do fields[7 + i] = more.told[i] end
-  if more.made or more.started then -- it was picked up before
-    local record = X .. 'job:' .. id
-    local checkpoint = try('HGET', record, 'checkpoint')
-    fields[13] = type(checkpoint) == 'string' and is_about(record, id) and checkpoint
-    if more.stc then call('HSET', X .. 'leases:stalled', id, more.stc) end
+-- What every producer writes, of every version, and `delay` and `priority` besides.
+local FIELDS_OF_A_PLAIN_JOB = 6
+local function read(key) return try('HMGET', key, 'name', 'data', 'opts', 'timestamp') end
+local function mark_started(key, starts)
+  if worker == '' then
+    call('HSET', key, 'processedOn', started, 'ats', starts)
+  else
+    call('HSET', key, 'processedOn', started, 'ats', starts, 'pb', worker)
   end
-  return fields
 end
 
--- The process runs this suspect from now on; `crashes` of its own are told with it.
-local function tell_suspect(id, fields, token)
-  if token then call('HSET', suspects, id, token) end
-  for i = 5, 13 do fields[i] = fields[i] or false end
-  fields[14] = own_crashes(id)
+-- What only few jobs need is made when there is one.
+local seldom
+local function rarely()
+  if seldom then return seldom end
+--- @include "bullmq/due"
+--- @include "bullmq/bury"
+--- @include "suspects"
+--- @include "bullmq/cancelled"
+  local function read_more(key)
+    local more = call('HMGET', key, 'atm', 'attemptsMade', 'ats', 'defa', 'rjk', 'parentKey', 'stacktrace', 'progress', 'stc')
+    return { made = more[2] or more[1], started = more[3], defa = more[4], stc = more[9], -- `attemptsMade`: of version 4
+      ran = more[1] or more[3], told = { more[4], more[5], more[6], more[7], more[8] } }
+  end
+  -- One job as the reply tells it, in the table that was read; of one that is not plain.
+  local function describe(id, fields, more, started)
+    fields[5], fields[6], fields[7] = id, more.made, started
+    for i = 1, 5 do fields[7 + i] = more.told[i] end
+    if more.made or more.started then -- it was picked up before
+      local record = X .. 'job:' .. id
+      local checkpoint = try('HGET', record, 'checkpoint')
+      fields[13] = type(checkpoint) == 'string' and is_about(record, id) and checkpoint
+      if more.stc then call('HSET', X .. 'leases:stalled', id, more.stc) end
+    end
+    return fields
+  end
+
+  -- The process runs this suspect from now on; `crashes` of its own are told with it.
+  local function tell_suspect(id, fields, token)
+    if token then call('HSET', suspects, id, token) end
+    for i = 5, 13 do fields[i] = fields[i] or false end
+    fields[14] = own_crashes(id)
+  end
+  -- The answer that this request has had, with the jobs as they are now.
+  local function tell_again(before)
+    local reply = { now, 0, before[1], 0, '' }
+    for index, id in ipairs(before[2]) do
+      local key = P .. id
+      local lock = key .. ':lock'
+      local held = call('GET', lock) == ARGV[FIRST_TOKEN + index]
+      -- The worker counts its lease from this sending.
+      if held then call('PEXPIRE', lock, lease) end
+      local fields = held and read(key) or {}
+      local more = held and not fields.err and read_more(key)
+      reply[#reply + 1] = more and describe(id, fields, more, more.started) or {}
+      if more and runs_alone(id) then tell_suspect(id, fields) end
+    end
+    return reply
+  end
+  -- Listed twice, or listed although it runs: one run is enough. Asked only about ids that have a lock.
+  local function runs_already(id)
+    for i = 1, count do
+      if claimed[i] == id then return true end
+    end
+    return call('LPOS', active, id)
+  end
+  -- An id that is not UTF-8 cannot be named to anybody: its run could never end.
+  local function is_text(id)
+    local left = string.gsub(id, '[\194-\223][\128-\191]', '')
+    left = string.gsub(left, '[\224-\239][\128-\191][\128-\191]', '')
+    left = string.gsub(left, '[\240-\244][\128-\191][\128-\191][\128-\191]', '')
+    return not string.find(left, '[\128-\255]')
+  end
+  -- What cannot be run leaves for the dead letters. A marker of an old version is no job and is dropped.
+  local function refused_id(id, fields)
+    if string.sub(id, 1, 2) == '0:' then return true end
+    if fields.err then
+      bury(id, 'undecodable', 'the key of the job is not a hash', now)
+    elseif not (fields[2] or fields[3]) then
+      bury(id, 'body_missing', 'the data of the job is missing', now)
+    elseif not is_text(id) then
+      bury(id, 'undecodable', 'the id is not UTF-8', now)
+    else
+      return false
+    end
+    return true
+  end
+  -- Cancelled while it ran, and its worker died or gave it back: it ends here.
+  local function was_cancelled(id)
+    local mark = cancelled_since_it_ran(id)
+    if mark then end_cancelled(meta, id, mark, 'waiting') end
+    return mark
+  end
+  local function may_start(id, fields) return not (refused_id(id, fields) or was_cancelled(id)) end
+  -- The lock is taken. One on a job that does not run is somebody's by hand; BullMQ overwrites it too.
+  local function take_over(id, lock, token)
+    return not runs_already(id) and call('SET', lock, token, 'PX', lease)
+  end
+  -- A job that is not plain: most often it ran before.
+  local function start_again(id, key, fields)
+    local more = read_more(key)
+    local starts = more.started and string.format('%.0f', number_of(more.started) + 1) or '1'
+    mark_started(key, starts)
+    if meta.five or not more.defa then counted = counted + 1 end
+    if more.ran then -- an id that is used or listed again has not ended
+      call('ZREM', P .. 'completed', id)
+      call('ZREM', P .. 'failed', id)
+    end
+    describe(id, fields, more, starts)
+  end
+  -- Back to where they were taken from, in their order.
+  local function put_back(ids, scores, first)
+    for i = #ids, first, -1 do
+      if scores[i] then call('ZADD', prioritized, scores[i], ids[i]) else call('RPUSH', wait, ids[i]) end
+    end
+  end
+  -- Seldom: suspects whose turn it is not, to be put back when all others were taken.
+  local function pass_over(ids, scores)
+    known = suspects_among(ids)
+    local others, score_of = {}, {}
+    for i = 1, #ids do
+      if known[ids[i]] and not may_take_suspect then
+        passed[#passed + 1] = ids[i]
+        passed_scores[#passed] = scores[i]
+      else
+        if known[ids[i]] then may_take_suspect = false end
+        others[#others + 1] = ids[i]
+        score_of[#others] = scores[i]
+      end
+    end
+    return others, score_of
+  end
+  seldom = { due_jobs = due_jobs, promote = promote, next_due = next_due, tell_again = tell_again, take_over = take_over,
+    may_start = may_start, start_again = start_again, put_back = put_back, pass_over = pass_over,
+    tell_suspect = tell_suspect, suspects_rest_ms = SUSPECT_REST_MS }
+  return seldom
 end
 
 local before = replay(lane, request)
-if before then
-  local reply = { now, 0, before[1], 0, '' }
-  for index, id in ipairs(before[2]) do
-    local key = P .. id
-    local lock = key .. ':lock'
-    local held = call('GET', lock) == ARGV[FIRST_TOKEN + index]
-    -- The worker counts its lease from this sending.
-    if held then call('PEXPIRE', lock, lease) end
-    local fields = held and read(key) or {}
-    local more = held and not fields.err and read_more(key)
-    reply[#reply + 1] = more and describe(id, fields, more, more.started) or {}
-    if more and runs_alone(id) then tell_suspect(id, fields) end
-  end
-  return reply
-end
-
+if before then return rarely().tell_again(before) end
 local wrong, there = expect_types({ wait, 'list', active, 'list', P .. 'meta', 'hash', P .. 'events', 'stream',
   P .. 'marker', 'zset', P .. 'completed', 'zset', X .. 'leases', 'set', X .. 'fence', 'string' }, { prioritized, 'zset',
   P .. 'delayed', 'zset', P .. 'limiter', 'string', P .. 'pc', 'string', P .. 'stalled', 'set', P .. 'failed', 'zset',
-  P .. 'paused', 'list', X .. 'leases:stalled', 'hash', suspects, 'hash' })
+  P .. 'paused', 'list', X .. 'leases:stalled', 'hash', X .. 'suspects', 'hash' })
 if wrong then return wrong end
 if tonumber(lease) < 1 then return redis.error_reply('ERR a lease lasts 1 ms or more') end
 
-local meta, due = read_meta(P), there[P .. 'delayed'] and due_jobs(now) or {}
+meta = read_meta(P)
+local has_delayed = there[P .. 'delayed']
+local due = has_delayed and rarely().due_jobs(now) or {}
 local fence = 0
 if #due > 0 or there[wait] or there[prioritized] then
   fence = call('INCRBY', X .. 'fence', wanted) - wanted + 1
 end
-promote(meta, due, now)
-local planned = there[P .. 'delayed'] and next_due()
+if #due > 0 then rarely().promote(meta, due, now) end
+local planned = has_delayed and rarely().next_due()
 local reply = { now, 0, fence, 0, planned and string.format('%.0f', planned) or '' }
 local rest = call('PTTL', X .. 'rest')
 if rest > 0 then
@@ -112,69 +203,11 @@ local most = wanted
 if meta.concurrency then most = math.min(most, meta.concurrency - call('LLEN', active)) end
 if meta.paused or most < 1 then return reply end
 
-local claimed, count, counted, examined, started = {}, 0, 0, 0, string.format('%.0f', now)
-local base, events, args = P, P .. 'events', ARGV
--- Listed twice, or listed although it runs: one run is enough. Asked only about ids that have a lock.
-local function runs_already(id)
-  for i = 1, count do
-    if claimed[i] == id then return true end
-  end
-  return call('LPOS', active, id)
-end
--- An id that is not UTF-8 cannot be named to anybody: its run could never end.
-local function is_text(id)
-  local left = string.gsub(id, '[\194-\223][\128-\191]', '')
-  left = string.gsub(left, '[\224-\239][\128-\191][\128-\191]', '')
-  left = string.gsub(left, '[\240-\244][\128-\191][\128-\191][\128-\191]', '')
-  return not string.find(left, '[\128-\255]')
-end
+local examined = 0
 -- Some id here may be a marker of an old version, or no text.
 local function has_odd_ids(ids)
   local all = ' ' .. table.concat(ids, ' ')
-  return string.find(all, ' 0:', 1, true) or string.find(all, '[\128-\255]')
-end
--- What cannot be run leaves for the dead letters. A marker of an old version is no job and is dropped.
-local function refused_id(id, fields)
-  if string.sub(id, 1, 2) == '0:' then return true end
-  if fields.err then
-    bury(id, 'undecodable', 'the key of the job is not a hash', now)
-  elseif not (fields[2] or fields[3]) then
-    bury(id, 'body_missing', 'the data of the job is missing', now)
-  elseif not is_text(id) then
-    bury(id, 'undecodable', 'the id is not UTF-8', now)
-  else
-    return false
-  end
-  return true
-end
--- Cancelled while it ran, and its worker died or gave it back: it ends here.
-local function was_cancelled(id)
-  local mark = cancelled_since_it_ran(id)
-  if mark then end_cancelled(meta, id, mark, 'waiting') end
-  return mark
-end
--- The lock is taken. One on a job that does not run is somebody's by hand; BullMQ overwrites it too.
-local function take_over(id, lock, token)
-  return not runs_already(id) and call('SET', lock, token, 'PX', lease)
-end
-local function mark_started(key, starts)
-  if worker == '' then
-    call('HSET', key, 'processedOn', started, 'ats', starts)
-  else
-    call('HSET', key, 'processedOn', started, 'ats', starts, 'pb', worker)
-  end
-end
--- A job that is not plain: most often it ran before.
-local function start_again(id, key, fields)
-  local more = read_more(key)
-  local starts = more.started and string.format('%.0f', number_of(more.started) + 1) or '1'
-  mark_started(key, starts)
-  if meta.five or not more.defa then counted = counted + 1 end
-  if more.ran then -- an id that is used or listed again has not ended
-    call('ZREM', P .. 'completed', id)
-    call('ZREM', P .. 'failed', id)
-  end
-  describe(id, fields, more, starts)
+  return string.find(all, ' 0:', 1, true) or not string.find(all, '^[\1-\127]*$')
 end
 -- Ids from the consumer end of `wait`, then by priority, these with their scores.
 local function take(n)
@@ -188,71 +221,48 @@ local function take(n)
   end
   return ids, scores
 end
--- Back to where they were taken from, in their order.
-local function put_back(ids, scores, first)
-  for i = #ids, first, -1 do
-    if scores[i] then call('ZADD', prioritized, scores[i], ids[i]) else call('RPUSH', wait, ids[i]) end
-  end
-end
--- Seldom: suspects whose turn it is not, to be put back when all others were taken.
-local may_take_suspect, passed, passed_scores = ARGV[FIRST_TOKEN + wanted + 1] == '1', {}, {}
-local known
-local function pass_over(ids, scores)
-  known = suspects_among(ids)
-  local others, score_of = {}, {}
-  for i = 1, #ids do
-    if known[ids[i]] and not may_take_suspect then
-      passed[#passed + 1] = ids[i]
-      passed_scores[#passed] = scores[i]
-    else
-      if known[ids[i]] then may_take_suspect = false end
-      others[#others + 1] = ids[i]
-      score_of[#others] = scores[i]
-    end
-  end
-  return others, score_of
-end
 if #due > 0 then there[wait] = call('EXISTS', wait) == 1 end -- promoting may have filled it
 local dry, bytes = false, 0
 while not dry and bytes < REPLY_BYTES_MAX and count < most and counted < room and examined < EXAMINED_MOST do
   local n = math.min(most - count, room - counted)
   local ids, scores = take(n)
   dry, examined = #ids < n, examined + #ids
-  if there[suspects] then ids, scores = pass_over(ids, scores) end
+  if there[X .. 'suspects'] then ids, scores = rarely().pass_over(ids, scores) end
   local odd = has_odd_ids(ids)
   for i = 1, #ids do
     local id = ids[i]
     local key = base .. id
     local fields = read(key)
-    local plain = not odd and is_plain(key, fields)
-    if plain or not (refused_id(id, fields) or was_cancelled(id)) then
+    local plain = not odd and fields[1] and fields[2] and fields[3] and fields[4]
+      and call('HLEN', key) == FIELDS_OF_A_PLAIN_JOB
+    if plain or rarely().may_start(id, fields) then
       local token, lock = args[FIRST_TOKEN + count + 1], key .. ':lock'
-      if call('SET', lock, token, 'PX', lease, 'NX') or take_over(id, lock, token) then
+      if call('SET', lock, token, 'PX', lease, 'NX') or rarely().take_over(id, lock, token) then
         count = count + 1
         claimed[count] = id
         call('XADD', events, '*', 'event', 'active', 'jobId', id, 'prev', 'waiting')
         if plain then
           mark_started(key, '1')
           counted = counted + 1
-          fields[5], fields[6] = id, nil
+          fields[5] = id
         else
-          start_again(id, key, fields)
+          rarely().start_again(id, key, fields)
         end
-        if known and known[id] then tell_suspect(id, fields, token) end
+        if known and known[id] then rarely().tell_suspect(id, fields, token) end
         bytes = bytes + #(fields[2] or '')
         reply[count + 5] = fields
       end
     end
     if bytes >= REPLY_BYTES_MAX and i < #ids then
-      put_back(ids, scores, i + 1)
+      rarely().put_back(ids, scores, i + 1)
       dry = false
       break
     end
   end
 end
 if #passed > 0 then
-  put_back(passed, passed_scores, 1)
-  if count < wanted then reply[2] = SUSPECT_REST_MS end
+  rarely().put_back(passed, passed_scores, 1)
+  if count < wanted then reply[2] = rarely().suspects_rest_ms end
 end
 if dry then call('DEL', P .. 'pc') end
 if examined > 0 then call('ZADD', P .. 'marker', 0, '0') end

@@ -20,6 +20,7 @@
 --- @include "cancel_mark"
 --- @include "set_aside"
 --- @include "bullmq/ending"
+--- @include "bullmq/read_ends"
 --- @include "bullmq/child"
 --- @include "bullmq/dedup_end"
 --- @include "bullmq/retention"

@@ -65,6 +65,9 @@ pub struct ClaimedJob {
     pub fence: u64,
     /// Its hash.
     pub fields: ClaimedFields,
+    /// Its hash was as its producer wrote it, and has so many fields now that it runs. `None` = there was more in it, or the
+    /// dialect does not say (Bull 4).
+    pub plain_fields: Option<u8>,
     /// Its worker died before: how many crashes it is charged with. `None` = it is no suspect.
     pub suspect: Option<u32>,
 }
@@ -96,11 +99,16 @@ impl Store {
             self.say_turns(turns).await?;
             reply = script.run(&self.connection, &call).await?;
         }
-        read_claimed(dialect, reply)
+        read_claimed(dialect, request, reply)
     }
 }
 
-fn read_claimed(dialect: Dialect, reply: Value) -> Result<Claimed, StoreError> {
+/// Fields that every `BullMQ` producer writes (docs/wire/bullmq.md 2).
+const PRODUCED_FIELDS: u8 = 6;
+/// What the reply tells of a plain job: four of them, and its id.
+const PLAIN_REPLY: usize = 5;
+
+fn read_claimed(dialect: Dialect, request: &ClaimRequest<'_>, reply: Value) -> Result<Claimed, StoreError> {
     let mut parts = array(reply)?.into_iter();
     let mut number = || parts.next().map_or(Ok(0), |value| integer(&value));
     let (now_ms, rest_ms, first_fence, drained) = (number()?, number()?, number()?, number()?);
@@ -117,6 +125,10 @@ fn read_claimed(dialect: Dialect, reply: Value) -> Result<Claimed, StoreError> {
         if fields.is_empty() {
             continue;
         }
+        // The claim has added processedOn and ats, and pb if the worker has a name.
+        let started_fields = if request.worker.is_empty() { 2 } else { 3 };
+        let is_plain = dialect == Dialect::BullMq && fields.len() == PLAIN_REPLY;
+        let plain_fields = is_plain.then_some(PRODUCED_FIELDS + started_fields);
         let (id, fields, suspect) = match dialect {
             Dialect::Bull => bull_fields(fields),
             Dialect::BullMq => bullmq_fields(fields),
@@ -127,6 +139,7 @@ fn read_claimed(dialect: Dialect, reply: Value) -> Result<Claimed, StoreError> {
             token_index,
             fence: first_fence.max(0).cast_unsigned() + token_index as u64,
             fields,
+            plain_fields,
             suspect,
         });
     }

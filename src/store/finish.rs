@@ -72,6 +72,9 @@ pub struct Completion<'a> {
     pub keep: Keep,
     /// The job's debounce id, if it has one. (`BullMQ` reads it from the hash.)
     pub debounce_id: Option<&'a str>,
+    /// How many fields the hash of a plain job has while it runs ([`ClaimedJob::plain_fields`]
+    /// (super::claim::ClaimedJob::plain_fields)); `None` = it is not known to be plain.
+    pub plain_fields: Option<u8>,
 }
 
 /// A run that failed.
@@ -141,7 +144,7 @@ impl Store {
         let has_texts = bull && texts.iter().any(|text| text != "=");
         let has_rules = |run: &Completion<'_>| run.keep != Keep::All || (bull && run.debounce_id.is_some());
         let behind = COMPLETE_FIRST + runs.len() * COMPLETE_STRIDE;
-        push_position(&mut call, has_texts.then_some(behind));
+        push_position(&mut call, if bull { has_texts.then_some(behind) } else { plain_fields_of(runs) });
         let rules_at = behind + if has_texts { runs.len() } else { 0 };
         push_position(&mut call, runs.iter().any(has_rules).then_some(rules_at));
         for run in runs {
@@ -254,6 +257,12 @@ impl Store {
         }
         verdicts(self.end_runs(script, &call, runs.len()).await?)
     }
+}
+
+/// How many fields each hash has, if all runs are of plain jobs: nothing else is read of those.
+fn plain_fields_of(runs: &[Completion<'_>]) -> Option<usize> {
+    let first = runs.first()?.plain_fields?;
+    runs.iter().all(|run| run.plain_fields == Some(first)).then_some(usize::from(first))
 }
 
 /// Where something stands in the arguments; '' = nowhere.

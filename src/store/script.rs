@@ -75,6 +75,7 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("bullmq/place", include_str!("../../lua/include/bullmq/place.lua")),
     ("bullmq/prioritized", include_str!("../../lua/include/bullmq/prioritized.lua")),
     ("bullmq/remove", include_str!("../../lua/include/bullmq/remove.lua")),
+    ("bullmq/read_ends", include_str!("../../lua/include/bullmq/read_ends.lua")),
     ("bullmq/reprocess", include_str!("../../lua/include/bullmq/reprocess.lua")),
     ("bullmq/retention", include_str!("../../lua/include/bullmq/retention.lua")),
     ("bullmq/scheduler", include_str!("../../lua/include/bullmq/scheduler.lua")),

@@ -95,6 +95,7 @@ impl Fetcher {
             let token: Arc<str> = tokens[job.token_index].as_str().into();
             let mut lease =
                 self.queue.leases.hold(job.id.clone(), Arc::clone(&token), sent, self.queue.options.lease);
+            lease.plain_fields = job.plain_fields;
             if job.suspect.is_some() {
                 lease.turn = turn.take().map(Turn::used);
             }

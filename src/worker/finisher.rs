@@ -257,6 +257,7 @@ fn completion<'a>(queue: &Queue, finished: &'a Finished) -> Completion<'a> {
         result,
         keep: finished.job.opts.remove_on_complete.unwrap_or(queue.keep_completed),
         debounce_id: finished.job.opts.debounce_id.as_deref(),
+        plain_fields: finished.lease.plain_fields,
     }
 }
 

@@ -59,6 +59,8 @@ pub(super) struct Lease {
     pub ended: CancellationToken,
     /// The place of this process's suspect, if the job is one: free when its end is in Redis.
     pub turn: Option<super::suspects::Turn>,
+    /// What the claim said of a plain job ([`ClaimedJob::plain_fields`](crate::store::claim::ClaimedJob)).
+    pub plain_fields: Option<u8>,
     /// Somebody cancelled the job.
     pub cancel: Arc<Cancel>,
 }
@@ -86,7 +88,7 @@ impl Leases {
             renewed_until: None,
         };
         self.lock().insert(key, held);
-        Lease { leases: Arc::clone(self), key, lost, ended, cancel, turn: None }
+        Lease { leases: Arc::clone(self), key, lost, ended, cancel, turn: None, plain_fields: None }
     }
 
     /// Tells the run with this token that it has been ended by somebody else.

@@ -154,7 +154,14 @@ pub async fn claim(store: &Store, token: &str) -> String {
 pub async fn complete_next(store: &Store, result: &str) -> String {
     let token = run_token(rand());
     let id = claim(store, &token).await;
-    let run = Completion { id: &id, token: &token, result: Some(result), keep: Keep::All, debounce_id: None };
+    let run = Completion {
+        id: &id,
+        token: &token,
+        result: Some(result),
+        keep: Keep::All,
+        debounce_id: None,
+        plain_fields: None,
+    };
     assert_eq!(store.complete(&lane(&token), 60_000, 0, &[run]).await.unwrap(), [Verdict::Done]);
     id
 }

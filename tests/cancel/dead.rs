@@ -131,6 +131,7 @@ async fn a_run_that_lost_its_job_cannot_end_a_cancelled_one_otherwise() {
             result: Some("1"),
             keep: bullock::job::options::Keep::All,
             debounce_id: None,
+            plain_fields: None,
         };
         let verdict = rig.store.complete(&lane, 1000, 0, &[too_late]).await.unwrap();
         assert_eq!(verdict, [bullock::store::finish::Verdict::LeaseLost], "{library:?}");

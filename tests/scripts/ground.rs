@@ -162,7 +162,7 @@ pub fn job(id: &str, mut opts: Value) -> NewJob {
 }
 
 pub fn completion<'a>(id: &'a str, token: &'a str) -> Completion<'a> {
-    Completion { id, token, result: Some("1"), keep: Keep::All, debounce_id: None }
+    Completion { id, token, result: Some("1"), keep: Keep::All, debounce_id: None, plain_fields: None }
 }
 
 pub fn failed<'a>(id: &'a str, token: &'a str, fate: Fate) -> FailedRun<'a> {

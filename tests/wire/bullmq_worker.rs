@@ -146,6 +146,7 @@ async fn complete(step: &Step<'_>) -> Value {
         result,
         keep: opts.remove_on_complete.unwrap_or(Keep::All),
         debounce_id: None,
+        plain_fields: None,
     };
     let points = if step.scenario == "metrics" { 5 } else { 0 };
     let verdicts =

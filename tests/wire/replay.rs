@@ -195,6 +195,7 @@ impl Call {
             result,
             keep: opts.remove_on_complete.unwrap_or(Keep::All),
             debounce_id: hash.get("deid").and_then(Value::as_str),
+            plain_fields: None,
         };
         self.store.complete(&self.lane, LOCK_MS, self.points, &[run]).await.expect("complete");
         if name == "complete-fetch-next" {

@@ -69,6 +69,7 @@ pub(in crate::admin::routes) async fn complete(call: Call) -> Result<Response, P
         result: Some(text.trim()).filter(|text| !text.is_empty()),
         keep: job.opts.remove_on_complete.unwrap_or(callback.queue.keep_completed),
         debounce_id: job.debounce_id.as_deref(),
+        plain_fields: None,
     }];
     let (points, kept) = (callback.queue.metrics_points, callback.reply_kept_ms());
     let verdict = sent(|| callback.queue.store.complete(&lane, kept, points, &run)).await?;
