@@ -225,7 +225,9 @@ fn path(section: &Section<'_>, key: &str, problems: &mut Problems) -> Option<Vec
     let names: Option<Vec<String>> =
         text.strip_prefix("data.").map(|rest| rest.split('.').map(str::to_owned).collect());
     match names {
-        Some(names) if names.len() <= KEY_PATH_MAX && names.iter().all(|name| !name.is_empty()) => Some(names),
+        Some(names) if names.len() <= KEY_PATH_MAX && names.iter().all(|name| !name.is_empty()) => {
+            Some(names)
+        }
         _ => {
             let hint = "name the field that tells the organisations apart";
             problems.push(section.problem(key, "is no path into the data", "e.g. \"data.org\"", hint));
@@ -238,7 +240,12 @@ fn limits(section: &Section<'_>, problems: &mut Problems) -> Vec<KeyLimit> {
     let items = section.items("limits");
     if items.len() > KEY_LIMITS_MAX {
         let expected = format!("at most {KEY_LIMITS_MAX}");
-        problems.push(section.problem("limits", "has too many entries", expected, "put what belongs together into one"));
+        problems.push(section.problem(
+            "limits",
+            "has too many entries",
+            expected,
+            "put what belongs together into one",
+        ));
     }
     let mut found = Vec::<KeyLimit>::new();
     for item in items {

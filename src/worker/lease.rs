@@ -289,7 +289,13 @@ impl Thread {
         } else {
             server.into()
         };
-        let leases = Arc::new(Leases { store, server, held: Mutex::default(), ended: Notify::new(), next_key: 0.into() });
+        let leases = Arc::new(Leases {
+            store,
+            server,
+            held: Mutex::default(),
+            ended: Notify::new(),
+            next_key: 0.into(),
+        });
         self.beat.queues.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&leases));
         self.beat.added.notify_one();
         leases

@@ -62,6 +62,7 @@ async fn priority_and_order_hold_within_an_organisation() {
         });
         let worker = start(rig.worker().turns(fair()).handler_spec("*", handler)).await;
         completed(&rig, 11).await;
+        nothing_left(&mut rig, library).await;
         stop(worker).await;
         let order = seen.all();
         let of = |org: char| order.iter().filter(|note| note.starts_with(org)).cloned().collect::<Vec<_>>();
@@ -70,7 +71,6 @@ async fn priority_and_order_hold_within_an_organisation() {
         let last = order.iter().rposition(|note| note.starts_with('B')).unwrap();
         assert!(last <= 8, "{library:?}: three take turns: {order:?}");
         assert!(order.iter().position(|note| note == "-20").unwrap() <= 2, "{library:?}: {order:?}");
-        nothing_left(&mut rig, library).await;
     }
 }
 
@@ -111,7 +111,8 @@ async fn an_index_that_is_lost_is_made_again_and_one_of_other_terms_is_replaced(
                 keys.retain(|key| key.len() % 2 == 0);
             }
             if !keys.is_empty() {
-                let words: Vec<&str> = std::iter::once("DEL").chain(keys.iter().map(String::as_str)).collect();
+                let words: Vec<&str> =
+                    std::iter::once("DEL").chain(keys.iter().map(String::as_str)).collect();
                 let _: usize = rig.ask(&words).await;
             }
         }

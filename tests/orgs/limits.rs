@@ -60,6 +60,7 @@ async fn one_organisation_at_its_limit_neither_runs_more_nor_stops_the_others() 
         let first = start(worker().handler_spec("*", takes(10, &most, &seen))).await;
         let second = start(worker().handler_spec("*", takes(10, &most, &seen))).await;
         completed(&rig, 81).await;
+        nothing_left(&mut rig, library).await;
         stop(first).await;
         stop(second).await;
         assert_eq!((most.of("A"), most.of("B")), (2, 2), "{library:?}");
@@ -71,7 +72,6 @@ async fn one_organisation_at_its_limit_neither_runs_more_nor_stops_the_others() 
         let of_a: Vec<usize> = order.iter().filter_map(|note| note.strip_prefix('A')?.parse().ok()).collect();
         // Two at a time may pass each other, and no more.
         assert!(of_a.iter().enumerate().all(|(at, n)| at.abs_diff(*n) <= 2), "{library:?}: {of_a:?}");
-        nothing_left(&mut rig, library).await;
     }
 }
 
@@ -91,10 +91,10 @@ async fn retried_delayed_and_prioritized_jobs_count_like_any_others() {
         let worker = rig.worker().turns(running(1)).concurrency(10).handler_spec("*", takes(2, &most, &seen));
         let worker = start(worker).await;
         completed(&rig, 40).await;
+        nothing_left(&mut rig, library).await;
         stop(worker).await;
         assert_eq!(most.of("A"), 1, "{library:?}");
         assert_eq!(seen.all().len(), 60, "{library:?}: each run once");
-        nothing_left(&mut rig, library).await;
     }
 }
 
@@ -128,11 +128,11 @@ async fn a_job_that_is_freed_by_another_process_begins_within_well_under_a_secon
     for library in BOTH {
         let mut rig = Rig::start(library).await;
         let (most, seen) = (Most::default(), Seen::default());
-        let worker = || rig.worker().turns(running(1));
-        let first = start(worker().handler_spec("*", takes(300, &most, &seen))).await;
+        let worker = |rig: &Rig| rig.worker().turns(running(1)).handler_spec("*", takes(300, &most, &seen));
+        let first = start(worker(&rig)).await;
         add_bulk(&mut rig, jobs("A", 1, &json!({}))).await;
         seen.has(1).await;
-        let second = start(worker().handler_spec("*", takes(300, &most, &seen))).await;
+        let second = start(worker(&rig)).await;
         first.stop();
         add_bulk(&mut rig, jobs("A", 1, &json!({}))).await;
         assert!(first.join().await.clean);

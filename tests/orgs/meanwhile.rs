@@ -43,8 +43,8 @@ async fn jobs_that_node_removes_leave_nothing_and_hold_up_nobody() {
         // … and what comes then is run.
         add_bulk(&mut rig, jobs("A", 3, &json!({}))).await;
         wait::until("three more", async || seen.all().iter().filter(|note| **note == "A2").count() > 0).await;
-        stop(worker).await;
         nothing_left(&mut rig, library).await;
+        stop(worker).await;
     }
 }
 
@@ -66,10 +66,10 @@ async fn a_paused_queue_rests_and_goes_on_in_turns() {
         assert!(seen.all().is_empty(), "{library:?}: nothing runs while the queue is paused");
         rig.node.call("resume", json!([])).await.unwrap();
         completed(&rig, 35).await;
+        nothing_left(&mut rig, library).await;
         stop(worker).await;
         let last_b = seen.all().iter().rposition(|note| note == "B").unwrap();
         assert!(last_b < 15, "{library:?}: {:?}", seen.all());
-        nothing_left(&mut rig, library).await;
     }
 }
 
@@ -91,7 +91,8 @@ async fn node_adds_and_workers_come_and_go_and_no_job_is_lost_or_run_twice() {
         };
         let mut terms = running(3);
         terms.fair = true;
-        let mut worker = start(rig.worker().turns(terms.clone()).concurrency(8).handler_spec("*", handler(&seen))).await;
+        let mut worker =
+            start(rig.worker().turns(terms.clone()).concurrency(8).handler_spec("*", handler(&seen))).await;
         for round in 0..10 {
             for org in ["A", "B", "C"] {
                 add_bulk(&mut rig, jobs(org, 20, &json!({}))).await;
@@ -100,6 +101,7 @@ async fn node_adds_and_workers_come_and_go_and_no_job_is_lost_or_run_twice() {
                 // In some the limits are others: the last one that started decides.
                 let next = rig.worker().turns(terms.clone()).concurrency(8).handler_spec("*", handler(&seen));
                 let old = std::mem::replace(&mut worker, start(next).await);
+                nothing_left(&mut rig, library).await;
                 stop(old).await;
             }
         }
@@ -109,7 +111,6 @@ async fn node_adds_and_workers_come_and_go_and_no_job_is_lost_or_run_twice() {
         all.sort();
         all.dedup();
         assert_eq!((all.len(), seen.all().len()), (600, 600), "{library:?}");
-        nothing_left(&mut rig, library).await;
     }
 }
 
@@ -127,7 +128,9 @@ async fn obliterating_removes_what_is_kept_for_organisations() {
         }
         let _: () = rig.ask(&["SET", "bull::x:q2::org:acme", "1"]).await;
         assert_eq!(rig.store.obliterate(true).await.unwrap(), Obliterated::Done);
-        let keys: Vec<String> = rig.ask(&["KEYS", "X:*"]).await;
+        let mut keys: Vec<String> = rig.ask(&["KEYS", "X:*"]).await;
+        // Answers to requests end with their leases; the log outlives the queue.
+        keys.retain(|key| !key.contains("::reply:") && !key.ends_with("::audit"));
         assert!(keys.is_empty(), "{library:?}: {keys:?}");
         let other: usize = rig.ask(&["EXISTS", "bull::x:q2::org:acme"]).await;
         assert_eq!(other, 1, "{library:?}: another queue's");
@@ -137,7 +140,8 @@ async fn obliterating_removes_what_is_kept_for_organisations() {
 async fn indexed(rig: &mut Rig, most: usize) {
     let mut db = rig.redis.connection().await;
     wait::until("the index", async || {
-        let known: usize = redis::cmd("HLEN").arg("bull::x:q::turns:of").query_async(&mut db.clone()).await.unwrap();
+        let known: usize =
+            redis::cmd("HLEN").arg("bull::x:q::turns:of").query_async(&mut db.clone()).await.unwrap();
         known == most
     })
     .await;

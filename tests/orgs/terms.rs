@@ -34,9 +34,7 @@ fn limited(running: Option<u64>, rate: Option<(u64, Duration)>) -> Turns {
 
 /// Jobs of an organisation as `addBulk` takes them; data.n counts them.
 pub(crate) fn jobs(org: &str, count: usize, opts: &Value) -> Vec<Value> {
-    (0..count)
-        .map(|n| json!({"name": "work", "data": {"org": org, "n": n}, "opts": opts}))
-        .collect()
+    (0..count).map(|n| json!({"name": "work", "data": {"org": org, "n": n}, "opts": opts})).collect()
 }
 
 pub(crate) async fn add_bulk(rig: &mut Rig, jobs: Vec<Value>) {
