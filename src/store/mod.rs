@@ -40,6 +40,7 @@ pub mod newest;
 pub mod opened;
 pub mod overview;
 pub mod queue;
+pub mod quiet;
 pub mod recover;
 pub mod renew;
 pub mod repeat;

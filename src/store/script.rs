@@ -104,6 +104,8 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("sync_resume", include_str!("../../lua/include/sync_resume.lua")),
     ("sync_retry_items", include_str!("../../lua/include/sync_retry_items.lua")),
     ("sync_start", include_str!("../../lua/include/sync_start.lua")),
+    ("quiet", include_str!("../../lua/include/quiet.lua")),
+    ("quieted", include_str!("../../lua/include/quieted.lua")),
     ("sync_index", include_str!("../../lua/include/sync_index.lua")),
     ("bullmq/mend_flows", include_str!("../../lua/include/bullmq/mend_flows.lua")),
 ];
@@ -284,6 +286,7 @@ scripts!(
         promote,
         promote_job,
         purge,
+        quiet,
         recover,
         remove,
         renew,

@@ -20,4 +20,5 @@ mod schedulers;
 mod site;
 mod stop;
 mod syncs;
+mod workers;
 mod zombies;

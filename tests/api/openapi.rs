@@ -125,6 +125,10 @@ fn cases() -> Vec<Case> {
         case("POST /operations/{id}/stop", "/operations/gone/stop", None, 404),
         case("GET /workers", "/workers", None, 200),
         case("GET /workers", "/workers?x=1", None, 400),
+        case("POST /workers/{id}/quiet", "/workers/w-1/quiet", reason(), 200),
+        case("POST /workers/{id}/quiet", "/workers/nobody/quiet", None, 404),
+        case("POST /workers/{id}/resume", "/workers/w-1/resume", None, 200),
+        case("POST /workers/{id}/resume", "/workers/nobody/resume", None, 404),
         case(
             "PUT /queues/{queue}/schedulers/{id}",
             scheduler,
@@ -245,6 +249,8 @@ async fn every_operation_of_the_document_answers_as_it_says_when_it_serves_and_w
         site.shop.store().force_done(&actor, started.id.as_str()).await.unwrap();
         synced.push(started.id.to_string());
     }
+    site.pdf.add("render", &json!({}), json!({"jobId": "kept", "lifo": true})).await.unwrap();
+    assert_eq!(claim(site.pdf.store(), &run_token(6)).await, "kept");
     let document = site.get("/openapi.json").await;
 
     let (mut reached, mut operation) = (BTreeMap::<String, (bool, bool)>::new(), String::new());

@@ -167,6 +167,8 @@ pub static ROUTES: &[Route] = &[
     route!("GET" "/api/v1/operations/{id}", VIEWER, bulk::show, bulk::SHOW),
     route!("POST" "/api/v1/operations/{id}/stop", OPERATOR, bulk::stop, bulk::STOP),
     route!("GET" "/api/v1/workers", VIEWER, workers::list, workers::LIST),
+    route!("POST" "/api/v1/workers/{id}/quiet", OPERATOR, workers::quiet, workers::QUIET),
+    route!("POST" "/api/v1/workers/{id}/resume", OPERATOR, workers::resume, workers::RESUME),
     route!("GET" "/api/v1/schedulers", VIEWER, schedulers::list_all, schedulers::LIST_ALL),
     route!("GET" "/api/v1/queues/{queue}/schedulers", VIEWER, schedulers::list, schedulers::LIST),
     route!("GET" "/api/v1/queues/{queue}/schedulers/{id}", VIEWER, schedulers::show, schedulers::SHOW),
