@@ -6,6 +6,7 @@
 mod act;
 pub mod actor;
 mod adder;
+pub mod alert;
 pub mod audit;
 pub mod callback;
 pub mod cancel;

@@ -12,6 +12,8 @@ mod audit;
 mod bad_input;
 mod board;
 mod bulk;
+mod follow;
+mod history;
 mod jobs;
 mod look;
 mod openapi;
