@@ -4,8 +4,8 @@
 -- ARGV  lane, request, lease ms, wanted, worker's name ('' = none), limiter max (0 = none), limiter duration ms; then
 --       `wanted` tokens; 1 = it may take a suspect
 -- Reply now, rest ms (0, or how long nothing may be taken, or only suspects wait whose turn it is not, or this
---       process is to claim nothing more), fence of the first job, 0, when the next delayed job is due (ms, '' = none), then for each token in turn one job: {name, data,
---       opts, timestamp, id, atm, ats, defa, rjk, parentKey,
+--       process is to claim nothing more), fence of the first job, 0, when the next delayed job is due (ms, '' = none), then
+--       for each token in turn one job: {name, data, opts, timestamp, id, atm, ats, defa, rjk, parentKey,
 --       stacktrace, progress, checkpoint, crashes that a suspect is charged with}, ended after id where
 --       the hash is as its producer wrote it; or {} = this token holds nothing any more
 -- Lease the lock's own time to live; `X leases` names the locks that are ours
@@ -164,7 +164,7 @@ local function rarely()
     end
     return others, score_of
   end
-  seldom = { due_jobs = due_jobs, promote = promote, next_due = next_due, tell_again = tell_again, take_over = take_over,
+  seldom = { due_jobs = due_jobs, mark_ready = mark_ready, promote = promote, next_due = next_due, tell_again = tell_again, take_over = take_over,
     may_start = may_start, start_again = start_again, put_back = put_back, pass_over = pass_over,
     tell_suspect = tell_suspect, suspects_rest_ms = SUSPECT_REST_MS }
   return seldom
@@ -196,7 +196,7 @@ if rest > 0 then
 end
 if is_quiet(there, ARGV[FIRST_TOKEN + 1]) then
   -- It may have taken the token that would have woken somebody else.
-  if redis.call('EXISTS', wait, prioritized) > 0 then mark_ready(meta) end
+  if redis.call('EXISTS', wait, prioritized) > 0 then rarely().mark_ready(meta) end
   reply[2] = QUIET_REST_MS
   return reply
 end

@@ -90,12 +90,14 @@ local function take_from(id)
   if redis.call('ZSCORE', seats, id) then return take_from_list(id) end
   return take_other(id)
 end
+-- After one death of its worker a job runs as before.
+local function runs_alone(id) return (redis.call('HGET', suspected, id) or '1') ~= '1' end
 -- The next id of a line that may be taken now, its score, and whether it is a suspect; nil = there are only suspects.
 local function next_of(group, may_take_suspect)
   local any = redis.call('EXISTS', suspected) == 1
   local first = redis.call('ZRANGE', line_of(group), 0, any and SUSPECTS_MOST - 1 or 0, 'WITHSCORES')
   for i = 1, #first, 2 do
-    local is_one = any and redis.call('HEXISTS', suspected, first[i]) == 1
+    local is_one = any and runs_alone(first[i])
     if may_take_suspect or not is_one then return first[i], first[i + 1], is_one end
   end
 end
