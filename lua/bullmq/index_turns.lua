@@ -1,6 +1,7 @@
 --- Puts waiting jobs into the index by organisation and by the keys of limits, from which `claim_in_turns` takes them.
 -- KEYS  P, X
--- ARGV  what the queue's limits are (JSON; '' = what they were: nothing is done unless somebody said), most jobs in this call
+-- ARGV  what the queue's limits are (JSON; '' = what they were: nothing is done unless somebody said), most jobs in
+--       this call
 -- Reply 1 more is left, 0 done, -1 nobody said
 -- Kept  reads jobs and never writes to them; what waits is not touched; a bounded number of jobs in a call
 -- Spec  docs/orgs.md

@@ -57,6 +57,8 @@ local function note_begun(chosen)
       end
     end
     if #names > 0 then begin_run(one.id, names) end
+    -- It did not begin: the room that was kept for it is there.
+    for _, key in ipairs(leased[i] == 0 and keys_of(one.group) or {}) do let_go(key.name) end
     claimed = claimed + leased[i]
   end
   return claimed
@@ -88,6 +90,8 @@ local function claim_in_turns(claim)
   save_turns()
   if not fine then error(reply) end
   local claimed = note_begun(chosen)
-  if not reply.err and reply[2] == 0 and claimed < wanted and not nothing_waits() then reply[2] = rest end
+  if not reply.err and reply[2] == 0 and claimed < wanted and not nothing_waits() then
+    reply[2] = claimed < #chosen and 1 or rest -- some were put back: the reply was full
+  end
   return reply
 end

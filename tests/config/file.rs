@@ -88,7 +88,7 @@ fn an_unknown_key_is_refused_with_the_nearest_name() {
     refused(&[
         (
             "[queues.a]\nconcurency = 3",
-            "error: unknown key (bullock.toml:2): queues.a.concurency; expected one of dialect, prefix, concurrency, rate, retention, metrics, payload_max, dead_letter, handlers in [queues.a]. hint: did you mean \"concurrency\"?",
+            "error: unknown key (bullock.toml:2): queues.a.concurency; expected one of dialect, prefix, concurrency, rate, retention, metrics, payload_max, dead_letter, org, fair, limits, handlers in [queues.a]. hint: did you mean \"concurrency\"?",
         ),
         (
             "[queue.a]",

@@ -8,6 +8,7 @@ mod file;
 mod handlers;
 mod later;
 mod names;
+mod orgs;
 mod redis_url;
 mod reference;
 mod syncs;
