@@ -61,3 +61,29 @@ async fn a_server_that_loads_its_data_is_waited_for() {
         stop(worker).await;
     }
 }
+
+/// One connection looks for it, every 0.1 to 0.3 s at first, whatever the number of slots. A busy machine looks less often.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_lets_nobody_in_is_looked_for_gently_and_told_of_once() {
+    const AWAY: Duration = Duration::from_secs(3);
+    const LOOKS_MAX: u64 = 50;
+    for dialect in BOTH {
+        let rig = Rig::start(dialect).await;
+        let worker = rig.plan().concurrency(50).start().await.unwrap();
+        let first = rig.add(0).await;
+        rig.record.start_of(&first).await;
+        rig.proxy.refuse();
+        let before = rig.proxy.opened();
+        tokio::time::sleep(AWAY).await;
+        let looks = rig.proxy.opened() - before;
+        rig.proxy.pass();
+        rig.record.is_well().await;
+        println!("{dialect:?}: {looks} connections in {AWAY:?}, told {} times", rig.record.told());
+        assert!(looks <= LOOKS_MAX, "{looks} connections in {AWAY:?}");
+        // That it began, of what kind it was at first and then, and that it is over.
+        assert!(rig.record.told() <= 4, "told {} times", rig.record.told());
+        let second = rig.add(0).await;
+        rig.each_once(&[first, second]).await;
+        stop(worker).await;
+    }
+}

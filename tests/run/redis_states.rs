@@ -15,6 +15,7 @@ use crate::support::process::free_port;
 use crate::support::redis::Redis;
 use crate::support::wait;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const NOBODY: &str = "http://127.0.0.1:9/";
 
@@ -227,4 +228,44 @@ async fn an_eviction_policy_changed_under_a_running_worker_fails_readiness_until
     wait::until("readiness", async || ready().await.0 == 200).await;
     started.stops.ask();
     assert!(worker.await.unwrap().is_ok());
+}
+
+/// A door in front of a real server, which says that it is an old one.
+async fn aged(port: u16) -> String {
+    let door = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("redis://{}", door.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((outside, _)) = door.accept().await {
+            tokio::spawn(async move {
+                let inside = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                let ((mut asks, mut hears), (mut says, mut is_asked)) =
+                    (outside.into_split(), inside.into_split());
+                let asking = tokio::io::copy(&mut asks, &mut is_asked);
+                let answering = async {
+                    let mut said = vec![0; 64 * 1024];
+                    while let Ok(length @ 1..) = says.read(&mut said).await {
+                        let mark = b"redis_version:";
+                        if let Some(at) = said[..length].windows(mark.len()).position(|part| part == mark) {
+                            said[at + mark.len()] = b'5'; // as long as what was there
+                        }
+                        if hears.write_all(&said[..length]).await.is_err() {
+                            break;
+                        }
+                    }
+                };
+                let _ = tokio::join!(asking, answering);
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_server_that_is_too_old_is_refused_with_both_versions() {
+    let redis = Redis::start();
+    let said = refused(&aged(redis.port()).await, 8).await;
+    assert!(
+        said.starts_with("error: redis is too old: 5.") && said.contains("expected 6.2 or newer"),
+        "{said}"
+    );
 }

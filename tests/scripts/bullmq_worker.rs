@@ -1,6 +1,7 @@
 //! `BullMQ`'s worker path where the golden vectors do not go: limits that cut a batch, leases that run out, parents.
 
 use bullock::job::outcome::Fate;
+use bullock::store::control::Removed;
 use bullock::store::finish::{Verdict, WaitForChildren};
 use serde_json::json;
 
@@ -243,4 +244,32 @@ async fn a_log_keeps_no_more_lines_than_the_producer_asked_for() {
     let lines = ["1", "2", "3"].map(str::to_owned);
     ground.store.log("a", "w:1", 100, &lines).await.unwrap();
     assert_eq!(list(&mut ground, "a:logs").await, ["2", "3"]);
+}
+
+/// Written by somebody else: a job that waits for itself, and two that wait for one another.
+#[tokio::test]
+async fn jobs_that_are_each_others_parents_run_are_removed_and_stop_nobody() {
+    let mut ground = Ground::bullmq_at(NOW).await;
+    for (id, parent) in [("self", "self"), ("left", "right"), ("right", "left")] {
+        waiting(&mut ground, id).await;
+        let said = format!(r#"{{"id":"{parent}","queueKey":"bull:q","fpof":true}}"#);
+        let (key, above) = (format!("{P}{id}"), format!("{P}{parent}"));
+        ground.plain(&["HSET", &key, "parentKey", &above, "parent", &said]).await;
+        ground.plain(&["SADD", &format!("{above}:dependencies"), &key]).await;
+    }
+    waiting(&mut ground, "good").await;
+    let tokens = ["w:1", "w:2", "w:3", "w:4"];
+    assert_eq!(ground.claim(&tokens).await, ["self", "left", "right", "good"]);
+    // One that waits for itself cannot complete, but it can fail; so can one of two, and the other one with it.
+    assert_eq!(ground.complete(&[completion("self", "w:1")]).await.unwrap(), [Verdict::ChildrenPending]);
+    for (id, token) in [("self", "w:1"), ("left", "w:2")] {
+        assert_eq!(ground.fail(&[failed(id, token, Fate::Bury)]).await.unwrap(), [Verdict::Done]);
+    }
+    assert_eq!(ground.complete(&[completion("right", "w:3")]).await.unwrap(), [Verdict::ChildFailed]);
+    assert_eq!(ground.fail(&[failed("right", "w:3", Fate::Bury)]).await.unwrap(), [Verdict::Done]);
+    assert_eq!(ground.complete(&[completion("good", "w:4")]).await.unwrap(), [Verdict::Done]);
+    ground.sound().await;
+    let gone = ground.store.remove(&["self", "left"], true).await.unwrap();
+    assert_eq!(gone, [Removed::Done, Removed::Done]);
+    ground.sound().await;
 }

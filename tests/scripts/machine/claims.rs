@@ -1,29 +1,29 @@
 //! Jobs come in, and runs begin.
 
-use super::model::{Model, in_order, is};
+use super::model::{Model, in_order, text};
 
 impl Model {
     /// Adds a job; says whether it existed.
     pub fn add(&mut self, id: Option<&str>, delay_ms: i64, priority: i64, lifo: bool) -> (String, bool) {
         self.counter += 1;
-        while id.is_none() && self.jobs.contains_key(&is(self.counter)) {
+        while id.is_none() && self.jobs.contains_key(&text(self.counter)) {
             self.counter += 1;
         }
-        let id = id.map_or_else(|| is(self.counter), str::to_owned);
+        let id = id.map_or_else(|| text(self.counter), str::to_owned);
         if self.jobs.contains_key(&id) {
             self.trim();
             self.emit("duplicated", &format!("jobId={id}"));
             return (id, true);
         }
         let fields = [
-            ("name", is("x")),
-            ("data", is("{}")),
-            ("opts", is("{}")),
-            ("timestamp", is(self.now)),
-            ("delay", is(delay_ms)),
-            ("priority", is(priority)),
+            ("name", text("x")),
+            ("data", text("{}")),
+            ("opts", text("{}")),
+            ("timestamp", text(self.now)),
+            ("delay", text(delay_ms)),
+            ("priority", text(priority)),
         ];
-        self.jobs.insert(id.clone(), fields.map(|(name, value)| (is(name), value)).into());
+        self.jobs.insert(id.clone(), fields.map(|(name, value)| (text(name), value)).into());
         self.emit("added", &format!("jobId={id} name=x"));
         self.trim();
         if delay_ms > 0 {
@@ -139,22 +139,22 @@ impl Model {
             self.note_stalls(id);
         }
         if self.suspects.contains_key(id) {
-            self.suspects.insert(is(id), is(token));
+            self.suspects.insert(text(id), text(token));
         }
         if !self.is_bull() {
             self.set(id, "ats", self.number(id, "ats") + 1);
         }
         self.set(id, "processedOn", self.now);
-        self.locks.insert(is(id), is(token));
-        self.active.insert(0, is(id));
+        self.locks.insert(text(id), text(token));
+        self.active.insert(0, text(id));
         self.stalled.remove(id);
-        self.leases.insert(is(id));
+        self.leases.insert(text(id));
     }
 
     fn note_stalls(&mut self, id: &str) {
         let counter = if self.is_bull() { "stalledCounter" } else { "stc" };
         if let Some(stalls) = self.field(id, counter).map(str::to_owned) {
-            self.noted.insert(is(id), stalls);
+            self.noted.insert(text(id), stalls);
         }
     }
 
@@ -162,7 +162,9 @@ impl Model {
     pub fn claim_again(&mut self, claimed: &[(String, String)]) -> Vec<String> {
         let held = claimed.iter().filter(|(id, token)| self.locks.get(id) == Some(token));
         let held: Vec<String> = held.map(|(id, _)| id.clone()).collect();
-        held.iter().for_each(|id| self.note_stalls(id));
+        for id in &held {
+            self.note_stalls(id);
+        }
         held
     }
 }

@@ -56,7 +56,7 @@ impl Dump {
             match (self.0.get(key), found.0.get(key)) {
                 (Some(_), None) => lines.push(format!("{key} is missing")),
                 (None, Some((value, _))) => {
-                    lines.push(format!("{key} should not be there, and is {value:?}"))
+                    lines.push(format!("{key} should not be there, and is {value:?}"));
                 }
                 (Some((wanted, expires)), Some((value, found_expires))) => {
                     differ(key, wanted, value, &mut lines);

@@ -1,7 +1,7 @@
 //! The keys that there must be, as the model has them.
 
 use super::dump::{Dump, Value};
-use super::model::{LANE, Model, is};
+use super::model::{LANE, Model, text};
 use crate::ground::{P, X};
 
 impl Model {
@@ -57,19 +57,19 @@ impl Model {
 
     fn dump_texts(&self, dump: &mut Dump) {
         if self.counter > 0 {
-            dump.put(format!("{P}id"), Value::Text(is(self.counter)));
+            dump.put(format!("{P}id"), Value::Text(text(self.counter)));
         }
         if self.fence > 0 {
-            dump.put(format!("{X}fence"), Value::Text(is(self.fence)));
+            dump.put(format!("{X}fence"), Value::Text(text(self.fence)));
         }
         if let Some(count) = self.pc {
-            dump.put(format!("{P}pc"), Value::Text(is(count)));
+            dump.put(format!("{P}pc"), Value::Text(text(count)));
         }
         if self.is_bull() && self.paused {
-            dump.put(format!("{P}meta-paused"), Value::Text(is(1)));
+            dump.put(format!("{P}meta-paused"), Value::Text(text(1)));
         }
         if let Some(at) = self.checked {
-            dump.put_for_a_while(format!("{P}stalled-check"), Value::Text(is(at)));
+            dump.put_for_a_while(format!("{P}stalled-check"), Value::Text(text(at)));
         }
         if self.has_reply {
             dump.put_for_a_while(format!("{X}reply:{LANE}"), Value::Opaque);

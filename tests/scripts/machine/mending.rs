@@ -3,7 +3,7 @@
 use bullock::store::control::CleanState;
 use bullock::store::zombies::{Acted, Sort};
 
-use super::model::{Flavour, Model, WHO, in_order, is};
+use super::model::{Flavour, Model, WHO, in_order, text};
 use super::people::ZOMBIE_MS;
 
 impl Model {
@@ -48,7 +48,7 @@ impl Model {
         let now_in = if requeue { self.line_name() } else { "failed" };
         let act = if requeue { "requeue" } else { "fail" };
         self.audit.push(format!("what=zombies {act} job={id} was={was} is={now_in} {WHO}"));
-        Acted::Done(is(was), is(now_in))
+        Acted::Done(text(was), text(now_in))
     }
 
     fn fail_whole(&mut self, id: &str) {
@@ -59,8 +59,8 @@ impl Model {
         if self.field(id, "stacktrace").is_none() {
             self.set(id, "stacktrace", "[]");
         }
-        self.record(id).extend([(is("reason"), is("crashed")), (is("buried_at"), is(now))]);
-        self.failed.insert(is(id), now as f64);
+        self.record(id).extend([(text("reason"), text("crashed")), (text("buried_at"), text(now))]);
+        self.failed.insert(text(id), now as f64);
         self.emit("failed", &format!("jobId={id} failedReason=because prev=active"));
     }
 

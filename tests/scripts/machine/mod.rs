@@ -72,12 +72,12 @@ fn play(flavour: Flavour, seed: u64, scripts: impl Fn(i64) -> Scripts) -> Result
     };
     let mut draws = draws(seed);
     for _ in 0..CASES {
-        let drawn = steps().new_tree(&mut draws).unwrap().current();
-        if let Some(fault) = faults_of(&drawn) {
-            let (steps, fault) = shorten(drawn, fault, faults_of);
-            let history: Vec<String> = steps.iter().map(|step| format!("  {step:?}")).collect();
-            let history = history.join("\n");
-            return Err(format!("{flavour:?}, HISTORY_SEED={seed}, {fault}\nThe history:\n{history}"));
+        let history = steps().new_tree(&mut draws).unwrap().current();
+        if let Some(fault) = faults_of(&history) {
+            let (steps, fault) = shorten(history, fault, faults_of);
+            let lines: Vec<String> = steps.iter().map(|step| format!("  {step:?}")).collect();
+            let lines = lines.join("\n");
+            return Err(format!("{flavour:?}, HISTORY_SEED={seed}, {fault}\nThe history:\n{lines}"));
         }
     }
     Ok(())

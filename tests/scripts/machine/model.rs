@@ -64,8 +64,9 @@ pub struct Model {
     pub(super) has_reply: bool,
 }
 
-pub fn is(text: impl ToString) -> String {
-    text.to_string()
+#[allow(clippy::needless_pass_by_value, reason = "short at its many callers")]
+pub fn text(value: impl ToString) -> String {
+    value.to_string()
 }
 
 /// Members in Redis' order: by score, then by name.
@@ -79,7 +80,7 @@ impl Model {
     pub fn new(flavour: Flavour, now: i64) -> Self {
         let mut meta = Fields::new();
         if flavour == Flavour::Five {
-            meta.insert(is("version"), is("bullmq:5.81.5"));
+            meta.insert(text("version"), text("bullmq:5.81.5"));
         }
         Self {
             flavour,
@@ -126,8 +127,9 @@ impl Model {
         self.field(id, name).and_then(|text| text.parse().ok()).unwrap_or(0)
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "short at its many callers")]
     pub fn set(&mut self, id: &str, name: &str, value: impl ToString) {
-        self.jobs.entry(is(id)).or_default().insert(is(name), value.to_string());
+        self.jobs.entry(text(id)).or_default().insert(text(name), value.to_string());
     }
 
     pub fn unset(&mut self, id: &str, names: &[&str]) {
@@ -154,7 +156,7 @@ impl Model {
     /// Whoever trims the event log writes how long it may be.
     pub fn trim(&mut self) {
         if !self.is_bull() {
-            self.meta.entry(is("opts.maxLenEvents")).or_insert_with(|| is(10000));
+            self.meta.entry(text("opts.maxLenEvents")).or_insert_with(|| text(10000));
         }
     }
 
@@ -164,7 +166,7 @@ impl Model {
 
     pub fn mark_ready(&mut self) {
         if !self.is_bull() && !self.paused {
-            self.marker.insert(is("0"), 0.0);
+            self.marker.insert(text("0"), 0.0);
         }
     }
 
@@ -173,7 +175,7 @@ impl Model {
             return;
         }
         if let Some(first) = in_order(&self.delayed).first() {
-            self.marker.insert(is("1"), self.delayed[first] / 4096.0);
+            self.marker.insert(text("1"), self.delayed[first] / 4096.0);
         }
     }
 
@@ -184,7 +186,7 @@ impl Model {
 
     pub fn push(&mut self, id: &str, at_consumers_end: bool) {
         let at = if at_consumers_end { self.line.len() } else { 0 };
-        self.line.insert(at, is(id));
+        self.line.insert(at, text(id));
     }
 
     /// Among the waiting ones, by its priority or at an end.
@@ -192,14 +194,14 @@ impl Model {
         if priority == 0 {
             self.push(id, at_consumers_end);
         } else if self.is_bull() {
-            self.ranked.insert(is(id), priority as f64);
+            self.ranked.insert(text(id), priority as f64);
             let ahead = self.ranked.values().filter(|rank| **rank <= priority as f64).count();
             let at = self.line.len().checked_sub(ahead - 1).expect("all that are ranked are in line");
-            self.line.insert(at, is(id));
+            self.line.insert(at, text(id));
         } else {
             let count = self.pc.map_or(1, |count| count + 1);
             self.pc = Some(count);
-            self.ranked.insert(is(id), priority as f64 * 4_294_967_296.0 + count as f64);
+            self.ranked.insert(text(id), priority as f64 * 4_294_967_296.0 + count as f64);
         }
     }
 
@@ -208,7 +210,7 @@ impl Model {
         let lowest = (due * 4096) as f64;
         let last = self.delayed.values().copied().filter(|score| (lowest..lowest + 4096.0).contains(score));
         let free = last.fold(lowest, |free, score| f64::max(free, score + 1.0));
-        self.delayed.insert(is(id), if self.is_bull() { lowest + low as f64 } else { free });
+        self.delayed.insert(text(id), if self.is_bull() { lowest + low as f64 } else { free });
     }
 
     /// Out of every place.
@@ -261,7 +263,7 @@ impl Model {
             self.records.remove(id);
         }
         let added = self.field(id, "timestamp").map(str::to_owned);
-        self.records.entry(is(id)).or_insert_with(|| added.map(|ms| (is("of"), ms)).into_iter().collect())
+        self.records.entry(text(id)).or_insert_with(|| added.map(|ms| (text("of"), ms)).into_iter().collect())
     }
 
     pub fn delete(&mut self, id: &str) {
@@ -279,25 +281,25 @@ impl Model {
         let Metrics { fields, points } = &mut self.metrics[kind];
         let number = |fields: &Fields, name: &str| fields.get(name).map_or(0, |text| text.parse().unwrap());
         let before: i64 = number(fields, "count");
-        fields.insert(is("count"), is(before + done));
+        fields.insert(text("count"), text(before + done));
         let Some(last) = fields.get("prevTS").map(|text| text.parse::<i64>().unwrap()) else {
-            fields.extend([(is("prevTS"), is(now)), (is("prevCount"), is(0))]);
+            fields.extend([(text("prevTS"), text(now)), (text("prevCount"), text(0))]);
             return;
         };
         let minutes = (now / 60_000 - last / 60_000).min(METRICS_POINTS.cast_signed());
         if minutes < 1 {
             return;
         }
-        points.insert(0, is(before - number(fields, "prevCount")));
-        (1..minutes).for_each(|_| points.insert(0, is(0)));
+        points.insert(0, text(before - number(fields, "prevCount")));
+        (1..minutes).for_each(|_| points.insert(0, text(0)));
         points.truncate(METRICS_POINTS as usize);
-        fields.extend([(is("prevTS"), is(now)), (is("prevCount"), is(before))]);
+        fields.extend([(text("prevTS"), text(now)), (text("prevCount"), text(before))]);
     }
 
     /// A cancel that no run hears: it is counted where the queue keeps metrics.
     pub fn count_cancelled(&mut self) {
         if let Some(count) = self.metrics[1].fields.get_mut("count") {
-            *count = is(count.parse::<i64>().unwrap() + 1);
+            *count = text(count.parse::<i64>().unwrap() + 1);
         }
     }
 }

@@ -5,7 +5,7 @@ use bullock::store::control::{Removed, Retried};
 use bullock::store::force_done::Forced;
 use bullock::store::zombies::Sort;
 
-use super::model::{Flavour, Model, in_order, is};
+use super::model::{Flavour, Model, in_order, text};
 use super::step::Step;
 
 /// Silent or overdue for longer is a zombie.
@@ -52,7 +52,7 @@ impl Model {
         let changed = self.paused != pause;
         self.paused = pause;
         if pause {
-            self.meta.insert(is("paused"), is(1));
+            self.meta.insert(text("paused"), text(1));
             self.marker.clear();
         } else {
             self.meta.remove("paused");
@@ -160,8 +160,8 @@ impl Model {
             self.set(id, "ats", self.number(id, "ats") + 1);
         }
         self.set(id, "processedOn", self.now);
-        self.active.insert(0, is(id));
-        self.locks.insert(is(id), is(NODE));
+        self.active.insert(0, text(id));
+        self.locks.insert(text(id), text(NODE));
         self.stalled.remove(id);
         Some(stalls)
     }
@@ -196,7 +196,7 @@ impl Model {
             if self.recorded(id, "cancel").is_some_and(|before| !kill || before.contains("kill")) {
                 return Cancelled::ToldBefore;
             }
-            self.record(id).insert(is("cancel"), mark);
+            self.record(id).insert(text("cancel"), mark);
             self.note(what, id, "active", "active");
             let ours = self.locks[id] != NODE && self.leases.contains(id);
             return if ours { Cancelled::Told } else { Cancelled::Marked };
@@ -240,13 +240,13 @@ impl Model {
         let result = forced_result();
         self.set(id, "returnvalue", &result);
         self.set(id, "finishedOn", self.now);
-        self.completed.insert(is(id), self.now as f64);
+        self.completed.insert(text(id), self.now as f64);
         self.trim();
         self.emit("completed", &format!("jobId={id} returnvalue={result} prev={was}"));
         if was == "active" {
             self.tell_drained();
         }
         self.note("force-done", id, was, "completed");
-        Forced::Done(is(was))
+        Forced::Done(text(was))
     }
 }

@@ -3,7 +3,7 @@
 use bullock::store::finish::Verdict;
 use bullock::wire::bull::low_bits;
 
-use super::model::{Model, is};
+use super::model::{Model, text};
 use super::step::{Back, Failure, Report};
 
 pub const DELAY_MS: i64 = 25_000;
@@ -46,7 +46,7 @@ impl Model {
             if !self.is_bull() {
                 self.set(id, "atm", self.number(id, "atm") + 1);
             }
-            self.completed.insert(is(id), self.now as f64);
+            self.completed.insert(text(id), self.now as f64);
         } else {
             self.delete(id);
         }
@@ -104,15 +104,15 @@ impl Model {
         let (now, mark) = (self.now, self.recorded(id, "cancel").map(str::to_owned));
         let class = if matches!(how, Failure::Cancelled) { "cancelled" } else { "error" };
         let record = self.record(id);
-        record.extend([(is("reason"), is(class)), (is("buried_at"), is(now))]);
+        record.extend([(text("reason"), text(class)), (text("buried_at"), text(now))]);
         if let (Some(mark), "cancelled") = (mark, class) {
             record.remove("cancel");
-            record.insert(is("cancelled"), mark);
+            record.insert(text("cancelled"), mark);
         }
         if keep {
             self.set(id, "finishedOn", now);
             self.unset(id, &["defa"]);
-            self.failed.insert(is(id), now as f64);
+            self.failed.insert(text(id), now as f64);
         } else {
             self.delete(id);
         }
@@ -146,7 +146,7 @@ impl Model {
             if deferrals >= DEFERRALS_MAX {
                 return Verdict::DeferredTooOften;
             }
-            self.record(id).insert(is("deferrals"), is(deferrals + 1));
+            self.record(id).insert(text("deferrals"), text(deferrals + 1));
             self.suspects.remove(id);
         } else {
             self.stand_in_line(id);
@@ -159,7 +159,7 @@ impl Model {
             self.queue_up(id, priority, true);
         } else {
             if priority > 0 {
-                self.ranked.insert(is(id), priority as f64 * 4_294_967_296.0);
+                self.ranked.insert(text(id), priority as f64 * 4_294_967_296.0);
             } else {
                 self.push(id, true);
             }
@@ -191,24 +191,24 @@ impl Model {
                 self.emit("progress", &format!("jobId={id} data={value}"));
             }
             Report::Log => {
-                let lines = self.logs.entry(is(id)).or_default();
-                lines.push(is("line"));
+                let lines = self.logs.entry(text(id)).or_default();
+                lines.push(text("line"));
                 lines.drain(..lines.len().saturating_sub(2));
             }
             Report::Checkpoint(value) => {
                 let record = self.record(id);
-                if record.insert(is("checkpoint"), is(value)) != Some(is(value)) {
+                if record.insert(text("checkpoint"), text(value)) != Some(text(value)) {
                     record.remove("own_crashes"); // it has moved on since
                 }
             }
             Report::Beat | Report::Moved => {
                 let record = self.record(id);
-                if record.insert(is("beat:token"), is(token)).as_deref() != Some(token) {
+                if record.insert(text("beat:token"), text(token)).as_deref() != Some(token) {
                     record.remove("moved");
                 }
-                record.insert(is("beat"), is(now));
+                record.insert(text("beat"), text(now));
                 if matches!(what, Report::Moved) {
-                    record.insert(is("moved"), is(now));
+                    record.insert(text("moved"), text(now));
                 }
             }
             Report::Data(value) => self.set(id, "data", value),

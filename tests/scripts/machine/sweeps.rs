@@ -1,6 +1,6 @@
 //! What happens by itself: jobs fall due, workers are found dead.
 
-use super::model::{Model, in_order, is};
+use super::model::{Model, in_order, text};
 use super::people::NODE;
 
 impl Model {
@@ -89,17 +89,17 @@ impl Model {
     }
 
     fn note_crash(&mut self, id: &str) {
-        let token = self.suspects.insert(is(id), String::new()).filter(|token| !token.is_empty());
+        let token = self.suspects.insert(text(id), String::new()).filter(|token| !token.is_empty());
         let now = self.now;
         let record = self.record(id);
         let number = |name: &str| record.get(name).map_or(0, |text| text.parse::<u32>().unwrap());
         let (crashes, own_crashes) = (number("crashes") + 1, number("own_crashes") + 1);
-        record.insert(is("crashes"), is(crashes));
-        let worker = token.as_ref().map_or(is("null"), |_| is("\"w\""));
+        record.insert(text("crashes"), text(crashes));
+        let worker = token.as_ref().map_or(text("null"), |_| text("\"w\""));
         let own = token.is_some();
         record.insert(format!("crash:{crashes}"), format!(r#"{{"at":{now},"worker":{worker},"own":{own}}}"#));
         if let Some(token) = token {
-            record.extend([(is("own_crashes"), is(own_crashes)), (is("crashed_run"), token)]);
+            record.extend([(text("own_crashes"), text(own_crashes)), (text("crashed_run"), token)]);
         }
     }
 
@@ -113,7 +113,7 @@ impl Model {
         if charged {
             let record = self.records.get_mut(id).expect("it was charged");
             record.remove("crashed_run");
-            record.insert(is("own_crashes"), is((own - 1).max(0)));
+            record.insert(text("own_crashes"), text((own - 1).max(0)));
         } else if own == 0 {
             self.suspects.remove(id);
         }
@@ -160,19 +160,19 @@ impl Model {
 
     /// A job that left its place ends as cancelled.
     pub fn end_cancelled(&mut self, id: &str, mark: &str, was: &str) {
-        let (now, text) = (self.now, "cancelled by kim: because");
-        self.set(id, "failedReason", text);
+        let (now, reason) = (self.now, "cancelled by kim: because");
+        self.set(id, "failedReason", reason);
         self.set(id, "finishedOn", now);
         self.unset(id, &["defa"]);
         let record = self.record(id);
         record.remove("cancel");
         record.extend([
-            (is("reason"), is("cancelled")),
-            (is("buried_at"), is(now)),
-            (is("cancelled"), is(mark)),
+            (text("reason"), text("cancelled")),
+            (text("buried_at"), text(now)),
+            (text("cancelled"), text(mark)),
         ]);
-        self.failed.insert(is(id), now as f64);
+        self.failed.insert(text(id), now as f64);
         self.count_cancelled();
-        self.emit("failed", &format!("jobId={id} failedReason={text} prev={was}"));
+        self.emit("failed", &format!("jobId={id} failedReason={reason} prev={was}"));
     }
 }
