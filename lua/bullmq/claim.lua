@@ -165,8 +165,8 @@ local function rarely()
     return others, score_of
   end
   seldom = { due_jobs = due_jobs, mark_ready = mark_ready, promote = promote, next_due = next_due,
-    tell_again = tell_again, take_over = take_over, may_start = may_start, start_again = start_again, put_back = put_back, pass_over = pass_over,
-    tell_suspect = tell_suspect, suspects_rest_ms = SUSPECT_REST_MS }
+    tell_again = tell_again, take_over = take_over, may_start = may_start, start_again = start_again,
+    put_back = put_back, pass_over = pass_over, tell_suspect = tell_suspect, suspects_rest_ms = SUSPECT_REST_MS }
   return seldom
 end
 

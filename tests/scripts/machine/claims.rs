@@ -55,7 +55,7 @@ impl Model {
         }
         let mut taken = Vec::new();
         for id in self.line.iter().rev() {
-            let suspect = self.suspects.contains_key(id);
+            let suspect = self.runs_alone(id);
             if taken.len() < tokens.len() && (!suspect || may_take_suspect) {
                 may_take_suspect &= !suspect;
                 taken.push(id.clone());
@@ -97,7 +97,7 @@ impl Model {
             dry = turn.len() < n;
             examined += turn.len();
             for id in turn {
-                let suspect = self.suspects.contains_key(&id);
+                let suspect = self.runs_alone(&id);
                 if suspect && !may_take_suspect {
                     passed.push(id);
                     continue;
@@ -138,7 +138,7 @@ impl Model {
         if ran {
             self.note_stalls(id);
         }
-        if self.suspects.contains_key(id) {
+        if self.runs_alone(id) {
             self.suspects.insert(text(id), text(token));
         }
         if !self.is_bull() {

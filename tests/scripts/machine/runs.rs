@@ -173,8 +173,8 @@ impl Model {
 
     /// Still a suspect, but no run of it is under way.
     pub fn stand_in_line(&mut self, id: &str) {
-        if let Some(token) = self.suspects.get_mut(id) {
-            token.clear();
+        if self.runs_alone(id) {
+            self.suspects.insert(text(id), String::new());
         }
     }
 
@@ -199,6 +199,7 @@ impl Model {
                 let record = self.record(id);
                 if record.insert(text("checkpoint"), text(value)) != Some(text(value)) {
                     record.remove("own_crashes"); // it has moved on since
+                    self.suspects.remove(id);
                 }
             }
             Report::Beat | Report::Moved => {

@@ -3,6 +3,9 @@
 use super::model::{Model, in_order, text};
 use super::people::NODE;
 
+/// Of a job whose worker died, and that runs as before.
+const DIED_ONCE: &str = "1";
+
 impl Model {
     /// Delayed jobs that are due, in turn.
     pub fn due(&self) -> Vec<String> {
@@ -88,8 +91,15 @@ impl Model {
         self.emit("stalled", &format!("jobId={id}"));
     }
 
+    /// Two workers in a row died with it: a process runs one of those at a time.
+    pub fn runs_alone(&self, id: &str) -> bool {
+        self.suspects.get(id).is_some_and(|state| state != DIED_ONCE)
+    }
+
     fn note_crash(&mut self, id: &str) {
-        let token = self.suspects.insert(text(id), String::new()).filter(|token| !token.is_empty());
+        let before = self.suspects.get(id).cloned();
+        self.suspects.insert(text(id), before.as_ref().map_or_else(|| text(DIED_ONCE), |_| String::new()));
+        let token = before.filter(|token| !token.is_empty() && token != DIED_ONCE);
         let now = self.now;
         let record = self.record(id);
         let number = |name: &str| record.get(name).map_or(0, |text| text.parse::<u32>().unwrap());
