@@ -41,7 +41,7 @@ pub use schema::schema;
 pub use secret::{Secret, shown_url};
 pub use target::{TEMPLATE_VARIABLES, Target};
 pub use units::{format_bytes, format_duration_ms, parse_bytes, parse_duration_ms};
-pub use worker::{CronZone, Log, LogFormat, Worker};
+pub use worker::{Audit, CronZone, Log, LogFormat, Worker};
 
 use crate::job::backoff::Strategies;
 use read::Section;
@@ -62,6 +62,8 @@ pub struct Config {
     pub backoff: Strategies,
     /// `[log]`
     pub log: Log,
+    /// `[audit]`
+    pub audit: Audit,
     /// `metrics.bullmq_names`: the names of `BullMQ`'s own exporter are shown, too.
     pub bullmq_names: bool,
     /// `[queues.<name>]`, by name.
@@ -185,6 +187,7 @@ fn build(
     let worker = worker::read(&root.section("worker"), &mut problems);
     let backoff = worker::read_backoff(&root.section("backoff"), &mut problems);
     let log = worker::read_log(&root.section("log"), &mut problems);
+    let audit = worker::read_audit(&root.section("audit"));
     let bullmq_names = root.section("metrics").truth("bullmq_names");
     let queues = queue::read_all(&root.section("queues"), &redis, &base, &mut problems);
     if queues.is_empty() && sources.need == Need::Queues && !root.is_bad("queues") {
@@ -195,7 +198,7 @@ fn build(
         return Err(problems);
     }
     let shown = show::to_toml(&tree, &worker.name);
-    Ok(Config { redis, admin, worker, backoff, log, bullmq_names, queues, warnings, shown })
+    Ok(Config { redis, admin, worker, backoff, log, audit, bullmq_names, queues, warnings, shown })
 }
 
 fn nothing_to_work(name: &str) -> Problem {

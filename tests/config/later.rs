@@ -11,7 +11,6 @@ fn every_name_for_later_is_refused_as_not_yet() {
             "admin.tokens[0].orgs",
             "[[admin.tokens]]\nname=\"a\"\nrole=\"viewer\"\nsha256=\"ab\"\norgs=[\"*\"]".to_owned(),
         ),
-        ("audit", "[audit]\nlevel = \"actions\"".to_owned()),
         ("alerts", "[[alerts]]\nurl = \"https://u:hunter2@h\"".to_owned()),
         ("queues.a.server", "[queues.a]\nserver = \"second\"".to_owned()),
         ("queues.a.limits", "[queues.a]\nlimits = []".to_owned()),
