@@ -125,7 +125,9 @@ impl World {
         let fields = hash.into_iter().filter(|(field, _)| RECORDED.contains(&field.as_str())).collect();
         let all = crate::snapshot::take(&mut self.con).await;
         let place = crate::snapshot::places(&all, P).remove(id).unwrap_or_default();
+        let ranked = all.get("bull:q:prioritized").map_or(&[][..], |set| &set.items);
         let state = match place.as_slice() {
+            [] if ranked.iter().any(|item| item.starts_with(&format!("{id}="))) => "prioritized",
             [] => "",
             ["wait"] => "waiting",
             [place] => place,
