@@ -44,6 +44,12 @@ const bullmqProbe = {
   drain: (url, queue) => [node, script('probe/driver.mjs'), url, queue, '{"layout":"bullmq"}'],
 };
 
+// The same without the duties that every BullMQ worker has: how little the writes alone cost.
+const bullmqBare = {
+  name: 'bare probe, BullMQ, without duties', layout: 'bullmq',
+  drain: (url, queue) => [node, script('probe/driver.mjs'), url, queue, '{"layout":"bullmq","duties":false}'],
+};
+
 const bullock = {
   name: 'bullock', layout: 'bull', missing: bullockMissing,
   drain: (url, queue, n, slots) => [bullockBinary, 'bench', 'drain', '--redis-url', url, '--queue', queue, '--dialect', 'bull', '-n', `${n}`, '-c', `${slots}`],
@@ -62,7 +68,7 @@ const bullockBullmq = {
 };
 
 export const CONTENDERS = {
-  drain: [bull, bullmq, official, probe, bullmqProbe, bullock, bullockBullmq],
+  drain: [bull, bullmq, official, probe, bullmqProbe, bullmqBare, bullock, bullockBullmq],
   'drain-prioritized': [bullmq, official, bullockBullmq],
   'drain-delayed': [bullmq, official, bullockBullmq],
   'drain-http': [bull, bullock],

@@ -29,7 +29,12 @@ export const PROBE = {
   shuffle: false,      // finish the jobs of a batch in random order, as handlers of unlike length would
   floor: false,        // no scripts at all: the same commands pipelined from the client, unfenced (what the commands cost outside Lua)
   leases: true,        // ZADD/ZREM of leases
+  duties: true,        // bullmq: what docs/wire/bullmq.md asks of every worker, each in its cheapest form; false: none of it
 };
+
+// A BullMQ worker must count starts and attempts and must not run a job that carries `defa` (5.3, 4.1 step 7).
+const BULLMQ_FIELDS = ['data', 'opts', 'name', 'timestamp', 'atm', 'ats', 'defa'];
+const hasDuties = (o) => o.layout === 'bullmq' && o.duties;
 
 export function claimScript(o) {
   const lines = [];
@@ -45,10 +50,16 @@ export function claimScript(o) {
   put('local out = {}');
   // LRANGE answers left to right, RPOP right to left.
   const ordered = o.pop === 'lrange' ? 'for i = n, 1, -1 do local id = ids[i]' : 'for i = 1, n do local id = ids[i]';
-  const fields = FIELD_SETS.slice(0, o.fields).map((field) => `"${field}"`).join(', ');
+  const fields = (hasDuties(o) ? BULLMQ_FIELDS : FIELD_SETS.slice(0, o.fields)).map((field) => `"${field}"`).join(', ');
+  // 4.1 steps 1 and 2: a queue that is paused or full is left alone, what is due comes first. Here neither is ever so.
+  if (hasDuties(o)) {
+    put('local meta = call("HMGET", base .. "meta", "paused", "concurrency", "max", "duration")',
+      'if meta[1] or meta[2] or meta[3] or #call("ZRANGEBYSCORE", base .. "delayed", "-inf", (now + 1) * 4096 - 1, "LIMIT", 0, 1000) > 0 then return redis.error_reply("not a plain queue") end');
+  }
   if (o.read === 'hmget') {
     const into = o.reply === 'flat' ? `local at = #out for f = 1, ${o.fields} do out[at + f] = job[f] end out[at + ${o.fields + 1}] = id` : 'job[#job + 1] = id out[#out + 1] = job';
-    put(ordered, `local job = call("HMGET", base .. id, ${fields})`, `if job[1] then ${into} end`, 'end');
+    put('local starts = {}');
+    put(ordered, `local job = call("HMGET", base .. id, ${fields})`, hasDuties(o) ? 'starts[id] = (job[6] or 0) + 1' : '', `if job[1] then ${into} end`, 'end');
   } else if (o.read === 'hgetall') {
     put(ordered, 'local job = call("HGETALL", base .. id)', 'job[#job + 1] = id out[#out + 1] = job', 'end');
   } else {
@@ -62,7 +73,7 @@ export function claimScript(o) {
   if (o.lock === 'psetex') put('call("PSETEX", key .. ":lock", lock_ms, token)');
   if (o.layout === 'bullmq') {
     put('call("XADD", base .. "events", "*", "event", "active", "jobId", id, "prev", "waiting")');
-    put('call("HSET", key, "processedOn", now, "ats", 1)');
+    put(`call("HSET", key, "processedOn", now, "ats", ${hasDuties(o) ? 'starts[id]' : '1'})`);
   } else {
     if (o.active) put('call("PUBLISH", channel, id)');
     if (o.processedOn) put('call("HSET", key, "processedOn", now)');
@@ -70,6 +81,7 @@ export function claimScript(o) {
   put('leases[2 * i - 1] = due leases[2 * i] = id', 'end');
   if (o.leases) put('call("ZADD", KEYS[3], unpack(leases))');
   if (o.stalled) put('call("ZREM", base .. "priority", unpack(ids))');
+  if (hasDuties(o)) put('call("ZADD", base .. "marker", 0, "0")'); // 4.1 step 7: wakes the next worker
   put(o.reply === 'cmsgpack' ? 'return cmsgpack.pack(out)' : 'return out');
   return lines.join('\n');
 }
@@ -87,6 +99,14 @@ export function finishScript(o) {
   else put('local held = {} for i = 1, n do held[i] = call("GET", locks[i]) end');
   if (o.exists === 'one') put('local keys = {} for i = 1, n do keys[i] = base .. ARGV[2 * i + 2] end', 'if call("EXISTS", unpack(keys)) ~= n then return ARGV end');
   if (o.event === 'cjson') put('local encode = cjson.encode');
+  if (hasDuties(o)) {
+    // 6.1: steps 1 and 2 (is it there, has it pending or failed children), 5 (parent, deduplication), 10 (attempts), 7 (trimming).
+    put('local keys, children, made = {}, {}, {}',
+      `for i = 1, n do local key = base .. ARGV[${stride} * i + ${4 - stride}] keys[i] = key children[2 * i - 1] = key .. ":dependencies" children[2 * i] = key .. ":unsuccessful" end`,
+      'if call("EXISTS", unpack(keys)) ~= n or call("EXISTS", unpack(children)) > 0 then return redis.error_reply("not plain jobs") end',
+      'for i = 1, n do local said = call("HMGET", keys[i], "parentKey", "deid", "atm") if said[1] or said[2] then return redis.error_reply("not plain jobs") end made[i] = (said[3] or 0) + 1 end',
+      'call("XTRIM", base .. "events", "MAXLEN", "~", 10000)');
+  }
   put('local mine, scores, ids, lost = {}, {}, {}, {}', 'local channel = base .. "completed"');
   put('for i = 1, n do', `local id, result = ARGV[${stride} * i + ${4 - stride}], ARGV[${stride} * i + ${5 - stride}]`,
     'if held[i] == token then', 'local at = #ids + 1', 'mine[at] = locks[i] ids[at] = id', 'scores[2 * at - 1] = now scores[2 * at] = id');
@@ -96,7 +116,7 @@ export function finishScript(o) {
   if (o.lrem === 'head') put('call("LREM", KEYS[1], 1, id)');
   if (o.zadd === 'each') put('call("ZADD", KEYS[2], now, id)');
   if (o.layout === 'bullmq') {
-    put('call("HSET", base .. id, "returnvalue", result, "finishedOn", now, "atm", 1)');
+    put(`call("HSET", base .. id, "returnvalue", result, "finishedOn", now, "atm", ${hasDuties(o) ? 'made[i]' : '1'})`);
     put('call("XADD", base .. "events", "*", "event", "completed", "jobId", id, "returnvalue", result, "prev", "active")');
   } else if (o.result === 'hset') put('call("HSET", base .. id, "returnvalue", result, "finishedOn", now)');
   if (o.result === 'hmset') put('call("HMSET", base .. id, "returnvalue", result, "finishedOn", now)');
@@ -115,6 +135,7 @@ export function finishScript(o) {
   if (o.zadd === 'one') put('call("ZADD", KEYS[2], unpack(scores))');
   if (o.leases) put('call("ZREM", KEYS[3], unpack(ids))');
   if (o.stalled) put('call("SREM", base .. "stalled", unpack(ids))');
+  if (hasDuties(o)) put('if call("EXISTS", base .. "wait", base .. "active", base .. "prioritized") == 0 then call("XADD", base .. "events", "*", "event", "drained") end'); // step 16
   put('end', 'return lost');
   return lines.join('\n');
 }

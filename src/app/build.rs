@@ -7,6 +7,7 @@ use crate::config::{self, Config, HandlerKind, Queue};
 use crate::http::Clients;
 use crate::job::cron::Zone;
 use crate::job::options::Keep;
+use crate::store::audit::Auditing;
 use crate::store::claim::Limiter;
 use crate::store::orgs::{KeyLimit, Names, Turns};
 use crate::store::wakeup::BLOCK_DEADLINE;
@@ -43,6 +44,15 @@ pub(super) fn metrics(config: &Config) -> Metrics {
     Metrics::with_names(queues, config.bullmq_names)
 }
 
+/// How the queues' audit logs are kept.
+fn auditing(audit: &config::Audit) -> Auditing {
+    Auditing {
+        transitions: audit.transitions,
+        keep_count: audit.keep_count,
+        keep_age_ms: audit.keep_age.map(|age| age.as_millis() as u64),
+    }
+}
+
 /// Names every queue and builds every handler. Nothing is asked of Redis.
 pub(super) fn queues(
     config: &Config,
@@ -65,6 +75,7 @@ pub(super) fn queues(
         let store = Store::of(connection.clone(), keys, dialect(queue.dialect));
         let store = store.with_dead_letters(dead_letters).with_replicas(config.redis.wait_replicas);
         let store = store.with_turns(Some(turns(queue)));
+        let store = store.with_auditing(auditing(&config.audit));
         let connection_name = store.keys().client_name(&config.worker.name);
         specs.push(QueueSpec {
             store,

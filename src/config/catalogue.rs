@@ -59,7 +59,11 @@ pub(super) static OPTIONS: &[Opt] = &[
     option("log.data_keys", K::Texts, D::Texts(&[]), "Fields of a job's data that are logged, such as data.store."),
     option("log.redact", K::Texts, D::Texts(at::REDACT_DEFAULT), "Fields whose values are never shown: a name at any depth, or a path such as data.token."),
 
-    later("audit", "the audit trail"),
+    option("audit", K::Table, D::None, "The audit log of each queue, in its Redis."),
+    option("audit.level", K::Choice(&["actions", "all"]), D::Text("actions"), "actions: what people do. all: every transition of every job, too."),
+    option("audit.keep", K::Table, D::None, "How much of it is kept, about."),
+    option("audit.keep.count", K::Int(1, at::AUDIT_COUNT_MAX), D::Int(at::AUDIT_COUNT_DEFAULT), "This many entries of each queue."),
+    option("audit.keep.age", K::Duration(at::AUDIT_AGE_MS_MIN, at::RETENTION_AGE_MS_MAX), D::None, "Entries no older than this."),
     option("alerts", K::Tables, D::None, "Who is told when something is wrong, and when it is over."),
     option("alerts.[].url", K::Secret, D::Required, "Posted a JSON message at each change: http:// or https://."),
     option("alerts.[].secret", K::Secrets, D::None, "Signs messages (Standard Webhooks): whsec_ and base64, or at least 24 bytes; an array while rotating."),

@@ -87,6 +87,12 @@ pub const RATE_WINDOW_MS_MIN: u64 = 1;
 pub const RATE_WINDOW_MS_MAX: u64 = 31 * DAY_MS;
 /// Minutes of metrics that Bull keeps when told so: two weeks.
 pub const METRICS_POINTS_MAX: u64 = 10 * 20_160;
+/// The most entries of an audit log that are kept.
+pub const AUDIT_COUNT_MAX: u64 = 100_000_000;
+/// Entries of an audit log that are kept unless the config says otherwise.
+pub const AUDIT_COUNT_DEFAULT: u64 = 100_000;
+/// The shortest that entries of an audit log are kept by age.
+pub const AUDIT_AGE_MS_MIN: u64 = SECOND_MS;
 /// The longest that ended jobs are kept by age.
 pub const RETENTION_AGE_MS_MAX: u64 = 3_650 * DAY_MS;
 /// The shortest that ended jobs are kept by age: Bull counts whole seconds.

@@ -43,7 +43,7 @@ pub use schema::schema;
 pub use secret::{Secret, shown_url};
 pub use target::{TEMPLATE_VARIABLES, Target};
 pub use units::{format_bytes, format_duration_ms, parse_bytes, parse_duration_ms};
-pub use worker::{CronZone, Log, LogFormat, Worker};
+pub use worker::{Audit, CronZone, Log, LogFormat, Worker};
 
 use crate::job::backoff::Strategies;
 use read::Section;
@@ -64,6 +64,8 @@ pub struct Config {
     pub backoff: Strategies,
     /// `[log]`
     pub log: Log,
+    /// `[audit]`
+    pub audit: Audit,
     /// `metrics.bullmq_names`: the names of `BullMQ`'s own exporter are shown, too.
     pub bullmq_names: bool,
     /// `[[alerts]]`
@@ -189,6 +191,7 @@ fn build(
     let worker = worker::read(&root.section("worker"), &mut problems);
     let backoff = worker::read_backoff(&root.section("backoff"), &mut problems);
     let log = worker::read_log(&root.section("log"), &mut problems);
+    let audit = worker::read_audit(&root.section("audit"));
     let bullmq_names = root.section("metrics").truth("bullmq_names");
     let alerts = alerts::alerts(&root, &mut problems);
     let queues = queue::read_all(&root.section("queues"), &redis, &base, &mut problems);
@@ -200,7 +203,7 @@ fn build(
         return Err(problems);
     }
     let shown = show::to_toml(&tree, &worker.name);
-    Ok(Config { redis, admin, worker, backoff, log, bullmq_names, alerts, queues, warnings, shown })
+    Ok(Config { redis, admin, worker, backoff, log, audit, bullmq_names, alerts, queues, warnings, shown })
 }
 
 fn nothing_to_work(name: &str) -> Problem {

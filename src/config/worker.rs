@@ -154,6 +154,26 @@ pub(super) fn read_backoff(section: &Section<'_>, problems: &mut Problems) -> St
     strategies
 }
 
+/// The validated `[audit]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Audit {
+    /// `level = "all"`: every transition of every job, too.
+    pub transitions: bool,
+    /// Entries of each queue that are kept, about.
+    pub keep_count: u64,
+    /// How long they are kept, about; `None` = however old.
+    pub keep_age: Option<Duration>,
+}
+
+pub(super) fn read_audit(section: &Section<'_>) -> Audit {
+    let keep = section.section("keep");
+    Audit {
+        transitions: section.text("level") == "all",
+        keep_count: keep.int("count"),
+        keep_age: keep.maybe_duration("age"),
+    }
+}
+
 pub(super) fn read_log(section: &Section<'_>, problems: &mut Problems) -> Log {
     for key in ["data_keys", "redact"] {
         if section.texts(key).iter().any(|path| path.is_empty() || path.split('.').any(str::is_empty)) {

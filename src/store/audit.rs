@@ -1,5 +1,7 @@
 //! Reading the audit log of a queue (`X audit`), newest first.
 
+use std::collections::BTreeMap;
+
 use redis::streams::StreamRangeReply;
 
 use super::{Store, StoreError};
@@ -9,8 +11,78 @@ pub const AUDIT_SCAN_MAX: usize = 10_000;
 /// Entries that one command reads.
 const READ_AT_ONCE: usize = 500;
 
-/// What somebody did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the queue's scripts write into its audit log, and how much of it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Auditing {
+    /// Every transition of every job, besides what people do. Each costs an entry and the looks that it takes.
+    pub transitions: bool,
+    /// Entries that are kept, about.
+    pub keep_count: u64,
+    /// How long they are kept, ms, about; `None` = however old.
+    pub keep_age_ms: Option<u64>,
+}
+
+/// What is kept unless somebody says otherwise.
+pub const AUDIT_KEEP_COUNT: u64 = 100_000;
+
+impl Default for Auditing {
+    fn default() -> Self {
+        Self { transitions: false, keep_count: AUDIT_KEEP_COUNT, keep_age_ms: None }
+    }
+}
+
+/// A job as the entries of an untrimmed log tell it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// The state; empty = it is in none, or gone.
+    pub state: String,
+    /// What its hash holds of what entries record.
+    pub fields: BTreeMap<String, String>,
+}
+
+impl Replayed {
+    /// Replays a queue's entries, oldest first, for one job. What moved all jobs of a state (a pause) moves it, too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bullock::store::audit::{Entry, Replayed};
+    /// let entry = |was: &str, is: &str, set: &str| Entry {
+    ///     job: "7".into(), was: was.into(), is: is.into(), set: set.into(), ..Entry::default()
+    /// };
+    /// let log = [entry("", "waiting", r#"{"delay":"0"}"#), entry("waiting", "active", r#"{"processedOn":"12"}"#)];
+    /// let replayed = Replayed::of("7", &log);
+    /// assert_eq!(replayed.state, "active");
+    /// assert_eq!(replayed.fields["processedOn"], "12");
+    /// ```
+    pub fn of<'a>(job: &str, entries: impl IntoIterator<Item = &'a Entry>) -> Self {
+        let mut replayed = Self::default();
+        for entry in entries {
+            if entry.job.is_empty() && entry.was == replayed.state && !entry.was.is_empty() {
+                replayed.state.clone_from(&entry.is);
+            } else if entry.job == job
+                && !(entry.was.is_empty() && entry.is.is_empty() && entry.set.is_empty())
+            {
+                replayed.state.clone_from(&entry.is);
+                if entry.is.is_empty() {
+                    replayed.fields.clear();
+                }
+                let set: BTreeMap<String, Option<String>> =
+                    serde_json::from_str(&entry.set).unwrap_or_default();
+                for (field, value) in set {
+                    match value {
+                        Some(value) => replayed.fields.insert(field, value),
+                        None => replayed.fields.remove(&field),
+                    };
+                }
+            }
+        }
+        replayed
+    }
+}
+
+/// What somebody did, or a script to a job.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entry {
     /// Its place in the log: `<ms>-<n>`.
     pub id: String,
@@ -30,6 +102,8 @@ pub struct Entry {
     pub why: String,
     /// What a commit of a sync changed (JSON); empty = nothing.
     pub changed: String,
+    /// Fields of the job that were written, as JSON: their values, null = removed. Empty = none, or a person's act.
+    pub set: String,
 }
 
 impl Entry {
@@ -97,6 +171,7 @@ impl Store {
                     from: field("from"),
                     why: field("why"),
                     changed: field("changed"),
+                    set: field("set"),
                 };
                 if filter.accepts(&entry) {
                     entries.push(entry);

@@ -1,10 +1,11 @@
 //! Opening a queue: whether it may be worked, and by which scripts.
 
 use std::ops::Deref;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use tokio::sync::SetOnce;
 
+use super::audit::Auditing;
 use super::layout::Layout;
 use super::{Scripts, Store, StoreError};
 use crate::wire::Dialect;
@@ -75,19 +76,32 @@ impl Opened {
 pub(super) struct Choice {
     /// Somebody named it.
     pub(super) named: bool,
+    auditing: Auditing,
     chosen: Arc<SetOnce<Arc<Scripts>>>,
 }
 
 impl Choice {
     pub(super) fn named(scripts: Arc<Scripts>) -> Self {
-        Self { named: true, chosen: Arc::new(SetOnce::new_with(Some(scripts))) }
+        let chosen = Arc::new(SetOnce::new_with(Some(scripts)));
+        Self { named: true, auditing: Auditing::default(), chosen }
     }
 
     pub(super) fn of(dialect: Option<Dialect>) -> Self {
         match dialect {
             Some(dialect) => Self::named(Arc::clone(scripts_of(dialect))),
-            None => Self { named: false, chosen: Arc::default() },
+            None => Self { named: false, auditing: Auditing::default(), chosen: Arc::default() },
         }
+    }
+}
+
+impl Choice {
+    /// The same scripts, which keep the audit log as they are asked to.
+    fn auditing(&self, auditing: Auditing) -> Self {
+        let chosen = Arc::<SetOnce<Arc<Scripts>>>::default();
+        if let Some(scripts) = self.chosen.get() {
+            let _ = chosen.set(auditing_scripts(scripts.dialect(), auditing));
+        }
+        Self { named: self.named, auditing, chosen }
     }
 }
 
@@ -109,7 +123,28 @@ pub(super) fn scripts_of(dialect: Dialect) -> &'static Arc<Scripts> {
     }
 }
 
+/// Put together once for each way to keep the log.
+fn auditing_scripts(dialect: Dialect, auditing: Auditing) -> Arc<Scripts> {
+    static MADE: Mutex<Vec<(Dialect, Auditing, Arc<Scripts>)>> = Mutex::new(Vec::new());
+    if auditing == Auditing::default() {
+        return Arc::clone(scripts_of(dialect));
+    }
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((.., scripts)) = made.iter().find(|(of, how, _)| (*of, *how) == (dialect, auditing)) {
+        return Arc::clone(scripts);
+    }
+    let scripts = Arc::new(Scripts::of(dialect).auditing(auditing));
+    made.push((dialect, auditing, Arc::clone(&scripts)));
+    scripts
+}
+
 impl Store {
+    /// The same queue, whose scripts keep the audit log as they are asked to.
+    #[must_use]
+    pub fn with_auditing(self, auditing: Auditing) -> Self {
+        Self { scripts: self.scripts.auditing(auditing), ..self }
+    }
+
     /// Checks whose queue this is and the version of our records, before a worker touches it.
     pub async fn open(&self) -> Result<Opened, StoreError> {
         let admitted = self.admit().await?;
@@ -153,7 +188,7 @@ impl Store {
         match layout.dialect() {
             Some(dialect) => {
                 // Who was first has decided by the same keys.
-                let _ = self.scripts.chosen.set(Arc::clone(scripts_of(dialect)));
+                let _ = self.scripts.chosen.set(auditing_scripts(dialect, self.scripts.auditing));
                 Opened::Ready(dialect, layout)
             }
             None if layout.is_mixed() => Opened::Otherwise(None, layout),

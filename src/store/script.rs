@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use redis::{Cmd, ErrorKind, ServerErrorKind, Value};
 
+use super::audit::Auditing;
 use super::connection::Connection;
 use super::error::StoreError;
 use crate::wire::{Dialect, Keys};
@@ -125,6 +126,11 @@ const AUDITED: &str = include_str!("../../lua/audited.lua");
 /// The line in it that the act replaces.
 const ACT: &str = "--- @act";
 
+/// Stands around every script of a queue that audits all; see its header.
+const OBSERVED: &str = include_str!("../../lua/observed.lua");
+/// What in `lua/include/audit.lua` says how much is kept.
+const KEPT: &str = "local AUDIT_ENTRIES_MAX, AUDIT_AGE_MS = 100000, 0";
+
 /// One script, ready to send.
 #[derive(Debug)]
 pub struct Script {
@@ -132,6 +138,8 @@ pub struct Script {
     sha: String,
     source: &'static str,
     fixed_clock_ms: Option<i64>,
+    /// What its text was made for, and by which name its entries go.
+    auditing: Option<(Auditing, Dialect, &'static str)>,
     /// The same with its line in the audit log; made when somebody first acts.
     audited: OnceLock<Box<Script>>,
 }
@@ -148,14 +156,24 @@ impl Script {
 
     fn of(text: String, source: &'static str, fixed_clock_ms: Option<i64>) -> Self {
         let sha = redis::Script::new(&text).get_hash().to_owned();
-        Self { text, sha, source, fixed_clock_ms, audited: OnceLock::new() }
+        Self { text, sha, source, fixed_clock_ms, auditing: None, audited: OnceLock::new() }
+    }
+
+    /// The same script, which keeps the audit log as it is asked to. Its entries go by this name.
+    fn auditing(&self, auditing: Auditing, dialect: Dialect, name: &'static str) -> Self {
+        let text = auditing.in_script(&self.text, dialect, name);
+        Self { auditing: Some((auditing, dialect, name)), ..Self::of(text, self.source, self.fixed_clock_ms) }
     }
 
     /// The same script, which also writes who did it into the queue's audit log.
     pub(super) fn audited(&self) -> &Script {
         self.audited.get_or_init(|| {
             let text = resolve(AUDITED, Some(self.source), self.fixed_clock_ms);
-            Box::new(Self::of(text, self.source, self.fixed_clock_ms))
+            let script = Self::of(text, self.source, self.fixed_clock_ms);
+            Box::new(match self.auditing {
+                Some((auditing, dialect, name)) => script.auditing(auditing, dialect, name),
+                None => script,
+            })
         })
     }
 
@@ -243,6 +261,15 @@ macro_rules! scripts {
                 $(found |= self.$name.replace(passage, instead);)+
                 $(found |= self.$only.as_mut().is_some_and(|script| script.replace(passage, instead));)+
                 found.then_some(self)
+            }
+
+            /// The same scripts, which keep the audit log as they are asked to.
+            #[must_use]
+            pub fn auditing(mut self, auditing: Auditing) -> Self {
+                let dialect = self.dialect;
+                $(self.$name = self.$name.auditing(auditing, dialect, stringify!($name));)+
+                $(self.$only = self.$only.map(|script| script.auditing(auditing, dialect, stringify!($only)));)+
+                self
             }
 
             /// Name and script of every transition of this dialect.
@@ -340,6 +367,23 @@ scripts!(
         scheduler_upsert,
         waiting_children
 );
+
+impl Auditing {
+    /// A script's text as this asks for it. Where only acts are audited it costs a script nothing.
+    fn in_script(self, text: &str, dialect: Dialect, name: &str) -> String {
+        let observed;
+        let text = if self.transitions {
+            let own_key = format!("--- @include \"{}/own_key\"", dialect.as_str());
+            let around = OBSERVED.replace("@step", name).replace("--- @own_key", &own_key);
+            observed = resolve(&around, Some(text), None);
+            &observed
+        } else {
+            text
+        };
+        let age_ms = self.keep_age_ms.unwrap_or(0);
+        text.replace(KEPT, &format!("local AUDIT_ENTRIES_MAX, AUDIT_AGE_MS = {}, {age_ms}", self.keep_count))
+    }
+}
 
 /// Expands includes, each once, depth first. `act`: what stands for the line `--- @act`.
 fn resolve(source: &str, act: Option<&str>, fixed_clock_ms: Option<i64>) -> String {

@@ -78,6 +78,8 @@ struct Side {
     con: MultiplexedConnection,
     store: Store,
     batched: bool,
+    /// What claims said of plain jobs, by token: the batched side ends them the short way.
+    plain: BTreeMap<String, u8>,
 }
 
 /// State without what tells batches apart, and the fields of all events by stream.
@@ -89,7 +91,7 @@ impl Side {
         let con = redis.connection().await;
         let connection = Connection::new(&redis.url(), None, RESPONSE_TIMEOUT).unwrap();
         let store = Store::new(connection, Keys::new("bull", "q"), Arc::new(Scripts::bullmq(Some(NOW))));
-        Side { _redis: redis, con, store, batched }
+        Side { _redis: redis, con, store, batched, plain: BTreeMap::new() }
     }
 
     async fn run(&mut self, words: &[&str]) {
@@ -199,6 +201,8 @@ impl Side {
             let wanted = if self.batched { &tokens[..] } else { &tokens[held.len()..=held.len()] };
             lane.next();
             let claimed = claim(&self.store, &lane, wanted, limiter).await.unwrap();
+            let plain = claimed.jobs.iter().filter_map(|job| Some((job.token_index, job.plain_fields?)));
+            self.plain.extend(plain.map(|(index, fields)| (wanted[index].to_owned(), fields)));
             held.extend(claimed.jobs.iter().map(|j| (j.id.to_string(), wanted[j.token_index].to_owned())));
             if self.batched || claimed.jobs.is_empty() {
                 break;
@@ -221,7 +225,10 @@ impl Side {
         for chunk in completed.chunks(size) {
             let runs: Vec<Completion<'_>> = chunk
                 .iter()
-                .map(|(id, token, end)| Completion { keep: keep(end), ..completion(id, token) })
+                .map(|(id, token, end)| {
+                    let plain_fields = self.plain.get(*token).copied().filter(|_| self.batched);
+                    Completion { keep: keep(end), plain_fields, ..completion(id, token) }
+                })
                 .collect();
             lane.next();
             self.store.complete(&lane, LEASE_MS, 3, &runs).await.unwrap();
