@@ -4,6 +4,7 @@
 //! file for each command; [`session`] is where those that speak to Redis begin, [`error`] how all of them end.
 
 pub mod actor;
+pub mod audit;
 pub mod bench;
 pub mod board;
 pub mod check;
@@ -15,15 +16,19 @@ pub mod dev;
 pub mod doctor;
 pub mod error;
 pub mod events;
+pub mod flow;
 pub mod job;
+pub mod man;
 pub mod moving;
 pub mod output;
 pub mod queue;
 pub mod redis_url;
 pub mod run;
+pub mod schedule;
 pub mod session;
 pub mod sync;
 pub mod time;
+pub mod worker;
 pub mod zombies;
 
 use std::io::Write as _;
@@ -66,7 +71,7 @@ enum Command {
     Board(board::Board),
     /// Check the config, Redis and the handlers
     Check(check::Check),
-    /// Show the config in force, or its schema
+    /// Show the config in force, its schema, its variables
     #[command(subcommand)]
     Config(config::ConfigCommand),
     /// List, pause and resume queues
@@ -78,6 +83,15 @@ enum Command {
     /// Start, watch over and steer syncs
     #[command(subcommand)]
     Sync(sync::Sync),
+    /// Show a job with the jobs that it waits for
+    #[command(subcommand)]
+    Flow(flow::Flow),
+    /// List, add, remove and run what comes again
+    #[command(subcommand)]
+    Schedule(schedule::Schedule),
+    /// List the workers of the queues
+    #[command(subcommand)]
+    Worker(worker::Worker),
     /// List, show, replay and purge jobs that failed for good
     #[command(subcommand)]
     Dead(dead::Dead),
@@ -88,12 +102,16 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Print what happens in the queues as it happens
     Events(events::Events),
+    /// Show what people did to queues and jobs
+    Audit(audit::Audit),
     /// Move a Bull 4 queue to BullMQ while both are in use
     Move(moving::Move),
     /// Measure this worker on a queue that anyone filled
     Bench(bench::Bench),
     /// Print a completion script for a shell
     Completions(completions::Completions),
+    /// Print the manual page, or write one for each command
+    Man(man::Man),
 }
 
 /// Runs the command line and answers its exit code.
@@ -120,6 +138,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Check(args) => on_runtime(check::run(&shared, &args)),
         Command::Config(command) => config::run(&shared, &command),
         Command::Completions(args) => completions::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Man(args) => man::run(&shared, &args).map(|()| ExitCode::SUCCESS),
         Command::Queue(command) => on_runtime(async {
             queue::run(&Session::new(&shared)?, command).await.map(|()| ExitCode::SUCCESS)
         }),
@@ -131,6 +150,10 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         }
         Command::Doctor(args) => on_runtime(async { doctor::run(&Session::new(&shared)?, &args).await }),
         Command::Events(args) => on_runtime(async { events::run(&Session::new(&shared)?, args).await }),
+        Command::Audit(args) => done(async { audit::run(&Session::new(&shared)?, &args).await }),
+        Command::Flow(command) => done(async { flow::run(&Session::new(&shared)?, command).await }),
+        Command::Schedule(command) => done(async { schedule::run(&Session::new(&shared)?, command).await }),
+        Command::Worker(command) => done(async { worker::run(&Session::new(&shared)?, command).await }),
         Command::Move(args) => on_runtime(async {
             moving::run(&Session::new(&shared)?, &args).await.map(|()| ExitCode::SUCCESS)
         }),
@@ -144,6 +167,11 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
             })
         }
     }
+}
+
+/// Runs an async command that has no exit code of its own.
+fn done(command: impl Future<Output = Result<(), CliError>>) -> Result<ExitCode, CliError> {
+    on_runtime(command).map(|()| ExitCode::SUCCESS)
 }
 
 /// Runs an async command to its end.

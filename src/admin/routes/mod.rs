@@ -3,7 +3,7 @@
 
 pub mod about;
 mod ask;
-mod audit;
+pub(crate) mod audit;
 mod bulk;
 mod callbacks;
 mod events;
@@ -17,9 +17,9 @@ mod openapi;
 mod queue_acts;
 mod queues;
 mod scale;
-mod schedulers;
-pub(super) mod stats;
-mod workers;
+pub(crate) mod schedulers;
+pub(crate) mod stats;
+pub(crate) mod workers;
 mod ws;
 mod zombies;
 

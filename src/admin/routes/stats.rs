@@ -14,8 +14,8 @@ use super::queues::CountsView;
 use super::{Ask, answer};
 use crate::admin::problem::Problem;
 use crate::job::state::State;
-use crate::store::Store;
 use crate::store::newest::{Brief, Series};
+use crate::store::{Store, StoreError};
 
 /// Jobs of each outcome that a queue's figures are made from.
 const SAMPLE: usize = 200;
@@ -33,7 +33,7 @@ pub(super) const SHOW: About = About::new("stats", "Totals, success rates and ti
 
 /// Percentiles of a time, ms.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-pub(in crate::admin) struct Percentiles {
+pub(crate) struct Percentiles {
     /// Half of the jobs took at most this.
     pub p50: u64,
     /// 95 of 100 did.
@@ -45,7 +45,7 @@ pub(in crate::admin) struct Percentiles {
 /// How long jobs waited and ran.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::admin) struct Latency {
+pub(crate) struct Latency {
     /// From how many jobs.
     pub sampled: usize,
     /// From when they could run to when they did.
@@ -128,7 +128,7 @@ pub(in crate::admin) struct SeriesView {
 }
 
 /// The newest ended jobs of a queue, as they were read last.
-pub(super) struct Sample {
+pub(crate) struct Sample {
     completed: Vec<Brief>,
     failed: Vec<Brief>,
     series: Option<(Series, Series)>,
@@ -147,9 +147,7 @@ pub(super) async fn figures(call: &Ask, store: &Store) -> Result<Arc<Sample>, Pr
     {
         return Ok(Arc::clone(sample));
     }
-    let (_, completed) = store.newest(State::Completed, 0, SAMPLE).await?;
-    let (_, failed) = store.newest(State::Failed, 0, SAMPLE).await?;
-    let sample = Arc::new(Sample { completed, failed, series: store.series().await? });
+    let sample = Arc::new(Sample::read(store).await?);
     let mut all = cached();
     all.retain(|_, (at, _)| at.elapsed() < FRESH);
     all.insert(name, (Instant::now(), Arc::clone(&sample)));
@@ -190,12 +188,19 @@ fn add(totals: &mut CountsView, counts: &CountsView) {
 }
 
 impl Sample {
+    /// Reads it.
+    pub(crate) async fn read(store: &Store) -> Result<Self, StoreError> {
+        let (_, completed) = store.newest(State::Completed, 0, SAMPLE).await?;
+        let (_, failed) = store.newest(State::Failed, 0, SAMPLE).await?;
+        Ok(Self { completed, failed, series: store.series().await? })
+    }
+
     fn all(&self) -> impl Iterator<Item = &Brief> {
         self.completed.iter().chain(&self.failed)
     }
 
     /// How long jobs waited and ran; `None` = none has ended.
-    pub(super) fn latency(&self) -> Option<Latency> {
+    pub(crate) fn latency(&self) -> Option<Latency> {
         let sampled = self.all().count();
         (sampled > 0).then(|| Latency {
             sampled,

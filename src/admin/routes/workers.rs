@@ -10,8 +10,10 @@ use utoipa::ToSchema;
 
 use super::about::{About, Shape};
 use super::{Ask, answer};
+use crate::admin::board::{Board, Look};
 use crate::admin::problem::Problem;
 use crate::job::state::State;
+use crate::store::StoreError;
 use crate::store::newest::Brief;
 use crate::wire::Keys;
 
@@ -31,7 +33,7 @@ pub(super) const LIST: About = About::new(
 /// All workers.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::admin) struct WorkerList {
+pub(crate) struct WorkerList {
     /// Sorted by name.
     pub items: Vec<WorkerItem>,
     /// false = Redis does not let us see its connections: only those are listed that hold leases.
@@ -43,7 +45,7 @@ pub(in crate::admin) struct WorkerList {
 /// A worker.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::admin) struct WorkerItem {
+pub(crate) struct WorkerItem {
     /// Its name; `Node` for those that give none, one for each address.
     pub name: String,
     /// bullock or node.
@@ -64,7 +66,7 @@ pub(in crate::admin) struct WorkerItem {
 
 /// A queue of a worker.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::admin) struct WorkerQueue {
+pub(crate) struct WorkerQueue {
     /// The queue.
     pub queue: String,
     /// Connections for it.
@@ -76,7 +78,7 @@ pub(in crate::admin) struct WorkerQueue {
 /// A job that a worker holds.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::admin) struct HeldJob {
+pub(crate) struct HeldJob {
     /// Its queue.
     pub queue: String,
     /// Its id.
@@ -102,8 +104,17 @@ struct Gathered {
 
 pub(super) async fn list(call: Ask) -> Result<Response, Problem> {
     let (look, board, caller) = (call.look().await?, call.board()?, call.caller()?);
+    Ok(answer(StatusCode::OK, &gather(board, &look, |name| caller.may(name)).await?))
+}
+
+/// The workers of the queues that are `visible`.
+pub(crate) async fn gather(
+    board: &Board,
+    look: &Look,
+    visible: impl Fn(&str) -> bool,
+) -> Result<WorkerList, StoreError> {
     let clients = board.clients().await?;
-    let visible = look.queues.iter().filter(|(name, _)| caller.may(name)).take(QUEUES_MAX);
+    let visible = look.queues.iter().filter(|(name, _)| visible(name)).take(QUEUES_MAX);
     let queues: Vec<(Keys, bool)> = visible
         .map(|(name, sight)| (board.store(name, None).keys().clone(), sight.glance.counts.active > 0))
         .collect();
@@ -135,7 +146,7 @@ pub(super) async fn list(call: Ask) -> Result<Response, Problem> {
         }
     }
     let items = workers.into_iter().map(|((name, _), worker)| item(name, worker)).collect();
-    Ok(answer(StatusCode::OK, &WorkerList { items, known: clients.is_some(), server_time: look.now_ms }))
+    Ok(WorkerList { items, known: clients.is_some(), server_time: look.now_ms })
 }
 
 fn add_lease(workers: &mut BTreeMap<(String, String), Gathered>, queue: &str, job: Brief) {
