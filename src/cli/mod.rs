@@ -17,6 +17,7 @@ pub mod doctor;
 pub mod error;
 pub mod events;
 pub mod flow;
+pub mod init;
 pub mod job;
 pub mod man;
 pub mod moving;
@@ -28,6 +29,7 @@ pub mod schedule;
 pub mod session;
 pub mod sync;
 pub mod time;
+pub mod top;
 pub mod worker;
 pub mod zombies;
 
@@ -46,7 +48,7 @@ use session::{Session, Shared};
     version,
     about = "The Rust worker for Bull queues",
     after_help = "Exit codes:\n  0 done  1 failed  2 wrong usage  3 not found  4 not authorised  \
-    5 conflict  6 cannot reach Redis\n  7 timed out  8 unsafe Redis  78 no redis-server",
+    5 conflict  6 cannot reach Redis\n  7 timed out  8 unsafe Redis  78 no redis-server  130 interrupted",
     subcommand_required = true,
     arg_required_else_help = true,
     disable_help_subcommand = true
@@ -61,6 +63,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 #[allow(clippy::doc_markdown, reason = "these comments are help texts")]
 enum Command {
+    /// Write a config and a handler to begin with
+    Init(init::Init),
     /// Work the queues of the config until told to stop
     Run(run::Run),
     /// Start a private Redis and a worker for development
@@ -74,7 +78,7 @@ enum Command {
     /// Show the config in force, its schema, its variables
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    /// List, pause and resume queues
+    /// List, look at, pause and empty queues
     #[command(subcommand)]
     Queue(queue::Queue),
     /// Add, list, watch, retry and remove jobs
@@ -102,6 +106,8 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Print what happens in the queues as it happens
     Events(events::Events),
+    /// Watch the queues in a live table
+    Top(top::Top),
     /// Show what people did to queues and jobs
     Audit(audit::Audit),
     /// Move a Bull 4 queue to BullMQ while both are in use
@@ -131,6 +137,7 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<ExitCode, CliError> {
     let Cli { shared, command } = cli;
     match command {
+        Command::Init(args) => done(init::run(&shared, args)),
         Command::Run(args) => on_runtime(async { Ok(run::run(&shared, args).await) }),
         Command::Dev(args) => on_runtime(dev::run(&shared, args)),
         Command::Demo(args) => on_runtime(demo::run(&shared, args)),
@@ -150,6 +157,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         }
         Command::Doctor(args) => on_runtime(async { doctor::run(&Session::new(&shared)?, &args).await }),
         Command::Events(args) => on_runtime(async { events::run(&Session::new(&shared)?, args).await }),
+        Command::Top(args) => done(async { top::run(&Session::new(&shared)?, args).await }),
         Command::Audit(args) => done(async { audit::run(&Session::new(&shared)?, &args).await }),
         Command::Flow(command) => done(async { flow::run(&Session::new(&shared)?, command).await }),
         Command::Schedule(command) => done(async { schedule::run(&Session::new(&shared)?, command).await }),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::about::{About, Kind, Shape, param};
-use super::queues::CountsView;
+pub(crate) use super::queues::CountsView;
 use super::{Ask, answer};
 use crate::admin::problem::Problem;
 use crate::job::state::State;
@@ -57,7 +57,7 @@ pub(crate) struct Latency {
 /// All figures.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::admin) struct Stats {
+pub(crate) struct Stats {
     /// Jobs of all these queues.
     pub totals: CountsView,
     /// At most 50 queues.
@@ -69,7 +69,7 @@ pub(in crate::admin) struct Stats {
 /// Figures of one queue.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::admin) struct QueueStats {
+pub(crate) struct QueueStats {
     /// The queue.
     pub queue: String,
     /// Jobs by state; null where a key is of a wrong type.
@@ -93,7 +93,7 @@ pub(in crate::admin) struct QueueStats {
 /// Figures of the jobs of one name.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::admin) struct NameStats {
+pub(crate) struct NameStats {
     /// The name.
     pub name: String,
     /// How many jobs.
@@ -107,7 +107,7 @@ pub(in crate::admin) struct NameStats {
 /// A job that ran long.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::admin) struct SlowJob {
+pub(crate) struct SlowJob {
     /// Its id.
     pub id: String,
     /// Its name.
@@ -118,7 +118,7 @@ pub(in crate::admin) struct SlowJob {
 
 /// Jobs per minute, newest first.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(in crate::admin) struct SeriesView {
+pub(crate) struct SeriesView {
     /// The minute of the first figure, ms.
     pub minute: i64,
     /// Jobs that completed.
@@ -136,7 +136,7 @@ pub(crate) struct Sample {
 
 /// What was read of queues, for ten seconds.
 #[derive(Default)]
-pub(in crate::admin) struct Figures(Mutex<HashMap<String, (Instant, Arc<Sample>)>>);
+pub(crate) struct Figures(Mutex<HashMap<String, (Instant, Arc<Sample>)>>);
 
 /// The sample of a queue, at most ten seconds old.
 pub(super) async fn figures(call: &Ask, store: &Store) -> Result<Arc<Sample>, Problem> {
@@ -209,7 +209,8 @@ impl Sample {
         })
     }
 
-    fn stats(&self, queue: &str, counts: Option<CountsView>) -> QueueStats {
+    /// The figures of a queue.
+    pub(crate) fn stats(&self, queue: &str, counts: Option<CountsView>) -> QueueStats {
         let mut names: BTreeMap<&str, (usize, usize, Vec<u64>)> = BTreeMap::new();
         for (job, failed) in
             self.completed.iter().map(|job| (job, 0)).chain(self.failed.iter().map(|job| (job, 1)))
