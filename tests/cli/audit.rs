@@ -27,7 +27,7 @@ async fn every_act_of_the_command_line_leaves_who_from_where_and_why() {
         [("mail", "-", "resume"), ("mail", "b", "remove"), ("mail", "a", "promote"), ("mail", "-", "pause")];
     let expected = expected.map(|(queue, job, what)| (queue.to_owned(), job.to_owned(), what.to_owned()));
     assert_eq!(acts(&log), expected);
-    assert_eq!((&log[1]["was"], &log[1]["why"]), (&json!("waiting"), &json!("twice")), "{log:#}");
+    assert_eq!((&log[1]["was"], &log[1]["why"]), (&json!("paused"), &json!("twice")), "{log:#}");
     assert_eq!(log[2]["was"], "delayed", "{log:#}");
     assert!(log[0]["from"].as_str().unwrap().starts_with("cli@") && log[0]["by"] != "", "{log:#}");
     assert_eq!(log[3]["why"], "the printer burns");

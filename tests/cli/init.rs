@@ -57,7 +57,7 @@ async fn each_kind_writes_a_config_that_check_passes_and_a_second_time_nothing()
 async fn the_kind_is_that_of_the_package_and_the_queues_those_of_redis() {
     let redis = Redis::start();
     let url = redis.url();
-    for (queue, dialect) in [("mail", "bull"), ("shop:\"x\"", "bull")] {
+    for (queue, dialect) in [("mail", "bull"), ("shop:orders", "bull")] {
         let added = cli(&["job", "add", queue, "x", "--dialect", dialect, "-r", &url], &[]).await;
         assert_eq!(added.code, 0, "{added:?}");
     }

@@ -3,8 +3,10 @@
 //
 // Says for each [[status, body], …]: a good job, one with a wrong signature, one without a handler. TypeScript comes from
 // the dashboard's packages.
-import { readFile, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { execFileSync } from 'node:child_process';
+import { rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Webhook } from 'standardwebhooks';
 import { say } from './lines.mjs';
 
@@ -36,12 +38,11 @@ for (const [name, signed] of calls) {
 }
 say(answers);
 
-const typescript = createRequire(new URL('../../web/package.json', import.meta.url))('typescript');
-const options = { module: 'esnext', target: 'es2022', experimentalDecorators: true };
-const compiled = typescript.transpileModule(await readFile(controller, 'utf8'), { compilerOptions: options, reportDiagnostics: true });
-if (compiled.diagnostics.length > 0) throw new Error(JSON.stringify(compiled.diagnostics.map((one) => one.messageText)));
+const tsc = fileURLToPath(new URL('../../web/node_modules/.bin/tsc', import.meta.url));
+const flags = ['--ignoreConfig', '--noCheck', '--experimentalDecorators', '--module', 'esnext', '--moduleResolution', 'bundler'];
+execFileSync(tsc, [...flags, '--target', 'es2022', '--outDir', dirname(controller), controller], { stdio: 'inherit' });
 const path = controller.replace(/\.ts$/, '.mjs');
-await writeFile(path, compiled.outputText);
+await rename(controller.replace(/\.ts$/, '.js'), path);
 await import('reflect-metadata');
 const { JobsController } = await import(path);
 const nest = new JobsController();
