@@ -15,7 +15,8 @@ const HEAD: &str = "\
 # Metrics
 
 `GET /metrics` of the admin server, in OpenMetrics. Histograms have `_bucket`, `_sum` and `_count` behind their names. A queue has series of at most 100 job names;
-the rest is `_other`. No job id and no data is ever in a label. The names that begin with `bullmq` are those of BullMQ's own exporter, shown with `metrics.bullmq_names = true`.
+the rest is `_other`. No job id and no data is ever in a label. The names that begin with `bullmq` are those of BullMQ's own exporter, shown with `metrics.bullmq_names = true`;
+`bullmq_job_completed_total` and `bullmq_job_failed_total` are there for queues that keep BullMQ's metrics.
 
 | Name | Kind | Labels | What it says |
 |---|---|---|---|
