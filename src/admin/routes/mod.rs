@@ -10,6 +10,7 @@ mod events;
 mod failures;
 mod flows;
 mod health;
+mod history;
 mod jobs;
 pub(super) mod login;
 pub(super) mod metrics;
@@ -19,6 +20,7 @@ mod queues;
 mod scale;
 pub(crate) mod schedulers;
 pub(crate) mod stats;
+mod syncs;
 pub(crate) mod workers;
 mod ws;
 mod zombies;
@@ -63,7 +65,7 @@ pub enum Access {
 pub struct Route {
     /// The method; `HEAD` comes with `GET`.
     pub method: &'static str,
-    /// Its path; `{queue}` and `{id}` stand for one percent-encoded segment each.
+    /// Its path; `{queue}`, `{id}` and `{org}` stand for one percent-encoded segment each.
     pub path: &'static str,
     /// What it takes.
     pub access: Access,
@@ -91,6 +93,7 @@ struct Call {
     /// The decoded segments, empty where the path has none.
     queue: String,
     id: String,
+    org: String,
 }
 
 type Handler = fn(Call) -> BoxFuture<'static, Result<Response, Problem>>;
@@ -102,6 +105,15 @@ macro_rules! route {
             path: $path,
             access: $access,
             about: None,
+            handler: |call| Box::pin($handler(call)),
+        }
+    };
+    ($method:literal $path:literal, $access:expr, call $handler:path, $about:path) => {
+        Route {
+            method: $method,
+            path: $path,
+            access: $access,
+            about: Some(&$about),
             handler: |call| Box::pin($handler(call)),
         }
     };
@@ -126,19 +138,19 @@ pub static ROUTES: &[Route] = &[
     route!("GET" "/healthz", Access::Open, health::live),
     route!("GET" "/readyz", Access::Open, health::ready),
     route!("GET" "/metrics", Access::Role(Role::Viewer), metrics::scrape),
-    route!("GET" "/api/v1/events", Access::Role(Role::Viewer), events::stream),
-    route!("GET" "/api/v1/ws", Access::Role(Role::Viewer), ws::open),
-    route!("GET" "/api/v1/scale", Access::Role(Role::Viewer), scale::scale),
-    route!("GET" "/api/v1/health", Access::Role(Role::Viewer), health::rich),
-    route!("GET" "/api/v1/session", Access::Open, login::session),
-    route!("POST" "/api/v1/login", Access::Open, login::login),
-    route!("POST" "/api/v1/logout", Access::Open, login::logout),
+    route!("GET" "/api/v1/events", VIEWER, call events::stream, events::STREAM),
+    route!("GET" "/api/v1/ws", VIEWER, call ws::open, ws::OPEN),
+    route!("GET" "/api/v1/scale", VIEWER, call scale::scale, scale::SCALE),
+    route!("GET" "/api/v1/health", VIEWER, call health::rich, health::RICH),
+    route!("GET" "/api/v1/session", Access::Open, call login::session, login::SESSION),
+    route!("POST" "/api/v1/login", Access::Open, call login::login, login::LOGIN),
+    route!("POST" "/api/v1/logout", Access::Open, call login::logout, login::LOGOUT),
     route!("GET" "/login/once/{code}", Access::Open, login::once),
-    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/progress", Access::RunToken, callbacks::progress),
-    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/logs", Access::RunToken, callbacks::logs),
-    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/heartbeat", Access::RunToken, callbacks::heartbeat),
-    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/complete", Access::RunToken, callbacks::complete),
-    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/fail", Access::RunToken, callbacks::fail),
+    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/progress", Access::RunToken, call callbacks::progress, callbacks::PROGRESS),
+    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/logs", Access::RunToken, call callbacks::logs, callbacks::LOGS),
+    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/heartbeat", Access::RunToken, call callbacks::heartbeat, callbacks::HEARTBEAT),
+    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/complete", Access::RunToken, call callbacks::complete, callbacks::COMPLETE),
+    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/fail", Access::RunToken, call callbacks::fail, callbacks::FAIL),
     route!("GET" "/api/v1/openapi.json", VIEWER, openapi::document, openapi::DOCUMENT),
     route!("GET" "/api/v1/queues", VIEWER, queues::list, queues::LIST),
     route!("GET" "/api/v1/queues/{queue}", VIEWER, queues::one, queues::ONE),
@@ -165,6 +177,8 @@ pub static ROUTES: &[Route] = &[
     route!("GET" "/api/v1/operations/{id}", VIEWER, bulk::show, bulk::SHOW),
     route!("POST" "/api/v1/operations/{id}/stop", OPERATOR, bulk::stop, bulk::STOP),
     route!("GET" "/api/v1/workers", VIEWER, workers::list, workers::LIST),
+    route!("POST" "/api/v1/workers/{id}/quiet", OPERATOR, workers::quiet, workers::QUIET),
+    route!("POST" "/api/v1/workers/{id}/resume", OPERATOR, workers::resume, workers::RESUME),
     route!("GET" "/api/v1/schedulers", VIEWER, schedulers::list_all, schedulers::LIST_ALL),
     route!("GET" "/api/v1/queues/{queue}/schedulers", VIEWER, schedulers::list, schedulers::LIST),
     route!("GET" "/api/v1/queues/{queue}/schedulers/{id}", VIEWER, schedulers::show, schedulers::SHOW),
@@ -173,10 +187,32 @@ pub static ROUTES: &[Route] = &[
     route!("POST" "/api/v1/queues/{queue}/schedulers/{id}/run", OPERATOR, schedulers::run, schedulers::RUN),
     route!("GET" "/api/v1/flows/{queue}/{id}", VIEWER, flows::show, flows::SHOW),
     route!("GET" "/api/v1/stats", VIEWER, stats::show, stats::SHOW),
+    route!("GET" "/api/v1/history", VIEWER, history::show, history::SHOW),
+    route!("GET" "/api/v1/history/runs", VIEWER, history::runs, history::RUNS),
     route!("GET" "/api/v1/failed", VIEWER, failures::groups, failures::GROUPS),
     route!("GET" "/api/v1/zombies", VIEWER, zombies::list, zombies::LIST),
     route!("POST" "/api/v1/zombies/resolve", OPERATOR, zombies::resolve, zombies::RESOLVE),
     route!("GET" "/api/v1/audit", VIEWER, audit::list, audit::LIST),
+    route!("GET" "/api/v1/syncs", VIEWER, syncs::list::list, syncs::list::LIST),
+    route!("POST" "/api/v1/syncs", OPERATOR, syncs::start::start, syncs::start::START),
+    route!("GET" "/api/v1/syncs/{queue}/{id}", VIEWER, syncs::one::show, syncs::one::SHOW),
+    route!("GET" "/api/v1/syncs/{queue}/{id}/items", VIEWER, syncs::one::items, syncs::one::ITEMS),
+    route!("GET" "/api/v1/syncs/{queue}/{id}/timeline", VIEWER, syncs::one::timeline, syncs::one::TIMELINE),
+    route!("POST" "/api/v1/syncs/{queue}/{id}/pause", OPERATOR, syncs::act::pause, syncs::act::PAUSE),
+    route!("POST" "/api/v1/syncs/{queue}/{id}/resume", OPERATOR, syncs::act::resume, syncs::act::RESUME),
+    route!("POST" "/api/v1/syncs/{queue}/{id}/retry-items", OPERATOR, syncs::act::retry_items, syncs::act::RETRY_ITEMS),
+    route!("POST" "/api/v1/syncs/{queue}/{id}/cancel", OPERATOR, syncs::act::cancel, syncs::act::CANCEL),
+    route!("POST" "/api/v1/syncs/{queue}/{id}/force-done", OPERATOR, syncs::act::force_done, syncs::act::FORCE_DONE),
+    route!("GET" "/api/v1/orgs/{org}/syncs", VIEWER, syncs::list::list, syncs::list::LIST),
+    route!("POST" "/api/v1/orgs/{org}/syncs", OPERATOR, syncs::start::start, syncs::start::START),
+    route!("GET" "/api/v1/orgs/{org}/syncs/{queue}/{id}", VIEWER, syncs::one::show, syncs::one::SHOW),
+    route!("GET" "/api/v1/orgs/{org}/syncs/{queue}/{id}/items", VIEWER, syncs::one::items, syncs::one::ITEMS),
+    route!("GET" "/api/v1/orgs/{org}/syncs/{queue}/{id}/timeline", VIEWER, syncs::one::timeline, syncs::one::TIMELINE),
+    route!("POST" "/api/v1/orgs/{org}/syncs/{queue}/{id}/pause", OPERATOR, syncs::act::pause, syncs::act::PAUSE),
+    route!("POST" "/api/v1/orgs/{org}/syncs/{queue}/{id}/resume", OPERATOR, syncs::act::resume, syncs::act::RESUME),
+    route!("POST" "/api/v1/orgs/{org}/syncs/{queue}/{id}/retry-items", OPERATOR, syncs::act::retry_items, syncs::act::RETRY_ITEMS),
+    route!("POST" "/api/v1/orgs/{org}/syncs/{queue}/{id}/cancel", OPERATOR, syncs::act::cancel, syncs::act::CANCEL),
+    route!("POST" "/api/v1/orgs/{org}/syncs/{queue}/{id}/force-done", OPERATOR, syncs::act::force_done, syncs::act::FORCE_DONE),
 ];
 
 /// The router of the table. What it does not name is a file of the dashboard, one of its pages, or nothing.
@@ -212,7 +248,7 @@ async fn guarded(
     shared: Arc<Shared>,
     mut request: Request<Body>,
 ) -> Result<Response, Problem> {
-    let mut segments = [String::new(), String::new()];
+    let mut segments = [String::new(), String::new(), String::new()];
     if route.path.contains('{') {
         let params: RawPathParams = request
             .extract_parts()
@@ -222,16 +258,19 @@ async fn guarded(
             if text.is_empty() {
                 return Err(Problem::of_status(StatusCode::NOT_FOUND));
             }
-            text.clone_into(&mut segments[usize::from(name == "id")]);
+            let at = ["queue", "id", "org"].iter().position(|known| *known == name).unwrap_or(0);
+            text.clone_into(&mut segments[at]);
         }
     }
-    let [queue, id] = segments;
+    let [queue, id, org] = segments;
     let peer = *request.extensions().get::<Peer>().ok_or_else(Problem::internal)?;
     let mut caller = None;
     if let Access::Role(needed) = route.access {
         let queue = Some(queue.as_str()).filter(|queue| !queue.is_empty());
         let method: &Method = request.method();
-        caller = Some(auth::require(&shared, needed, queue, peer.0, method, request.headers())?);
+        let known = auth::require(&shared, needed, queue, peer.0, method, request.headers())?;
+        check_org(&known, route, &org)?;
+        caller = Some(known);
     }
     if shared.read_only && caller.is_some() && !request.method().is_safe() {
         return Err(Problem::forbidden("this server only shows"));
@@ -240,7 +279,22 @@ async fn guarded(
         Some(about) => Query::read(about.query, request.uri().query().unwrap_or_default())?,
         None => Query::default(),
     };
-    (route.handler)(Call { shared, request, peer, caller, query, queue, id }).await
+    (route.handler)(Call { shared, request, peer, caller, query, queue, id, org }).await
+}
+
+/// Whoever is bound to organisations reaches their syncs and nothing else: queues, workers and the audit log are not theirs
+/// alone. What they are not for looks like what is not there.
+fn check_org(caller: &Caller, route: &Route, org: &str) -> Result<(), Problem> {
+    let of_org = route.path.starts_with("/api/v1/orgs/");
+    let (of_one, is_document) =
+        (route.path.starts_with("/api/v1/syncs/"), route.path == "/api/v1/openapi.json");
+    if !caller.is_bound() || of_one || is_document || (of_org && caller.may_see_of(Some(org))) {
+        return Ok(());
+    }
+    if of_org {
+        return Err(Problem::not_found("there is no organisation of that name"));
+    }
+    Err(Problem::forbidden("this token is for organisations: use /orgs/{org}/syncs"))
 }
 
 /// An answer of JSON.

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::admin::routes::workers::{WorkerItem, gather};
+use crate::admin::routes::workers::{WorkerItem, listed};
 use crate::cli::error::CliError;
 use crate::cli::output::{Cell, Column, Row};
 use crate::cli::session::Session;
@@ -39,7 +39,7 @@ pub(super) async fn run(session: &Session, args: &List) -> Result<(), CliError> 
         return Err(session.no_queue(queue));
     }
     let is_meant = |queue: &str| args.queue.as_ref().is_none_or(|only| only == queue);
-    let found = gather(&board, &look, is_meant).await.map_err(failed)?;
+    let found = listed(&board, &look, is_meant).await.map_err(failed)?;
     let rows: Vec<Row> = found.items.iter().map(row).collect();
     session.out.list(COLUMNS, &rows)?;
     if !found.known {
