@@ -17,6 +17,7 @@ pub mod doctor;
 pub mod error;
 pub mod events;
 pub mod flow;
+pub mod history;
 pub mod init;
 pub mod job;
 pub mod man;
@@ -93,7 +94,7 @@ enum Command {
     /// List, add, remove and run what comes again
     #[command(subcommand)]
     Schedule(schedule::Schedule),
-    /// List the workers of the queues
+    /// List the workers of the queues, quiet and resume them
     #[command(subcommand)]
     Worker(worker::Worker),
     /// List, show, replay and purge jobs that failed for good
@@ -108,6 +109,8 @@ enum Command {
     Events(events::Events),
     /// Watch the queues in a live table
     Top(top::Top),
+    /// Show what ran per hour or day
+    History(history::History),
     /// Show what people did to queues and jobs
     Audit(audit::Audit),
     /// Move a Bull 4 queue to BullMQ while both are in use
@@ -159,6 +162,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Events(args) => on_runtime(async { events::run(&Session::new(&shared)?, args).await }),
         Command::Top(args) => done(async { top::run(&Session::new(&shared)?, args).await }),
         Command::Audit(args) => done(async { audit::run(&Session::new(&shared)?, &args).await }),
+        Command::History(args) => done(async { history::run(&Session::new(&shared)?, &args).await }),
         Command::Flow(command) => done(async { flow::run(&Session::new(&shared)?, command).await }),
         Command::Schedule(command) => done(async { schedule::run(&Session::new(&shared)?, command).await }),
         Command::Worker(command) => done(async { worker::run(&Session::new(&shared)?, command).await }),

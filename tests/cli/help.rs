@@ -51,6 +51,8 @@ const COMMANDS: &[&[&str]] = &[
     &["schedule", "run"],
     &["worker"],
     &["worker", "ls"],
+    &["worker", "quiet"],
+    &["history"],
     &["config", "env"],
     &["config", "schema"],
 ];
@@ -99,7 +101,7 @@ async fn the_command_tree_is_the_documented_one() {
         "doctor",
         "events",
         "top",
-        "audit",
+        "audit", "history",
         "move",
         "bench",
         "completions",

@@ -11,6 +11,7 @@ mod audit;
 mod errors;
 mod flow;
 mod help;
+mod history;
 mod init;
 mod look;
 mod output;

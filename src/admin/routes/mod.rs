@@ -10,7 +10,7 @@ mod events;
 mod failures;
 mod flows;
 mod health;
-mod history;
+pub(crate) mod history;
 mod jobs;
 pub(super) mod login;
 pub(super) mod metrics;

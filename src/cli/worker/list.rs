@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::admin::routes::workers::{WorkerItem, listed};
 use crate::cli::error::CliError;
-use crate::cli::output::{Cell, Column, Row};
+use crate::cli::output::{Cell, Column, Row, Tone};
 use crate::cli::session::Session;
 use crate::cli::time::duration;
 
@@ -24,6 +24,7 @@ const COLUMNS: &[Column] = &[
     Column::text("WORKER"),
     Column::text("KIND"),
     Column::number("RUNNING"),
+    Column::text("QUIET"),
     Column::number("THERE FOR"),
     Column::number("SILENT FOR"),
     Column::text("ADDRESS"),
@@ -62,11 +63,13 @@ fn row(worker: &WorkerItem) -> Row {
     if all > QUEUES_SHOWN {
         queues = format!("{queues} and {} more", all - QUEUES_SHOWN);
     }
+    let quiet = worker.quiet.as_ref().map_or_else(Cell::default, |told| Cell::new(&told.by).tone(Tone::Busy));
     let is_connected = !worker.addresses.is_empty();
     let cells = vec![
         Cell::new(&worker.name),
         Cell::new(&worker.kind),
         Cell::new(worker.running),
+        quiet,
         if is_connected { seconds(worker.connected_seconds) } else { Cell::default() },
         if is_connected { seconds(worker.idle_seconds) } else { Cell::default() },
         Cell::new(worker.addresses.join(", ")),
