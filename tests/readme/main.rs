@@ -15,6 +15,7 @@ mod examples;
 mod metrics_page;
 mod pages;
 mod repository;
+mod routes_page;
 mod shell;
 mod state_page;
 
