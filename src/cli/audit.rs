@@ -60,7 +60,7 @@ pub async fn run(session: &Session, args: &Audit) -> Result<(), CliError> {
     let look = session.board().look_through().await.map_err(failed)?;
     // The log outlives its queue.
     let known: Vec<String> =
-        look.queues.keys().map(|name| name.to_string()).chain(look.audited.iter().cloned()).collect();
+        look.queues.keys().map(ToString::to_string).chain(look.audited.iter().cloned()).collect();
     let (queues, job) = place(&args.queues, args.job.as_deref(), &known);
     if let Some(gone) = queues.iter().find(|name| !known.contains(name)) {
         return Err(session.no_queue(gone));

@@ -31,10 +31,10 @@ async fn what_ran_is_told_per_hour_and_day() {
     for by in ["hour", "day"] {
         let lines = place.json(&["history", "--queue", "mail", "--by", by]).await;
         assert_eq!(lines.as_array().unwrap().len(), 1, "{by}: {lines}");
-        let line = &lines[0];
-        assert_eq!((&line["name"], &line["org"]), (&json!("boom"), &json!("acme")), "{by}: {lines}");
-        assert_eq!((&line["completed"], &line["failed"]), (&json!(8), &json!(2)), "{by}: {lines}");
-        assert!(line["runMs"]["p95"].is_number() && line["fromTime"].is_string(), "{by}: {lines}");
+        let first = &lines[0];
+        assert_eq!((&first["name"], &first["org"]), (&json!("boom"), &json!("acme")), "{by}: {lines}");
+        assert_eq!((&first["completed"], &first["failed"]), (&json!(8), &json!(2)), "{by}: {lines}");
+        assert!(first["runMs"]["p95"].is_number() && first["fromTime"].is_string(), "{by}: {lines}");
     }
     assert_eq!(place.json(&["history", "--queue", "mail", "--name", "other"]).await, json!([]));
     let table = place.ok(&["history", "--queue", "mail", "-o", "table"]).await;

@@ -21,6 +21,7 @@ pub struct Pause {
 
 /// Arguments of `bullock queue drain`.
 #[derive(Debug, Args)]
+#[allow(clippy::doc_markdown, reason = "these comments are help texts")]
 pub struct Drain {
     /// Name of the queue
     queue: String,

@@ -222,7 +222,7 @@ impl Screen {
 
     fn row(&self, line: &Line, is_wide: bool) -> Row<'static> {
         let plain = Style::new();
-        let ms = |ms: Option<u64>| ms.map_or_else(|| "-".to_owned(), |ms| brief(ms));
+        let ms = |ms: Option<u64>| ms.map_or_else(|| "-".to_owned(), brief);
         let name = shown(&line.queue) + if line.paused { " *" } else { "" };
         let zombies = line.zombies.map_or_else(|| "-".to_owned(), |n| n.to_string());
         let bad = |is_bad: bool| if is_bad { self.tone(Color::Red) } else { plain };
