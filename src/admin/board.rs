@@ -52,7 +52,7 @@ impl BoardOptions {
 }
 
 /// One Redis as the API sees it.
-pub(super) struct Board {
+pub(crate) struct Board {
     connection: Connection,
     prefix: Arc<str>,
     /// Those of this process, on whatever server and prefix.
@@ -78,33 +78,33 @@ struct Seen {
 type Past = (i64, HashMap<Arc<str>, (u64, u64)>);
 
 /// Connections that have names; `None` = this user may not ask.
-pub(super) type ClientList = Option<Arc<Vec<Client>>>;
+pub(crate) type ClientList = Option<Arc<Vec<Client>>>;
 
 /// All queues at one moment.
-pub(super) struct Look {
+pub(crate) struct Look {
     /// Redis' time, ms.
-    pub(super) now_ms: i64,
-    pub(super) queues: BTreeMap<Arc<str>, Sight>,
+    pub(crate) now_ms: i64,
+    pub(crate) queues: BTreeMap<Arc<str>, Sight>,
     /// Queues that have an audit log, some of which may be gone.
-    pub(super) audited: BTreeSet<String>,
+    pub(crate) audited: BTreeSet<String>,
 }
 
 /// One of them.
-pub(super) struct Sight {
-    pub(super) glance: Glance,
-    pub(super) configured: bool,
-    pub(super) rate: Option<Rate>,
+pub(crate) struct Sight {
+    pub(crate) glance: Glance,
+    pub(crate) configured: bool,
+    pub(crate) rate: Option<Rate>,
 }
 
 /// Jobs per second.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rate {
-    pub(super) added: f64,
-    pub(super) ended: f64,
+pub(crate) struct Rate {
+    pub(crate) added: f64,
+    pub(crate) ended: f64,
 }
 
 impl Board {
-    pub(super) fn new(options: &BoardOptions, configured: Queues) -> Self {
+    pub(crate) fn new(options: &BoardOptions, configured: Queues) -> Self {
         Self {
             connection: options.connection.again(),
             prefix: options.prefix.as_str().into(),
@@ -170,7 +170,7 @@ impl Board {
     }
 
     /// All queues, as they were at most a second ago.
-    pub(super) async fn look(&self) -> Result<Arc<Look>, StoreError> {
+    pub(crate) async fn look(&self) -> Result<Arc<Look>, StoreError> {
         let mut seen = self.seen.lock().await;
         if let Some((at, look)) = &seen.last
             && at.elapsed() < FRESH
@@ -181,6 +181,17 @@ impl Board {
         let look = Arc::new(self.glance(&mut seen).await?);
         seen.last = Some((Instant::now(), Arc::clone(&look)));
         Ok(look)
+    }
+
+    /// The same after a search to its end: for those who look once.
+    pub(crate) async fn look_through(&self) -> Result<Arc<Look>, StoreError> {
+        {
+            let mut seen = self.seen.lock().await;
+            while !seen.searched {
+                self.search(&mut seen).await?;
+            }
+        }
+        self.look().await
     }
 
     /// Goes on looking for queues: all of it at first, then little by little.
@@ -246,7 +257,7 @@ impl Board {
     }
 
     /// Connections that have names, as they were at most five seconds ago.
-    pub(super) async fn clients(&self) -> Result<ClientList, StoreError> {
+    pub(crate) async fn clients(&self) -> Result<ClientList, StoreError> {
         let mut last = self.clients.lock().await;
         if let Some((at, list)) = &*last
             && at.elapsed() < CLIENTS_FRESH

@@ -4,6 +4,7 @@
 //! file for each command; [`session`] is where those that speak to Redis begin, [`error`] how all of them end.
 
 pub mod actor;
+pub mod audit;
 pub mod bench;
 pub mod board;
 pub mod check;
@@ -15,15 +16,22 @@ pub mod dev;
 pub mod doctor;
 pub mod error;
 pub mod events;
+pub mod flow;
+pub mod history;
+pub mod init;
 pub mod job;
+pub mod man;
 pub mod moving;
 pub mod output;
 pub mod queue;
 pub mod redis_url;
 pub mod run;
+pub mod schedule;
 pub mod session;
 pub mod sync;
 pub mod time;
+pub mod top;
+pub mod worker;
 pub mod zombies;
 
 use std::io::Write as _;
@@ -41,7 +49,7 @@ use session::{Session, Shared};
     version,
     about = "The Rust worker for Bull queues",
     after_help = "Exit codes:\n  0 done  1 failed  2 wrong usage  3 not found  4 not authorised  \
-    5 conflict  6 cannot reach Redis\n  7 timed out  8 unsafe Redis  78 no redis-server",
+    5 conflict  6 cannot reach Redis\n  7 timed out  8 unsafe Redis  78 no redis-server  130 interrupted",
     subcommand_required = true,
     arg_required_else_help = true,
     disable_help_subcommand = true
@@ -56,6 +64,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 #[allow(clippy::doc_markdown, reason = "these comments are help texts")]
 enum Command {
+    /// Write a config and a handler to begin with
+    Init(init::Init),
     /// Work the queues of the config until told to stop
     Run(run::Run),
     /// Start a private Redis and a worker for development
@@ -66,10 +76,10 @@ enum Command {
     Board(board::Board),
     /// Check the config, Redis and the handlers
     Check(check::Check),
-    /// Show the config in force, or its schema
+    /// Show the config in force, its schema, its variables
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    /// List, pause and resume queues
+    /// List, look at, pause and empty queues
     #[command(subcommand)]
     Queue(queue::Queue),
     /// Add, list, watch, retry and remove jobs
@@ -78,6 +88,15 @@ enum Command {
     /// Start, watch over and steer syncs
     #[command(subcommand)]
     Sync(sync::Sync),
+    /// Show a job with the jobs that it waits for
+    #[command(subcommand)]
+    Flow(flow::Flow),
+    /// List, add, remove and run what comes again
+    #[command(subcommand)]
+    Schedule(schedule::Schedule),
+    /// List the workers of the queues, quiet and resume them
+    #[command(subcommand)]
+    Worker(worker::Worker),
     /// List, show, replay and purge jobs that failed for good
     #[command(subcommand)]
     Dead(dead::Dead),
@@ -88,12 +107,20 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Print what happens in the queues as it happens
     Events(events::Events),
+    /// Watch the queues in a live table
+    Top(top::Top),
+    /// Show what ran per hour or day
+    History(history::History),
+    /// Show what people did to queues and jobs
+    Audit(audit::Audit),
     /// Move a Bull 4 queue to BullMQ while both are in use
     Move(moving::Move),
     /// Measure this worker on a queue that anyone filled
     Bench(bench::Bench),
     /// Print a completion script for a shell
     Completions(completions::Completions),
+    /// Print the manual page, or write one for each command
+    Man(man::Man),
 }
 
 /// Runs the command line and answers its exit code.
@@ -113,6 +140,7 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<ExitCode, CliError> {
     let Cli { shared, command } = cli;
     match command {
+        Command::Init(args) => done(init::run(&shared, args)),
         Command::Run(args) => on_runtime(async { Ok(run::run(&shared, args).await) }),
         Command::Dev(args) => on_runtime(dev::run(&shared, args)),
         Command::Demo(args) => on_runtime(demo::run(&shared, args)),
@@ -120,6 +148,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Check(args) => on_runtime(check::run(&shared, &args)),
         Command::Config(command) => config::run(&shared, &command),
         Command::Completions(args) => completions::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Man(args) => man::run(&shared, &args).map(|()| ExitCode::SUCCESS),
         Command::Queue(command) => on_runtime(async {
             queue::run(&Session::new(&shared)?, command).await.map(|()| ExitCode::SUCCESS)
         }),
@@ -131,6 +160,12 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         }
         Command::Doctor(args) => on_runtime(async { doctor::run(&Session::new(&shared)?, &args).await }),
         Command::Events(args) => on_runtime(async { events::run(&Session::new(&shared)?, args).await }),
+        Command::Top(args) => done(async { top::run(&Session::new(&shared)?, args).await }),
+        Command::Audit(args) => done(async { audit::run(&Session::new(&shared)?, &args).await }),
+        Command::History(args) => done(async { history::run(&Session::new(&shared)?, &args).await }),
+        Command::Flow(command) => done(async { flow::run(&Session::new(&shared)?, command).await }),
+        Command::Schedule(command) => done(async { schedule::run(&Session::new(&shared)?, command).await }),
+        Command::Worker(command) => done(async { worker::run(&Session::new(&shared)?, command).await }),
         Command::Move(args) => on_runtime(async {
             moving::run(&Session::new(&shared)?, &args).await.map(|()| ExitCode::SUCCESS)
         }),
@@ -144,6 +179,11 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
             })
         }
     }
+}
+
+/// Runs an async command that has no exit code of its own.
+fn done(command: impl Future<Output = Result<(), CliError>>) -> Result<ExitCode, CliError> {
+    on_runtime(command).map(|()| ExitCode::SUCCESS)
 }
 
 /// Runs an async command to its end.

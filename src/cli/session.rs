@@ -5,6 +5,8 @@ use clap::Args;
 use super::error::{CliError, Exit};
 use super::output::{Format, Output};
 use super::redis_url::RedisUrl;
+use crate::admin::board::Board;
+use crate::admin::{BoardOptions, Queues};
 use crate::store::connection::RESPONSE_TIMEOUT;
 use crate::store::opened::Refusal;
 use crate::store::{Connection, Opened, Store, StoreError};
@@ -78,6 +80,12 @@ impl Session {
             CliError::usage("the Redis URL cannot be used").at(redis.shown()).found(error.to_string())
         })?;
         Ok(Self { out, redis, prefix: shared.prefix.clone(), connection })
+    }
+
+    /// All queues of the prefix, as the dashboard sees them.
+    pub(super) fn board(&self) -> Board {
+        let options = BoardOptions { connection: self.connection.clone(), prefix: self.prefix.clone() };
+        Board::new(&options, Queues::default())
     }
 
     /// A queue by the name it has in Redis.

@@ -1,6 +1,7 @@
 //! One scheduler or repeatable job, and what its jobs are made from.
 
 use redis::Value;
+use serde_json::{Map, Value as Json};
 
 use super::inspect::{Repeatable, SCHEDULER_FIELDS, fields_of};
 use super::{Store, StoreError, bytes, convert};
@@ -39,5 +40,25 @@ impl Store {
         let reply: Value = self.connection.send(&cmd).await?;
         let fields = fields_of(reply)?;
         Ok((!fields.is_empty()).then(|| self.view(&id, &fields)))
+    }
+
+    /// Name, data and options for one more job of a scheduler, to be run now; `None` as for [`Store::template`].
+    pub async fn job_of_template(
+        &self,
+        of: &Repeatable,
+    ) -> Result<Option<(String, Json, Map<String, Json>)>, StoreError> {
+        let Some(template) = self.template(of).await? else { return Ok(None) };
+        let mut opts = match template.opts {
+            Json::Object(opts) => opts,
+            _ => Map::new(),
+        };
+        for own in ["jobId", "timestamp", "repeat", "prevMillis", "delay"] {
+            opts.shift_remove(own);
+        }
+        let data = if template.data.is_null() { Json::Object(Map::new()) } else { template.data };
+        // A scheduler that says no name has jobs of its own name.
+        let is_unnamed = template.name == "__default__" && self.dialect() == Dialect::BullMq;
+        let name = if is_unnamed { of.key.clone() } else { template.name };
+        Ok(Some((name, data, opts)))
     }
 }

@@ -35,6 +35,26 @@ const COMMANDS: &[&[&str]] = &[
     &["move"],
     &["bench"],
     &["completions"],
+    &["init"],
+    &["man"],
+    &["top"],
+    &["audit"],
+    &["queue", "stats"],
+    &["queue", "drain"],
+    &["queue", "obliterate"],
+    &["flow"],
+    &["flow", "show"],
+    &["schedule"],
+    &["schedule", "ls"],
+    &["schedule", "add"],
+    &["schedule", "rm"],
+    &["schedule", "run"],
+    &["worker"],
+    &["worker", "ls"],
+    &["worker", "quiet"],
+    &["history"],
+    &["config", "env"],
+    &["config", "schema"],
 ];
 
 /// The entries under a heading of a help text, continuation lines joined.
@@ -62,10 +82,39 @@ async fn the_command_tree_is_the_documented_one() {
     let help = cli(&["--help"], &[]).await.stdout;
     let names = |help: &str| entries(help, "Commands:").into_iter().map(|(name, _)| name).collect::<Vec<_>>();
     let top = names(&help);
-    for name in ["queue", "job", "sync", "zombies", "doctor", "move", "bench", "completions"] {
+    let documented = [
+        "init",
+        "run",
+        "dev",
+        "demo",
+        "board",
+        "check",
+        "config",
+        "queue",
+        "job",
+        "sync",
+        "flow",
+        "schedule",
+        "worker",
+        "dead",
+        "zombies",
+        "doctor",
+        "events",
+        "top",
+        "audit",
+        "history",
+        "move",
+        "bench",
+        "completions",
+        "man",
+    ];
+    for name in documented {
         assert!(top.iter().any(|known| known == name), "{help}");
     }
-    assert_eq!(names(&cli(&["queue", "--help"], &[]).await.stdout), ["ls", "show", "pause", "resume"]);
+    assert_eq!(
+        names(&cli(&["queue", "--help"], &[]).await.stdout),
+        ["ls", "show", "stats", "pause", "resume", "drain", "obliterate"]
+    );
     let job = names(&cli(&["job", "--help"], &[]).await.stdout);
     assert_eq!(
         job,
@@ -101,6 +150,42 @@ async fn every_help_text_is_in_sentence_case_without_a_full_stop_and_names_the_s
 async fn help_shows_no_password_of_the_environment() {
     let answer = cli(&["job", "add", "--help"], &[("BULLOCK_REDIS_URL", "redis://:s3cret@db")]).await;
     assert!(!answer.stdout.contains("s3cret"), "{}", answer.stdout);
+}
+
+#[tokio::test]
+async fn manual_pages_are_printed_or_written_one_for_each_command() {
+    let answer = cli(&["man"], &[]).await;
+    assert_eq!(answer.code, 0, "{answer:?}");
+    assert!(
+        answer.stdout.contains(".TH bullock 1") && answer.stdout.contains("schedule"),
+        "{}",
+        answer.stdout
+    );
+    let place = tempfile::tempdir().unwrap();
+    let directory = place.path().join("man1");
+    assert_eq!(cli(&["man", directory.to_str().unwrap()], &[]).await.code, 0);
+    for page in ["bullock.1", "bullock-queue-ls.1", "bullock-job-force-done.1", "bullock-top.1"] {
+        let text =
+            std::fs::read_to_string(directory.join(page)).unwrap_or_else(|error| panic!("{page}: {error}"));
+        assert!(text.contains(".SH NAME") && text.contains(".SH OPTIONS"), "{page}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn the_variables_that_set_options_are_listed_without_their_values() {
+    let set = [("BULLOCK_ADMIN__LISTEN", "127.0.0.1:1"), ("BULLOCK_REDIS_URL", "redis://:s3cret@db")];
+    let answer = cli(&["config", "env", "--json"], &set).await;
+    assert_eq!(answer.code, 0, "{answer:?}");
+    assert!(!answer.stdout.contains("s3cret"), "{}", answer.stdout);
+    let listed: Vec<serde_json::Value> = serde_json::from_str(&answer.stdout).unwrap();
+    let of =
+        |name: &str| listed.iter().find(|one| one["variable"] == name).unwrap_or_else(|| panic!("{name}"));
+    assert_eq!(
+        (&of("BULLOCK_ADMIN__LISTEN")["set"], &of("BULLOCK_REDIS__URL")["set"]),
+        (&true.into(), &true.into())
+    );
+    assert_eq!(of("BULLOCK_WORKER__LEASE")["default"], "\"15s\"");
+    assert_eq!(of("BULLOCK_QUEUES__<NAME>__CONCURRENCY")["set"], false);
 }
 
 #[tokio::test]

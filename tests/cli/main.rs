@@ -7,12 +7,19 @@ mod support;
 
 mod act;
 mod add;
+mod audit;
 mod errors;
+mod flow;
 mod help;
+mod history;
+mod init;
 mod look;
 mod output;
 mod queue;
+mod schedule;
+mod top;
 mod watch;
+mod worker;
 
 use serde_json::Value;
 use support::bullock::{Answer, cli};

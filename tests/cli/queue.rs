@@ -116,3 +116,42 @@ async fn a_queue_that_both_dialects_write_to_is_listed_and_not_touched() {
     assert!(error.contains("expected Bull 4 (dialect = \"bull\")"), "{error}");
     assert_eq!(place.keys().await, ["bull:mq:events", "bull:mq:meta", "bull:mq:meta-paused"]);
 }
+
+#[tokio::test]
+async fn drain_deletes_what_is_to_be_done_and_obliterate_everything_but_not_unasked() {
+    let place = Place::start();
+    place.add(&["mail", "x"]).await;
+    place.add(&["mail", "x", "--delay", "1h"]).await;
+    let refused = place.fails(2, &["queue", "drain", "mail"]).await;
+    assert!(refused.contains("not confirmed: delete 2 jobs of mail"), "{refused}");
+    assert_eq!(place.ok(&["queue", "drain", "mail", "--dry-run"]).await, "2\n");
+    let kept = place.fails(2, &["queue", "drain", "mail", "--keep-delayed"]).await;
+    assert!(kept.contains("Bull 4 cannot drain"), "{kept}");
+    assert_eq!(place.json(&["queue", "drain", "mail", "--yes"]).await["removed"], 2);
+
+    place.add(&["reports", "x", "--dialect", "bullmq"]).await;
+    place.add(&["reports", "x", "--delay", "1h"]).await;
+    assert_eq!(place.json(&["queue", "drain", "reports", "--keep-delayed", "--yes"]).await["removed"], 1);
+    place.fails(2, &["queue", "obliterate", "reports"]).await;
+    place.ok(&["queue", "obliterate", "reports", "--dry-run"]).await;
+    assert_eq!(place.json(&["queue", "show", "reports"]).await["counts"]["delayed"], 1);
+    place.ok(&["queue", "obliterate", "reports", "--yes", "--reason", "moved"]).await;
+    let left = place.keys().await;
+    assert!(left.iter().all(|key| !key.starts_with("bull:reports:")), "{left:?}");
+}
+
+#[tokio::test]
+async fn stats_tell_how_the_newest_jobs_went() {
+    let place = Place::start();
+    let mut mail = BullQueue::open(&place.redis.url(), "mail").await;
+    mail.work(1, 0).await;
+    for _ in 0..3 {
+        let id = mail.add("x", json!({}), json!({})).await;
+        mail.finished(&id).await.unwrap();
+    }
+    let stats = place.json(&["queue", "stats", "mail"]).await;
+    assert_eq!((&stats["sampled"], &stats["successRate"]), (&json!(3), &json!(1.0)), "{stats}");
+    assert!(stats["runMs"]["p95"].is_u64() && stats["names"][0]["name"] == "x", "{stats}");
+    let text = place.ok(&["queue", "stats", "mail", "-o", "table"]).await;
+    assert!(text.contains("ended well  100.0 %"), "{text}");
+}

@@ -8,11 +8,15 @@
 mod support;
 
 mod blocks;
+mod book;
+mod cli_page;
 mod config_page;
 mod examples;
 mod fault_page;
+mod metrics_page;
 mod pages;
 mod repository;
+mod routes_page;
 mod shell;
 mod state_page;
 
@@ -76,32 +80,4 @@ async fn the_readmes_app_works_as_shown() {
         assert!(used, "README.md line {}: no command runs {name}", block.line);
     }
     reader.type_in("README.md", &app).await;
-}
-
-#[test]
-fn every_link_to_a_file_of_the_repository_leads_to_one() {
-    let pages = ["README.md", "examples/express/README.md", "docs/handlers.md", "docs/config.md"];
-    let pages = pages.into_iter().chain([
-        "docs/redis-keys.md",
-        "docs/dead-letters.md",
-        "docs/alerts.md",
-        "docs/zombies.md",
-        "docs/faults.md",
-        "docs/doctor.md",
-        "docs/compatibility.md",
-        "docs/moving-to-bullmq.md",
-        "docs/state-machine.md",
-        "docs/syncs.md",
-        "docs/wire/bull-4.md",
-        "docs/wire/bullmq.md",
-    ]);
-    for page in pages {
-        let text = blocks::page(page);
-        let directory = blocks::root().join(page).parent().unwrap().to_owned();
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            let file = link.split('#').next().unwrap();
-            let elsewhere = link.contains("://") || file.is_empty();
-            assert!(elsewhere || directory.join(file).exists(), "{page}: there is no {link}");
-        }
-    }
 }

@@ -95,10 +95,19 @@ impl Reader {
         let mut script =
             "exec 3<&0 </dev/null\n{ cat <&3 >/dev/null; kill -9 0; } >/dev/null 2>&1 &\n".to_owned();
         // People see tables.
-        script += "bullock() { case $1 in queue|job|dead|check|move|zombies|doctor) command bullock -o table \"$@\" ;; *) command bullock \"$@\" ;; esac; }\n";
+        script += "bullock() { case $1 in queue|job|dead|check|move|zombies|doctor|init|audit|schedule|worker|flow) command bullock -o table \"$@\" ;; *) command bullock \"$@\" ;; esac; }\n";
         let [_, (_, backend), (_, admin)] = self.ports;
         for (number, (command, _)) in commands.iter().enumerate() {
-            let command = self.own(command);
+            let mut command = self.own(command);
+            if command.starts_with("bullock init") {
+                // What is written has the ports that everybody has.
+                for (usual, own) in self.ports {
+                    let _ = write!(
+                        command,
+                        " && find . -maxdepth 1 \\( -name '*.toml' -o -name '*.mjs' \\) -exec sed -i 's/{usual}/{own}/' {{}} +"
+                    );
+                }
+            }
             if let Some(lasting) = command.strip_suffix('&') {
                 let _ = writeln!(script, "{lasting} >{number}.log 2>&1 &");
                 if lasting.contains("--follow") {

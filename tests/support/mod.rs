@@ -10,6 +10,7 @@ pub mod bullock;
 pub mod http;
 pub mod load;
 pub mod many;
+pub mod metrics;
 pub mod node;
 pub mod process;
 pub mod proxy;

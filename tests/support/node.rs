@@ -47,6 +47,13 @@ impl Node {
         Node::spawn(program, command)
     }
 
+    /// [`Node::start`] with further environment variables. The program may be named by its whole path.
+    pub fn start_with(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Node {
+        let mut command = Command::new("node");
+        command.arg(program).args(arguments).envs(environment.iter().copied());
+        Node::spawn(program, command)
+    }
+
     /// Starts `tests/python/<program>` with `arguments`.
     pub fn start_python(program: &str, arguments: &[&str]) -> Node {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python");

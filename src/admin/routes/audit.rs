@@ -30,7 +30,7 @@ pub(super) const LIST: About = About::new("audit", "What people did, newest firs
 
 /// What somebody did.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(in crate::admin) struct AuditEntry {
+pub(crate) struct AuditEntry {
     /// Its place in the queue's log.
     pub id: String,
     /// When, ms.
@@ -66,7 +66,8 @@ pub(in crate::admin) struct AuditPage {
 }
 
 impl AuditEntry {
-    pub(super) fn of(queue: &str, entry: Entry) -> Self {
+    /// An entry of a queue's log.
+    pub(crate) fn of(queue: &str, entry: Entry) -> Self {
         let some = |text: String| Some(text).filter(|text| !text.is_empty());
         Self {
             at: entry.at_ms(),

@@ -82,7 +82,7 @@ pub(in crate::admin) struct PointView {
 /// What jobs of one name of one organisation did.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::admin) struct KindView {
+pub(crate) struct KindView {
     /// The jobs' name; * = names for which there was no room.
     pub name: String,
     /// Their organisation.
@@ -107,7 +107,7 @@ pub(in crate::admin) struct KindView {
 
 /// How durations were spread, ms; right to within a tenth.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::admin) struct SpreadView {
+pub(crate) struct SpreadView {
     /// How many there were.
     pub count: u64,
     /// Their mean.
@@ -122,7 +122,7 @@ pub(in crate::admin) struct SpreadView {
 
 /// Items of syncs by what became of them.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::admin) struct ItemCounts {
+pub(crate) struct ItemCounts {
     /// All that came to their end.
     pub processed: u64,
     /// The sink took them.

@@ -3,14 +3,14 @@
 
 pub mod about;
 mod ask;
-mod audit;
+pub(crate) mod audit;
 mod bulk;
 mod callbacks;
 mod events;
 mod failures;
 mod flows;
 mod health;
-mod history;
+pub(crate) mod history;
 mod jobs;
 pub(super) mod login;
 pub(super) mod metrics;
@@ -18,10 +18,10 @@ mod openapi;
 mod queue_acts;
 mod queues;
 mod scale;
-mod schedulers;
-pub(super) mod stats;
+pub(crate) mod schedulers;
+pub(crate) mod stats;
 mod syncs;
-mod workers;
+pub(crate) mod workers;
 mod ws;
 mod zombies;
 

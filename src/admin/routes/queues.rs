@@ -27,7 +27,7 @@ pub(super) const ONE: About = About::new("queues", "One queue")
 /// Jobs by state.
 #[derive(Debug, Clone, Copy, Default, Serialize, ToSchema)]
 #[schema(as = Counts)]
-pub(in crate::admin) struct CountsView {
+pub(crate) struct CountsView {
     /// In line.
     pub waiting: u64,
     /// In line by priority (`BullMQ`).
@@ -49,7 +49,8 @@ pub(in crate::admin) struct CountsView {
 }
 
 impl CountsView {
-    pub(super) fn of(counts: &Counts) -> Self {
+    /// As the store counts them.
+    pub(crate) fn of(counts: &Counts) -> Self {
         Self {
             waiting: counts.waiting,
             prioritized: counts.prioritized,

@@ -67,7 +67,7 @@ pub(in crate::admin) struct SchedulerList {
 /// A scheduler, or a repeatable job.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::admin) struct SchedulerItem {
+pub(crate) struct SchedulerItem {
     /// Its queue.
     pub queue: String,
     /// Its id, for the path; of a repeatable job its key.
@@ -129,7 +129,8 @@ pub(in crate::admin) struct SchedulerBody {
 }
 
 impl SchedulerItem {
-    fn of(store: &Store, one: &Repeatable) -> Self {
+    /// One as its key and its record tell.
+    pub(crate) fn of(store: &Store, one: &Repeatable) -> Self {
         let mut item = Self {
             queue: store.keys().queue.to_string(),
             id: one.key.clone(),
@@ -264,23 +265,9 @@ pub(super) async fn run(call: Ask) -> Result<Response, Problem> {
     let reason = call.reason().await?;
     let store = call.store().await?.by(call.actor(reason)?);
     let one = find(&call, &store).await?;
-    let Some(template) = store.template(&one).await? else {
+    let Some((name, data, opts)) = store.job_of_template(&one).await? else {
         let detail = "its next job is not there to be copied: it runs, or is about to";
         return Err(Problem::conflict(detail).with("queue", call.queue.as_str()));
-    };
-    let mut opts = match template.opts {
-        Value::Object(opts) => opts,
-        _ => Map::new(),
-    };
-    for own in ["jobId", "timestamp", "repeat", "prevMillis", "delay"] {
-        opts.shift_remove(own);
-    }
-    let data = if template.data.is_null() { Value::Object(Map::new()) } else { template.data };
-    // A scheduler that says no name has jobs of its own name.
-    let name = if template.name == "__default__" && store.dialect() == Dialect::BullMq {
-        call.id.clone()
-    } else {
-        template.name
     };
     add_one(&call, &store, name, data, opts).await
 }

@@ -10,12 +10,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::about::{About, Kind, Shape, param};
-use super::queues::CountsView;
+pub(crate) use super::queues::CountsView;
 use super::{Ask, answer};
 use crate::admin::problem::Problem;
 use crate::job::state::State;
-use crate::store::Store;
 use crate::store::newest::{Brief, Series};
+use crate::store::{Store, StoreError};
 
 /// Jobs of each outcome that a queue's figures are made from.
 const SAMPLE: usize = 200;
@@ -33,7 +33,7 @@ pub(super) const SHOW: About = About::new("stats", "Totals, success rates and ti
 
 /// Percentiles of a time, ms.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-pub(in crate::admin) struct Percentiles {
+pub(crate) struct Percentiles {
     /// Half of the jobs took at most this.
     pub p50: u64,
     /// 95 of 100 did.
@@ -45,7 +45,7 @@ pub(in crate::admin) struct Percentiles {
 /// How long jobs waited and ran.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::admin) struct Latency {
+pub(crate) struct Latency {
     /// From how many jobs.
     pub sampled: usize,
     /// From when they could run to when they did.
@@ -57,7 +57,7 @@ pub(in crate::admin) struct Latency {
 /// All figures.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::admin) struct Stats {
+pub(crate) struct Stats {
     /// Jobs of all these queues.
     pub totals: CountsView,
     /// At most 50 queues.
@@ -69,7 +69,7 @@ pub(in crate::admin) struct Stats {
 /// Figures of one queue.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::admin) struct QueueStats {
+pub(crate) struct QueueStats {
     /// The queue.
     pub queue: String,
     /// Jobs by state; null where a key is of a wrong type.
@@ -93,7 +93,7 @@ pub(in crate::admin) struct QueueStats {
 /// Figures of the jobs of one name.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::admin) struct NameStats {
+pub(crate) struct NameStats {
     /// The name.
     pub name: String,
     /// How many jobs.
@@ -107,7 +107,7 @@ pub(in crate::admin) struct NameStats {
 /// A job that ran long.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::admin) struct SlowJob {
+pub(crate) struct SlowJob {
     /// Its id.
     pub id: String,
     /// Its name.
@@ -118,7 +118,7 @@ pub(in crate::admin) struct SlowJob {
 
 /// Jobs per minute, newest first.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(in crate::admin) struct SeriesView {
+pub(crate) struct SeriesView {
     /// The minute of the first figure, ms.
     pub minute: i64,
     /// Jobs that completed.
@@ -128,7 +128,7 @@ pub(in crate::admin) struct SeriesView {
 }
 
 /// The newest ended jobs of a queue, as they were read last.
-pub(super) struct Sample {
+pub(crate) struct Sample {
     completed: Vec<Brief>,
     failed: Vec<Brief>,
     series: Option<(Series, Series)>,
@@ -136,7 +136,7 @@ pub(super) struct Sample {
 
 /// What was read of queues, for ten seconds.
 #[derive(Default)]
-pub(in crate::admin) struct Figures(Mutex<HashMap<String, (Instant, Arc<Sample>)>>);
+pub(crate) struct Figures(Mutex<HashMap<String, (Instant, Arc<Sample>)>>);
 
 /// The sample of a queue, at most ten seconds old.
 pub(super) async fn figures(call: &Ask, store: &Store) -> Result<Arc<Sample>, Problem> {
@@ -147,9 +147,7 @@ pub(super) async fn figures(call: &Ask, store: &Store) -> Result<Arc<Sample>, Pr
     {
         return Ok(Arc::clone(sample));
     }
-    let (_, completed) = store.newest(State::Completed, 0, SAMPLE).await?;
-    let (_, failed) = store.newest(State::Failed, 0, SAMPLE).await?;
-    let sample = Arc::new(Sample { completed, failed, series: store.series().await? });
+    let sample = Arc::new(Sample::read(store).await?);
     let mut all = cached();
     all.retain(|_, (at, _)| at.elapsed() < FRESH);
     all.insert(name, (Instant::now(), Arc::clone(&sample)));
@@ -190,12 +188,19 @@ fn add(totals: &mut CountsView, counts: &CountsView) {
 }
 
 impl Sample {
+    /// Reads it.
+    pub(crate) async fn read(store: &Store) -> Result<Self, StoreError> {
+        let (_, completed) = store.newest(State::Completed, 0, SAMPLE).await?;
+        let (_, failed) = store.newest(State::Failed, 0, SAMPLE).await?;
+        Ok(Self { completed, failed, series: store.series().await? })
+    }
+
     fn all(&self) -> impl Iterator<Item = &Brief> {
         self.completed.iter().chain(&self.failed)
     }
 
     /// How long jobs waited and ran; `None` = none has ended.
-    pub(super) fn latency(&self) -> Option<Latency> {
+    pub(crate) fn latency(&self) -> Option<Latency> {
         let sampled = self.all().count();
         (sampled > 0).then(|| Latency {
             sampled,
@@ -204,7 +209,8 @@ impl Sample {
         })
     }
 
-    fn stats(&self, queue: &str, counts: Option<CountsView>) -> QueueStats {
+    /// The figures of a queue.
+    pub(crate) fn stats(&self, queue: &str, counts: Option<CountsView>) -> QueueStats {
         let mut names: BTreeMap<&str, (usize, usize, Vec<u64>)> = BTreeMap::new();
         for (job, failed) in
             self.completed.iter().map(|job| (job, 0)).chain(self.failed.iter().map(|job| (job, 1)))

@@ -12,9 +12,10 @@ use utoipa::ToSchema;
 use super::about::{About, Shape};
 use super::ask::Reason;
 use super::{Ask, answer};
-use crate::admin::board::Board;
+use crate::admin::board::{Board, Look};
 use crate::admin::problem::Problem;
 use crate::job::state::State;
+use crate::store::StoreError;
 use crate::store::newest::Brief;
 use crate::store::quiet::QuietWorker;
 use crate::wire::Keys;
@@ -46,7 +47,7 @@ pub(super) const RESUME: About =
 
 /// What a worker was told.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::admin) struct WorkerAct {
+pub(crate) struct WorkerAct {
     /// Its name.
     pub worker: String,
     /// Is it to claim nothing more?
@@ -60,7 +61,7 @@ pub(in crate::admin) struct WorkerAct {
 /// All workers.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::admin) struct WorkerList {
+pub(crate) struct WorkerList {
     /// Sorted by name.
     pub items: Vec<WorkerItem>,
     /// false = Redis does not let us see its connections: only those are listed that hold leases.
@@ -72,7 +73,7 @@ pub(in crate::admin) struct WorkerList {
 /// A worker.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::admin) struct WorkerItem {
+pub(crate) struct WorkerItem {
     /// Its name; `Node` for those that give none, one for each address.
     pub name: String,
     /// bullock or node.
@@ -95,7 +96,7 @@ pub(in crate::admin) struct WorkerItem {
 
 /// Who has told a worker to claim nothing more.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(in crate::admin) struct QuietView {
+pub(crate) struct QuietView {
     /// When, ms.
     pub at: i64,
     /// Who.
@@ -108,7 +109,7 @@ pub(in crate::admin) struct QuietView {
 
 /// A queue of a worker.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::admin) struct WorkerQueue {
+pub(crate) struct WorkerQueue {
     /// The queue.
     pub queue: String,
     /// Connections for it.
@@ -122,7 +123,7 @@ pub(in crate::admin) struct WorkerQueue {
 /// A job that a worker holds.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::admin) struct HeldJob {
+pub(crate) struct HeldJob {
     /// Its queue.
     pub queue: String,
     /// Its id.
@@ -192,8 +193,27 @@ async fn tell(call: Ask, quiet: bool) -> Result<Response, Problem> {
 /// All workers, whether Redis lets us see its connections, and its time.
 async fn gather(call: &Ask) -> Result<(Workers, bool, i64), Problem> {
     let (look, board, caller) = (call.look().await?, call.board()?, call.caller()?);
+    Ok(gather_of(board, &look, |name| caller.may(name)).await?)
+}
+
+/// The workers of the queues that are `visible`.
+pub(crate) async fn listed(
+    board: &Board,
+    look: &Look,
+    visible: impl Fn(&str) -> bool,
+) -> Result<WorkerList, StoreError> {
+    let (workers, known, server_time) = gather_of(board, look, visible).await?;
+    let items = workers.into_iter().map(|((name, _), worker)| item(name, worker)).collect();
+    Ok(WorkerList { items, known, server_time })
+}
+
+async fn gather_of(
+    board: &Board,
+    look: &Look,
+    visible: impl Fn(&str) -> bool,
+) -> Result<(Workers, bool, i64), StoreError> {
     let clients = board.clients().await?;
-    let visible = look.queues.iter().filter(|(name, _)| caller.may(name)).take(QUEUES_MAX);
+    let visible = look.queues.iter().filter(|(name, _)| visible(name)).take(QUEUES_MAX);
     let queues: Vec<(Keys, bool)> = visible
         .map(|(name, sight)| (board.store(name, None).keys().clone(), sight.glance.counts.active > 0))
         .collect();
@@ -228,7 +248,7 @@ async fn gather(call: &Ask) -> Result<(Workers, bool, i64), Problem> {
 }
 
 /// Those that were told to claim nothing more. One that is neither connected nor holds anything is gone.
-async fn add_quiet(workers: &mut Workers, board: &Board, queues: &[(Keys, bool)]) -> Result<(), Problem> {
+async fn add_quiet(workers: &mut Workers, board: &Board, queues: &[(Keys, bool)]) -> Result<(), StoreError> {
     let told = queues.iter().map(|(keys, _)| {
         let store = board.store(&keys.queue, None);
         async move { (keys.queue.to_string(), store.quiet_workers().await) }

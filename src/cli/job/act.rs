@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::record::Record;
+use crate::cli::actor::Reason;
 use crate::cli::error::{CliError, Exit, shown};
 use crate::cli::output::Row;
 use crate::cli::session::Session;
@@ -36,6 +37,8 @@ pub struct Retry {
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
+    #[command(flatten)]
+    reason: Reason,
 }
 
 /// Jobs by id.
@@ -49,6 +52,8 @@ pub struct Many {
     /// Only say what would be done
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    reason: Reason,
 }
 
 /// What became of one job: what was done, or why not.
@@ -127,27 +132,30 @@ pub(super) async fn retry(session: &Session, args: &Retry) -> Result<ExitCode, C
     if args.all_failed {
         return retry_all(session, args).await;
     }
-    each(session, Act::Retry, &args.queue, &args.ids, args.dry_run).await
+    let chosen = (args.queue.as_str(), args.ids.as_slice());
+    each(session, Act::Retry, chosen, args.dry_run, &args.reason).await
 }
 
 /// Promotes.
 pub(super) async fn promote(session: &Session, args: &Many) -> Result<ExitCode, CliError> {
-    each(session, Act::Promote, &args.queue, &args.ids, args.dry_run).await
+    let chosen = (args.queue.as_str(), args.ids.as_slice());
+    each(session, Act::Promote, chosen, args.dry_run, &args.reason).await
 }
 
 /// Removes.
 pub(super) async fn remove(session: &Session, args: &Many) -> Result<ExitCode, CliError> {
-    each(session, Act::Remove, &args.queue, &args.ids, args.dry_run).await
+    let chosen = (args.queue.as_str(), args.ids.as_slice());
+    each(session, Act::Remove, chosen, args.dry_run, &args.reason).await
 }
 
 async fn each(
     session: &Session,
     act: Act,
-    queue: &str,
-    ids: &[String],
+    (queue, ids): (&str, &[String]),
     dry_run: bool,
+    reason: &Reason,
 ) -> Result<ExitCode, CliError> {
-    let store = session.known_queue(queue).await?;
+    let store = session.known_queue(queue).await?.by(reason.actor());
     let token = uuid::Uuid::new_v4().to_string();
     let mut outcomes = Vec::with_capacity(ids.len());
     for id in ids {
@@ -215,7 +223,7 @@ fn report(session: &Session, act: Act, queue: &str, outcomes: &[Outcome]) -> Res
 }
 
 async fn retry_all(session: &Session, args: &Retry) -> Result<ExitCode, CliError> {
-    let store = session.known_queue(&args.queue).await?;
+    let store = session.known_queue(&args.queue).await?.by(args.reason.actor());
     let failed = |error| session.error(error);
     let (counts, _) = store.counts().await.map_err(failed)?;
     let wanted = args.limit.map_or(counts.failed, |limit| limit.min(counts.failed));

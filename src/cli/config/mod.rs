@@ -1,13 +1,15 @@
-//! `bullock config`: the config in force, and the schema of the file.
+//! `bullock config`: the config in force, the schema of the file, the variables.
+
+mod env;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::error::{CliError, Exit};
-use super::run::load;
-use super::session::Shared;
+use crate::cli::error::{CliError, Exit};
+use crate::cli::run::load;
+use crate::cli::session::Shared;
 use crate::config::{Need, schema};
 
 /// `bullock config …`.
@@ -17,6 +19,8 @@ pub enum ConfigCommand {
     Show(Show),
     /// Print the JSON Schema of the config file
     Schema,
+    /// List the environment variables that set options
+    Env,
 }
 
 /// Arguments of `bullock config show`.
@@ -32,6 +36,7 @@ pub fn run(shared: &Shared, command: &ConfigCommand) -> Result<ExitCode, CliErro
     let out = shared.output();
     match command {
         ConfigCommand::Schema => out.line(&format!("{:#}", schema()))?,
+        ConfigCommand::Env => env::run(&out)?,
         ConfigCommand::Show(args) => {
             let config = match load(shared, args.config.as_deref(), Vec::new(), Need::Connection) {
                 Ok(config) => config,

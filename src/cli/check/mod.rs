@@ -1,16 +1,18 @@
 //! `bullock check`: would a start succeed, and what should be known? Touches no job.
 
+mod live;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::error::{CliError, Exit};
-use super::output::{Cell, Column, Row};
-use super::redis_url::RedisUrl;
-use super::run::load;
-use super::session::Shared;
 use crate::app::check::{Finding, Verdict, check};
+use crate::cli::error::{CliError, Exit};
+use crate::cli::output::{Cell, Column, Row};
+use crate::cli::redis_url::RedisUrl;
+use crate::cli::run::load;
+use crate::cli::session::Shared;
 use crate::config::Need;
 use crate::store::StoreError;
 
@@ -23,6 +25,9 @@ pub struct Check {
     /// Treat warnings as errors
     #[arg(long)]
     pub strict: bool,
+    /// Only ask the worker of this config whether it lives: for health checks of containers
+    #[arg(long, conflicts_with = "strict")]
+    pub live: bool,
 }
 
 /// Looks at everything and answers the exit code of the first error.
@@ -35,6 +40,9 @@ pub async fn run(shared: &Shared, args: &Check) -> Result<ExitCode, CliError> {
             return Ok(Exit::Usage.into());
         }
     };
+    if args.live {
+        return live::ask(&out, &config).await.map(|()| ExitCode::SUCCESS);
+    }
     let url = config.redis.url.as_ref().and_then(|url| RedisUrl::resolve(Some(url.expose())).ok());
     let explain = |error: StoreError| match &url {
         Some(url) => {

@@ -1,13 +1,16 @@
-//! `bullock queue`: the queues of a prefix, one queue, pause and resume.
+//! `bullock queue`: the queues of a prefix, one queue, its figures; acts on a whole queue.
+
+mod act;
+mod stats;
 
 use clap::Subcommand;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
 
-use super::error::CliError;
-use super::output::{Cell, Column, Part, Row, Tone};
-use super::session::Session;
-use super::time::{age, iso, local, now_ms};
+use crate::cli::error::CliError;
+use crate::cli::output::{Cell, Column, Part, Row, Tone};
+use crate::cli::session::Session;
+use crate::cli::time::{age, iso, local, now_ms};
 use crate::store::inspect::{Counts, Repeatable, queues};
 use crate::store::look::client_names;
 use crate::store::{Opened, Store, StoreError};
@@ -34,16 +37,16 @@ pub enum Queue {
         /// Name of the queue
         queue: String,
     },
+    /// Show success rate and times of a queue, from its newest jobs that have ended
+    Stats(stats::Stats),
     /// Pause a queue for all its workers, Node's too; jobs that run are finished
-    Pause {
-        /// Name of the queue
-        queue: String,
-    },
+    Pause(act::Pause),
     /// Resume a paused queue
-    Resume {
-        /// Name of the queue
-        queue: String,
-    },
+    Resume(act::Pause),
+    /// Delete all jobs that wait, and those that are delayed
+    Drain(act::Drain),
+    /// Delete a queue with everything in it
+    Obliterate(act::Obliterate),
 }
 
 /// Runs the command.
@@ -51,8 +54,11 @@ pub async fn run(session: &Session, command: Queue) -> Result<(), CliError> {
     match command {
         Queue::Ls { limit } => list(session, limit).await,
         Queue::Show { queue } => show(session, &queue).await,
-        Queue::Pause { queue } => pause(session, &queue, true).await,
-        Queue::Resume { queue } => pause(session, &queue, false).await,
+        Queue::Stats(args) => stats::run(session, &args).await,
+        Queue::Pause(args) => act::pause(session, &args, true).await,
+        Queue::Resume(args) => act::pause(session, &args, false).await,
+        Queue::Drain(args) => act::drain(session, &args).await,
+        Queue::Obliterate(args) => act::obliterate(session, &args).await,
     }
 }
 
@@ -244,22 +250,4 @@ fn repeatable_json(one: &Repeatable) -> Value {
         json[field] = number.map_or_else(|| json!(value), |number| json!(number));
     }
     json
-}
-
-async fn pause(session: &Session, name: &str, pause: bool) -> Result<(), CliError> {
-    let store = session.known_queue(name).await?;
-    let changed = store.pause(pause).await.map_err(|error| session.error(error))?;
-    let state = if pause { "paused" } else { "resumed" };
-    let words = match (changed, pause) {
-        (true, _) => format!("{state} {name}"),
-        (false, true) => format!("{name} is paused already"),
-        (false, false) => format!("{name} is not paused"),
-    };
-    let json = json!({"queue": name, "paused": pause, "changed": changed});
-    if session.out.is_json() {
-        session.out.json_line(&json)?;
-    } else {
-        session.out.note(&words);
-    }
-    Ok(())
 }
