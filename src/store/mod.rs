@@ -30,6 +30,7 @@ pub mod feed;
 pub mod finish;
 pub mod flow;
 pub mod force_done;
+pub mod history;
 pub mod inspect;
 pub mod job;
 pub mod layout;

@@ -50,6 +50,7 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("renew", include_str!("../../lua/include/renew.lua")),
     ("replay", include_str!("../../lua/include/replay.lua")),
     ("revive", include_str!("../../lua/include/revive.lua")),
+    ("tally", include_str!("../../lua/include/tally.lua")),
     ("set_aside", include_str!("../../lua/include/set_aside.lua")),
     ("suspects", include_str!("../../lua/include/suspects.lua")),
     ("state_of", include_str!("../../lua/include/state_of.lua")),
@@ -296,6 +297,7 @@ scripts!(
         sync_resume,
         sync_retry_items,
         sync_start,
+        tally,
         update_data,
         zombies;
     bullmq:
