@@ -78,6 +78,7 @@ pub(super) fn queues(
             metrics_points: queue.metrics_points_max.unwrap_or(0),
             keep_completed: keep(queue.retention.completed.as_ref()),
             keep_failed: keep(queue.retention.failed.as_ref()),
+            history: queue.retention.history,
             payload_max: usize::try_from(queue.payload_bytes_max).unwrap_or(usize::MAX),
             handlers: handlers(queue, clients)?,
         });

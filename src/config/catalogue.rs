@@ -80,6 +80,7 @@ pub(super) static OPTIONS: &[Opt] = &[
     option("queues.<name>.retention.failed", K::Table, D::None, "Failed jobs."),
     option("queues.<name>.retention.failed.age", K::Duration(at::RETENTION_AGE_MS_MIN, at::RETENTION_AGE_MS_MAX), D::None, "Kept this long."),
     option("queues.<name>.retention.failed.count", K::Int(0, at::RETENTION_COUNT_MAX), D::None, "This many are kept."),
+    option("queues.<name>.retention.history", K::DurationOrNone(at::RETENTION_AGE_MS_MIN, at::RETENTION_AGE_MS_MAX), D::Ms(at::HISTORY_MS_DEFAULT), "How long figures are kept, and syncs that came to their end with the results of their items. none = no history is written."),
     option("queues.<name>.metrics", K::Table, D::None, "Bull's metrics lists. Off unless set."),
     option("queues.<name>.metrics.max_points", K::Int(1, at::METRICS_POINTS_MAX), D::Required, "Minutes that are kept, Bull's maxDataPoints."),
     option("queues.<name>.payload_max", K::Size(at::BODY_BYTES_MIN, at::PAYLOAD_BYTES_MAX), D::Bytes(at::PAYLOAD_BYTES_DEFAULT), "A job with more data than this fails unread."),
@@ -128,6 +129,10 @@ pub(super) static OPTIONS: &[Opt] = &[
     option("queues.<name>.handlers.<job name>.sync.on_exhausted", K::Choice(&["partial", "fail"]), D::Text("partial"), "A run with failed items is completed in part, or failed."),
     option("queues.<name>.handlers.<job name>.sync.item_max", K::Size(at::BODY_BYTES_MIN, at::RESPONSE_BYTES_MAX), D::Bytes(at::SYNC_ITEM_BYTES_DEFAULT), "A page with a larger item is refused."),
     option("queues.<name>.handlers.<job name>.sync.page_max", K::Int(1, at::SYNC_BATCH_MAX), D::Int(at::SYNC_BATCH_MAX), "A page with more items is refused."),
+    option("queues.<name>.handlers.<job name>.sync.after", K::Texts, D::Texts(&[]), "Jobs that are added to the same queue, once, when a run ends with no failed item."),
+    option("queues.<name>.handlers.<job name>.sync.watermark", K::Text, D::None, "Name of the stored watermark, one for each organisation, that a successful run moves. Syncs may share one."),
+    option("queues.<name>.handlers.<job name>.sync.delta", K::Bool, D::Bool(false), "The source is told where the watermark stands: since."),
+    option("queues.<name>.handlers.<job name>.sync.watermark_on_partial", K::Bool, D::Bool(false), "A run that ends with failed items moves the watermark as well."),
     option("queues.<name>.handlers.<job name>.sync.dry_run", K::Bool, D::Bool(false), "Read all pages, push nothing."),
     later("queues.<name>.handlers.<job name>.cloudevents", "CloudEvents headers"),
 ];

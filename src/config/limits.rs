@@ -85,6 +85,8 @@ pub const METRICS_POINTS_MAX: u64 = 10 * 20_160;
 pub const RETENTION_AGE_MS_MAX: u64 = 3_650 * DAY_MS;
 /// The shortest that ended jobs are kept by age: Bull counts whole seconds.
 pub const RETENTION_AGE_MS_MIN: u64 = SECOND_MS;
+/// How long figures and syncs that came to their end are kept.
+pub const HISTORY_MS_DEFAULT: u64 = 30 * DAY_MS;
 /// The most ended jobs that are kept by count.
 pub const RETENTION_COUNT_MAX: u64 = 100_000_000;
 /// A job's data above this is refused instead of read into memory.

@@ -32,7 +32,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use admin::{Admin, Role, Token};
-pub use handler::{Body, ExecHandler, Handler, HandlerKind, HttpHandler, ItemBackoff, Side, SyncHandler};
+pub use handler::{
+    Body, ExecHandler, Handler, HandlerKind, HttpHandler, ItemBackoff, Side, SyncHandler, Watermark,
+};
 pub use options::{Default as OptionDefault, Kind, Opt};
 pub use problem::{Place, Problem, Problems};
 pub use queue::{Dialect, Keep, Queue, Rate, Retention};

@@ -67,6 +67,8 @@ pub struct Retention {
     pub completed: Option<Keep>,
     /// Failed jobs; `None` = all.
     pub failed: Option<Keep>,
+    /// Figures, and syncs that came to their end; zero = no history is written.
+    pub history: Duration,
 }
 
 /// How much is kept: what is older or more goes.
@@ -217,5 +219,6 @@ fn retention(section: &Section<'_>, problems: &mut Problems) -> Retention {
         }
         Some(keep)
     };
-    Retention { completed: keep("completed"), failed: keep("failed") }
+    let history = section.maybe_duration("history").unwrap_or_default();
+    Retention { completed: keep("completed"), failed: keep("failed"), history }
 }

@@ -67,6 +67,7 @@ const PROBES: &[&str] = &[
     "ZADD K 1 v",
     "ZCARD K",
     "ZCOUNT K 0 1",
+    "ZINCRBY X 1 v",
     "ZPOPMIN K",
     "ZRANGE K 0 1",
     "ZRANGEBYSCORE K 0 1",

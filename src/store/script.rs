@@ -50,6 +50,7 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("renew", include_str!("../../lua/include/renew.lua")),
     ("replay", include_str!("../../lua/include/replay.lua")),
     ("revive", include_str!("../../lua/include/revive.lua")),
+    ("sync_end", include_str!("../../lua/include/sync_end.lua")),
     ("tally", include_str!("../../lua/include/tally.lua")),
     ("set_aside", include_str!("../../lua/include/set_aside.lua")),
     ("suspects", include_str!("../../lua/include/suspects.lua")),

@@ -47,6 +47,7 @@ pub struct Builder {
     metrics_points: u64,
     keep_completed: Keep,
     keep_failed: Keep,
+    history: Duration,
     payload_max: usize,
     wait_replicas: u32,
     handlers: HashMap<String, HandlerSpec>,
@@ -87,6 +88,7 @@ impl Builder {
             metrics_points: 0,
             keep_completed: Keep::All,
             keep_failed: Keep::All,
+            history: crate::store::history::KEPT_DEFAULT,
             payload_max: super::PAYLOAD_BYTES_MAX,
             wait_replicas: 0,
             handlers: HashMap::new(),
@@ -205,6 +207,13 @@ impl Builder {
         self
     }
 
+    /// How long figures and the ends of syncs are kept; 30 days unless set. Zero = there is no history.
+    #[must_use]
+    pub fn history(mut self, kept: Duration) -> Self {
+        self.history = kept;
+        self
+    }
+
     /// Largest data that is handed to a handler, in bytes; 1 MiB unless set. Larger jobs are dead letters.
     #[must_use]
     pub fn payload_max(mut self, bytes: usize) -> Self {
@@ -297,6 +306,7 @@ impl Builder {
             metrics_points: self.metrics_points,
             keep_completed: self.keep_completed,
             keep_failed: self.keep_failed,
+            history: self.history,
             payload_max: self.payload_max,
             handlers: self.handlers,
         };

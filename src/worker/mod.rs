@@ -17,6 +17,7 @@ mod canceller;
 mod executor;
 mod fetcher;
 mod finisher;
+mod historian;
 mod lease;
 mod limits;
 mod nudge;
@@ -123,6 +124,8 @@ pub struct QueueSpec {
     pub keep_completed: Keep,
     /// What becomes of failed jobs whose producer said nothing.
     pub keep_failed: Keep,
+    /// How long figures and the ends of syncs are kept; zero = there is no history.
+    pub history: Duration,
     /// Largest data that is handed to a handler, bytes.
     pub payload_max: usize,
     /// Handlers by job name; `*` = any other.
@@ -174,6 +177,9 @@ struct Queue {
     troubles: trouble::Troubles,
     /// Fires when no run is left after a stop: nothing will be finished any more.
     runs_done: CancellationToken,
+    /// Fires when all of them are written.
+    finished_all: CancellationToken,
+    history: historian::History,
     /// True once the queue is really being claimed from.
     ready: watch::Sender<bool>,
 }
@@ -280,12 +286,21 @@ fn start_queue(
         survived: suspects::Survived::default(),
         troubles: trouble::Troubles::default(),
         runs_done: CancellationToken::new(),
+        finished_all: CancellationToken::new(),
+        history: historian::History::new(spec.history),
         ready,
     });
     let (wakeup, due) = queue.store.wakeups(&spec.blocking);
-    tasks.spawn(finisher::run(Arc::clone(&queue), outcomes));
+    tasks.spawn({
+        let queue = Arc::clone(&queue);
+        async move {
+            let _done = queue.finished_all.clone().drop_guard();
+            finisher::run(queue, outcomes).await;
+        }
+    });
     tasks.spawn(fetcher::run(Arc::clone(&queue), wakeup));
     tasks.spawn(promoter::run(Arc::clone(&queue), due));
+    tasks.spawn(historian::run(Arc::clone(&queue)));
     tasks.spawn(recoverer::run(queue));
     is_ready
 }
