@@ -33,7 +33,10 @@ local function start(asked, refuse_job, add)
   if misfit then return misfit end
   local id, existed = add()
   if existed == 1 then return answer(1, id, state_of(id) or 'stuck') end
-  if idem ~= '' then redis.call('SET', idem_key, id, 'PX', idem_ms) end
+  if idem ~= '' then
+    redis.call('SET', idem_key, id, 'PX', idem_ms)
+    redis.call('HSET', own_record(id), 'idem', org .. ':' .. idem) -- retention leaves it alone as long as the key holds
+  end
   if org ~= '' then
     redis.call('HSET', own_record(id), 'org', org)
     redis.call('ZADD', index, now, id)

@@ -8,6 +8,7 @@ use crate::http::Clients;
 use crate::job::cron::Zone;
 use crate::job::options::Keep;
 use crate::store::claim::Limiter;
+use crate::store::retention::{Rule, What};
 use crate::store::wakeup::BLOCK_DEADLINE;
 use crate::store::{Connection, Store};
 use crate::wire::{Dialect, Keys};
@@ -78,6 +79,7 @@ pub(super) fn queues(
             metrics_points: queue.metrics_points_max.unwrap_or(0),
             keep_completed: keep(queue.retention.completed.as_ref()),
             keep_failed: keep(queue.retention.failed.as_ref()),
+            retention: retention(&queue.retention),
             history: queue.retention.history,
             payload_max: usize::try_from(queue.payload_bytes_max).unwrap_or(usize::MAX),
             handlers: handlers(queue, clients)?,
@@ -95,10 +97,14 @@ pub(super) fn dialect(word: config::Dialect) -> Option<Dialect> {
     }
 }
 
+/// Jobs of which none are kept go as they end; the others in steps, later.
 fn keep(rule: Option<&config::Keep>) -> Keep {
-    rule.map_or(Keep::All, |rule| Keep::Some {
-        count: rule.count,
-        age_s: rule.age.map(|age| age.as_secs_f64()),
-        limit: None,
-    })
+    if rule.is_some_and(|rule| rule.count == Some(0)) { Keep::None } else { Keep::All }
+}
+
+fn retention(retention: &config::Retention) -> Vec<Rule> {
+    let rule =
+        |what, keep: Option<config::Keep>| keep.map(|keep| Rule { what, age: keep.age, count: keep.count });
+    let rules = [rule(What::Completed, retention.completed), rule(What::Failed, retention.failed)];
+    rules.into_iter().flatten().collect()
 }

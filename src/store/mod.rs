@@ -45,6 +45,7 @@ pub mod recover;
 pub mod renew;
 pub mod repeat;
 pub mod replay;
+pub mod retention;
 pub mod rights;
 pub mod run;
 pub mod scheduler;

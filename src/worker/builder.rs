@@ -306,6 +306,7 @@ impl Builder {
             metrics_points: self.metrics_points,
             keep_completed: self.keep_completed,
             keep_failed: self.keep_failed,
+            retention: Vec::new(),
             history: self.history,
             payload_max: self.payload_max,
             handlers: self.handlers,

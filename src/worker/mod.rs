@@ -26,6 +26,7 @@ mod opener;
 mod parents;
 mod promoter;
 mod recoverer;
+mod retention;
 mod run_writer;
 mod scheduler;
 mod shutdown;
@@ -51,6 +52,7 @@ use crate::job::cron::Zone;
 use crate::job::options::Keep;
 use crate::store::claim::Limiter;
 
+use crate::store::retention::Rule;
 use crate::store::{Connection, Store, StoreError};
 
 /// Largest data that is handed to a handler unless a queue says otherwise, bytes.
@@ -124,6 +126,8 @@ pub struct QueueSpec {
     pub keep_completed: Keep,
     /// What becomes of failed jobs whose producer said nothing.
     pub keep_failed: Keep,
+    /// Which finished jobs are removed after a while.
+    pub retention: Vec<Rule>,
     /// How long figures and the ends of syncs are kept; zero = there is no history.
     pub history: Duration,
     /// Largest data that is handed to a handler, bytes.
@@ -180,6 +184,7 @@ struct Queue {
     /// Fires when all of them are written.
     finished_all: CancellationToken,
     history: historian::History,
+    retention: Vec<Rule>,
     /// True once the queue is really being claimed from.
     ready: watch::Sender<bool>,
 }
@@ -288,6 +293,7 @@ fn start_queue(
         runs_done: CancellationToken::new(),
         finished_all: CancellationToken::new(),
         history: historian::History::new(spec.history),
+        retention: retention::rules(&spec.retention, spec.history),
         ready,
     });
     let (wakeup, due) = queue.store.wakeups(&spec.blocking);
@@ -301,6 +307,7 @@ fn start_queue(
     tasks.spawn(fetcher::run(Arc::clone(&queue), wakeup));
     tasks.spawn(promoter::run(Arc::clone(&queue), due));
     tasks.spawn(historian::run(Arc::clone(&queue)));
+    tasks.spawn(retention::run(Arc::clone(&queue)));
     tasks.spawn(recoverer::run(queue));
     is_ready
 }
