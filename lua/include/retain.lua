@@ -6,10 +6,14 @@
 -- a finished job, the `fields` that it wants to know (after opts), and `parts`, what a job's keys end in.
 local PAGE = 50
 local holder, turn_ms, what, age_ms, count = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local from, budget_s = ARGV[6], tonumber(ARGV[7]) / 1000000
-local turn, runs, began = X .. 'retention', X .. 'runs', os.clock()
+local from, pages_left = ARGV[6], math.ceil(tonumber(ARGV[7]) / PAGE)
+local turn, runs = X .. 'retention', X .. 'runs'
 local OURS = { 'job:', 'broken:', 'items:', 'retry:', 'seen:' }
-local function is_time_up() return os.clock() - began > budget_s end
+-- Redis is for others after a few pages: how many it takes so long for, a script cannot measure.
+local function may_go_on()
+  pages_left = pages_left - 1
+  return pages_left >= 0
+end
 -- One process at a time. DEL first: it is accepted when memory is out, and then so is the rest.
 local function take_turn()
   local owner = redis.call('GET', turn)
@@ -56,7 +60,7 @@ end
 -- Jobs of a set, oldest first, from position `at` on: how many were removed, and where to go on (nil = done).
 local function trim(set, fields, parts, is_needed, is_own_key)
   local at, removed = tonumber(from) or 0, 0
-  while not is_time_up() do
+  while may_go_on() do
     local over = count and redis.call('ZCARD', P .. set) - at - count or 0
     local page, ids, late = redis.call('ZRANGE', P .. set, at, at + PAGE - 1, 'WITHSCORES'), {}, false
     for i = 1, #page, 2 do
@@ -79,7 +83,7 @@ end
 -- Syncs that came to their end so long ago, by their entries: the same.
 local function trim_runs(fields, parts, is_needed)
   local last, removed = from == '' and '-' or '(' .. from, 0
-  while not is_time_up() do
+  while may_go_on() do
     local page = redis.call('XRANGE', runs, last, string.format('%.0f', now - age_ms), 'COUNT', PAGE)
     for _, entry in ipairs(page) do
       local id, stays = '', false

@@ -154,6 +154,7 @@ pub(super) fn queue_options(specs: &[QueueSpec], options: &Options) -> Vec<Queue
         metrics_points: spec.metrics_points,
         keep_completed: spec.keep_completed,
         keep_failed: spec.keep_failed,
+        history: spec.history,
         strategies: Arc::clone(&strategies),
         // A connection of its own: the admin server has a runtime of its own.
         ..QueueOptions::new(spec.store.on(spec.store.connection().again()))

@@ -8,8 +8,8 @@ use redis::Value;
 
 use super::{Store, StoreError, array, integer, text};
 
-/// How long one step works in Redis: others wait no longer, but for the last page of fifty jobs.
-pub const STEP_WORKS: Duration = Duration::from_millis(2);
+/// Jobs that one step looks at: a millisecond or two of Redis' time, for which everybody else waits.
+pub const STEP_JOBS: usize = 100;
 
 /// What is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Store {
         let mut call = script.call(&self.keys);
         call.arg(holder).arg(turn.as_millis() as u64).arg(rule.what.as_str());
         call.arg(or_empty(rule.age.map(|age| age.as_millis() as u64))).arg(or_empty(rule.count));
-        call.arg(from.unwrap_or("")).arg(STEP_WORKS.as_micros() as u64);
+        call.arg(from.unwrap_or("")).arg(STEP_JOBS);
         let mut reply = array(script.run(&self.connection, &call).await?)?.into_iter();
         let mut next = || reply.next().unwrap_or(Value::Nil);
         if integer(&next())? != 0 {

@@ -13,6 +13,7 @@ use crate::job::options::Keep;
 use crate::store::claim::Limiter;
 use crate::store::connection::RESPONSE_TIMEOUT;
 use crate::store::opened::Refusal;
+use crate::store::retention::Rule;
 use crate::store::wakeup::BLOCK_DEADLINE;
 use crate::store::{Connection, Opened, Store, StoreError};
 use crate::wire::{Dialect, Keys};
@@ -47,6 +48,7 @@ pub struct Builder {
     metrics_points: u64,
     keep_completed: Keep,
     keep_failed: Keep,
+    rules: Vec<Rule>,
     history: Duration,
     payload_max: usize,
     wait_replicas: u32,
@@ -88,6 +90,7 @@ impl Builder {
             metrics_points: 0,
             keep_completed: Keep::All,
             keep_failed: Keep::All,
+            rules: Vec::new(),
             history: crate::store::history::KEPT_DEFAULT,
             payload_max: super::PAYLOAD_BYTES_MAX,
             wait_replicas: 0,
@@ -207,6 +210,14 @@ impl Builder {
         self
     }
 
+    /// Removes finished jobs that are older or more than this, from time to time and by one process at a time, unless their
+    /// producer said what becomes of them; none are unless set.
+    #[must_use]
+    pub fn keep(mut self, rule: Rule) -> Self {
+        self.rules.push(rule);
+        self
+    }
+
     /// How long figures and the ends of syncs are kept; 30 days unless set. Zero = there is no history.
     #[must_use]
     pub fn history(mut self, kept: Duration) -> Self {
@@ -306,7 +317,7 @@ impl Builder {
             metrics_points: self.metrics_points,
             keep_completed: self.keep_completed,
             keep_failed: self.keep_failed,
-            retention: Vec::new(),
+            retention: self.rules,
             history: self.history,
             payload_max: self.payload_max,
             handlers: self.handlers,

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::trouble::{self, Trouble};
+use super::trouble::{self, jittered};
 use super::{Queue, token};
 use crate::store::StoreError;
 use crate::store::retention::Rule;
@@ -27,14 +27,22 @@ pub(super) async fn run(queue: Arc<Queue>) {
         () = queue.store.settled() => {}
     }
     let holder = token::make(&token::clean_name(&queue.options.name), 1).remove(0);
-    let mut trouble = Trouble::of("retention");
+    let (mut told, mut times) = (None, 0);
     while !queue.stop.is_asked() && !queue.retention.is_empty() {
         let pause = match pass(&queue, &holder).await {
             Ok(pause) => {
-                trouble.over(&queue);
+                (told, times) = (None, 0);
                 pause
             }
-            Err(error) => trouble.met(&queue, &error),
+            Err(error) => {
+                times += 1;
+                // The duties that take jobs tell of a Redis that is away.
+                if !error.is_transient() && told.as_deref() != Some(error.reason()) {
+                    tracing::warn!(queue = &*queue.store.keys().queue, %error, "no finished jobs are removed");
+                    told = Some(error.reason().to_owned());
+                }
+                if error.is_transient() { jittered(times) } else { EVERY_OF_MANY }
+            }
         };
         trouble::pause(&queue, pause).await;
     }
