@@ -90,6 +90,16 @@ pub(super) static OPTIONS: &[Opt] = &[
     later("queues.<name>.org", "orgs"),
     later("queues.<name>.fair", "fair turns between orgs"),
 
+    option("queues.<name>.schedules", K::Table, D::None, "Jobs that come again, registered when a worker starts. All processes of a queue name the same; one that names none leaves them alone."),
+    option("queues.<name>.schedules.<schedule>", K::Table, D::None, "By a name of your own."),
+    option("queues.<name>.schedules.<schedule>.cron", K::Text, D::None, "When: a cron pattern of 5 fields, or 6 with seconds."),
+    option("queues.<name>.schedules.<schedule>.every", K::Duration(at::SCHEDULE_EVERY_MS_MIN, at::SCHEDULE_EVERY_MS_MAX), D::None, "Or: every so often."),
+    option("queues.<name>.schedules.<schedule>.tz", K::Text, D::None, "cron: its time zone. Absent: worker.cron_zone."),
+    option("queues.<name>.schedules.<schedule>.name", K::Text, D::None, "Name of its jobs. Absent: the schedule's."),
+    option("queues.<name>.schedules.<schedule>.data", K::Text, D::Text("{}"), "Data of its jobs, as JSON."),
+    option("queues.<name>.schedules.<schedule>.attempts", K::Int(1, at::SYNC_ATTEMPTS_MAX), D::Int(1), "Attempts of each of its jobs."),
+    option("queues.<name>.schedules.<schedule>.overlap", K::Choice(&["skip", "queue", "cancel"]), D::Text("skip"), "One is due before the one before it has ended: it is passed over, runs after it, or the old one is cancelled."),
+
     option("queues.<name>.handlers", K::Table, D::Required, "What is done with its jobs."),
     option("queues.<name>.handlers.<job name>", K::Table, D::None, "By the job's name; \"*\" = any other."),
     option("queues.<name>.handlers.<job name>.http", K::Url, D::None, "Posted to: http://, https:// or unix:///run/app.sock/path. {{queue}}, {{id}} and {{name}} may stand in path and query."),

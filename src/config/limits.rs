@@ -85,6 +85,10 @@ pub const METRICS_POINTS_MAX: u64 = 10 * 20_160;
 pub const RETENTION_AGE_MS_MAX: u64 = 3_650 * DAY_MS;
 /// The shortest that ended jobs are kept by age: Bull counts whole seconds.
 pub const RETENTION_AGE_MS_MIN: u64 = SECOND_MS;
+/// Shortest and longest time from one occurrence of a schedule to the next.
+pub const SCHEDULE_EVERY_MS_MIN: u64 = 10;
+/// See [`SCHEDULE_EVERY_MS_MIN`].
+pub const SCHEDULE_EVERY_MS_MAX: u64 = 366 * DAY_MS;
 /// How long figures and syncs that came to their end are kept.
 pub const HISTORY_MS_DEFAULT: u64 = 30 * DAY_MS;
 /// The most ended jobs that are kept by count.

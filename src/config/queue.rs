@@ -11,6 +11,7 @@ use super::limits::QUEUES_MAX;
 use super::names::{PREFIX, QUEUE_NAME, prefix_fault, queue_name_fault};
 use super::problem::{Problem, Problems};
 use super::read::Section;
+use super::schedule::{self, Schedule};
 use super::{Redis, RedisUrl};
 
 /// A validated `[queues.<name>]`.
@@ -34,6 +35,8 @@ pub struct Queue {
     pub payload_bytes_max: u64,
     /// The queue that gets copies of jobs that fail for good.
     pub dead_letter: Option<String>,
+    /// Jobs that come again.
+    pub schedules: Vec<Schedule>,
     /// By job name; `*` = any other. Never empty.
     pub handlers: BTreeMap<String, Handler>,
 }
@@ -178,6 +181,7 @@ fn read(name: &str, section: &Section<'_>, redis: &Redis, base: &Base<'_>, probl
         metrics_points_max: section.section("metrics").maybe_int("max_points"),
         payload_bytes_max: section.bytes("payload_max"),
         dead_letter,
+        schedules: schedule::read_all(&section.section("schedules"), problems),
         handlers,
     }
 }

@@ -39,6 +39,7 @@ pub mod look;
 pub mod moving;
 pub mod newest;
 pub mod opened;
+pub mod overlap;
 pub mod overview;
 pub mod queue;
 pub mod recover;

@@ -13,6 +13,7 @@ use crate::job::options::Keep;
 use crate::store::claim::Limiter;
 use crate::store::connection::RESPONSE_TIMEOUT;
 use crate::store::opened::Refusal;
+use crate::store::overlap::Schedule;
 use crate::store::retention::Rule;
 use crate::store::wakeup::BLOCK_DEADLINE;
 use crate::store::{Connection, Opened, Store, StoreError};
@@ -49,6 +50,7 @@ pub struct Builder {
     keep_completed: Keep,
     keep_failed: Keep,
     rules: Vec<Rule>,
+    schedules: Vec<Schedule>,
     history: Duration,
     payload_max: usize,
     wait_replicas: u32,
@@ -91,6 +93,7 @@ impl Builder {
             keep_completed: Keep::All,
             keep_failed: Keep::All,
             rules: Vec::new(),
+            schedules: Vec::new(),
             history: crate::store::history::KEPT_DEFAULT,
             payload_max: super::PAYLOAD_BYTES_MAX,
             wait_replicas: 0,
@@ -218,6 +221,14 @@ impl Builder {
         self
     }
 
+    /// Registers a schedule when the worker starts. Those that an earlier start registered and that are not named any more are
+    /// removed then; a worker that names none leaves them alone.
+    #[must_use]
+    pub fn schedule(mut self, schedule: Schedule) -> Self {
+        self.schedules.push(schedule);
+        self
+    }
+
     /// How long figures and the ends of syncs are kept; 30 days unless set. Zero = there is no history.
     #[must_use]
     pub fn history(mut self, kept: Duration) -> Self {
@@ -318,6 +329,7 @@ impl Builder {
             keep_completed: self.keep_completed,
             keep_failed: self.keep_failed,
             retention: self.rules,
+            schedules: self.schedules,
             history: self.history,
             payload_max: self.payload_max,
             handlers: self.handlers,

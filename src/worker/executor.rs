@@ -7,7 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::finisher::{End, Finished};
 use super::lease::Lease;
-use super::{Queue, scheduler};
+use super::{Queue, scheduler, schedules};
 use crate::job::options::Timeout;
 use crate::job::outcome::{Failure, ReasonClass};
 use crate::job::{Job, JobId};
@@ -123,11 +123,11 @@ impl Run<'_> {
     async fn with_successor(&self) -> End {
         let Some(successor) = scheduler::schedule_next(self.queue, self.job, self.token, self.now_ms).await
         else {
-            return self.to_its_end().await;
+            return self.in_turn().await;
         };
         let insist = scheduler::insist(self.queue, self.job, self.token, self.lease, successor);
         tokio::pin!(insist);
-        let run = self.to_its_end();
+        let run = self.in_turn();
         tokio::pin!(run);
         tokio::select! {
             () = &mut insist => run.await,
@@ -138,6 +138,14 @@ impl Run<'_> {
                 }
                 end
             }
+        }
+    }
+
+    /// What is due before the one before it has ended does what its schedule says.
+    async fn in_turn(&self) -> End {
+        match schedules::instead_of(self.queue, self.job).await {
+            Some(end) => end,
+            None => self.to_its_end().await,
         }
     }
 

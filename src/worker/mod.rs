@@ -29,6 +29,7 @@ mod recoverer;
 mod retention;
 mod run_writer;
 mod scheduler;
+mod schedules;
 mod shutdown;
 mod suspects;
 mod token;
@@ -52,6 +53,7 @@ use crate::job::cron::Zone;
 use crate::job::options::Keep;
 use crate::store::claim::Limiter;
 
+use crate::store::overlap::Schedule;
 use crate::store::retention::Rule;
 use crate::store::{Connection, Store, StoreError};
 
@@ -128,6 +130,8 @@ pub struct QueueSpec {
     pub keep_failed: Keep,
     /// Which finished jobs are removed after a while.
     pub retention: Vec<Rule>,
+    /// Schedules that are registered; empty = whatever is registered stays.
+    pub schedules: Vec<Schedule>,
     /// How long figures and the ends of syncs are kept; zero = there is no history.
     pub history: Duration,
     /// Largest data that is handed to a handler, bytes.
@@ -185,6 +189,7 @@ struct Queue {
     finished_all: CancellationToken,
     history: historian::History,
     retention: Vec<Rule>,
+    schedules: Vec<Schedule>,
     /// True once the queue is really being claimed from.
     ready: watch::Sender<bool>,
 }
@@ -294,6 +299,7 @@ fn start_queue(
         finished_all: CancellationToken::new(),
         history: historian::History::new(spec.history),
         retention: retention::rules(&spec.retention, spec.history),
+        schedules: spec.schedules,
         ready,
     });
     let (wakeup, due) = queue.store.wakeups(&spec.blocking);
@@ -308,6 +314,7 @@ fn start_queue(
     tasks.spawn(promoter::run(Arc::clone(&queue), due));
     tasks.spawn(historian::run(Arc::clone(&queue)));
     tasks.spawn(retention::run(Arc::clone(&queue)));
+    tasks.spawn(schedules::run(Arc::clone(&queue)));
     tasks.spawn(recoverer::run(queue));
     is_ready
 }

@@ -141,7 +141,7 @@ async fn one_process_at_a_time_has_the_turn() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_thousand_jobs_go_without_holding_redis() {
+async fn many_jobs_go_without_holding_redis() {
     for dialect in BOTH {
         let mut ground = Ground::start(dialect).await;
         let fill = format!(
@@ -150,7 +150,7 @@ async fn two_hundred_thousand_jobs_go_without_holding_redis() {
              '{{\"attempts\":3,\"delay\":0}}', 'timestamp', n, 'finishedOn', n, 'returnvalue', '{{\"ok\":true}}') end",
             key("")
         );
-        for from in (1..=200_000).step_by(10_000) {
+        for from in (1..=20_000).step_by(10_000) {
             let to = from + 9_999;
             let _: () =
                 cmd("EVAL").arg(&fill).arg(0).arg(from).arg(to).query_async(&mut ground.db).await.unwrap();
@@ -171,7 +171,7 @@ async fn two_hundred_thousand_jobs_go_without_holding_redis() {
             .unwrap();
         let _: () = cmd("SLOWLOG").arg("RESET").query_async(&mut ground.db).await.unwrap();
         let began = std::time::Instant::now();
-        assert_eq!(pass(&ground, &keep(1000)).await, 199_000);
+        assert_eq!(pass(&ground, &keep(1000)).await, 19_000);
         let took = began.elapsed();
         let log: Vec<Vec<redis::Value>> =
             cmd("SLOWLOG").arg("GET").arg(-1).query_async(&mut ground.db).await.unwrap();
