@@ -145,4 +145,17 @@ pub(super) static OPTIONS: &[Opt] = &[
     option("queues.<name>.handlers.<job name>.sync.watermark_on_partial", K::Bool, D::Bool(false), "A run that ends with failed items moves the watermark as well."),
     option("queues.<name>.handlers.<job name>.sync.dry_run", K::Bool, D::Bool(false), "Read all pages, push nothing."),
     later("queues.<name>.handlers.<job name>.cloudevents", "CloudEvents headers"),
+
+    option("hooks", K::Table, D::None, "Webhooks that shops send to POST /api/v1/hooks/<hook> of the admin server."),
+    option("hooks.<hook>", K::Table, D::None, "A webhook, by the name in its path."),
+    option("hooks.<hook>.queue", K::Text, D::Required, "The queue of this config that its jobs go to."),
+    option("hooks.<hook>.name", K::Text, D::None, "Name of its jobs. Absent: the hook's."),
+    option("hooks.<hook>.signature", K::Choice(&["woocommerce", "shopify", "standard"]), D::Required, "How the sender signs. standard = Standard Webhooks."),
+    option("hooks.<hook>.secret", K::Secrets, D::Required, "The secret shared with the sender; an array while rotating."),
+    option("hooks.<hook>.org", K::Text, D::None, "Where the organisation is found: header.<name> or body.<path>."),
+    option("hooks.<hook>.dedupe", K::Text, D::None, "What a delivery is known by: header.<name>, body.<path> or body. Absent: webhook-id for standard, else the body."),
+    option("hooks.<hook>.dedupe_for", K::Duration(at::HOOK_KNOWN_MS_MIN, at::HOOK_KNOWN_MS_MAX), D::Ms(at::HOOK_KNOWN_MS_DEFAULT), "How long a delivery is known: one that comes again adds nothing."),
+    option("hooks.<hook>.tolerance", K::Duration(at::HOOK_TOLERANCE_MS_MIN, at::HOOK_TOLERANCE_MS_MAX), D::Ms(at::HOOK_TOLERANCE_MS_DEFAULT), "standard: how far the signed time may be from now."),
+    option("hooks.<hook>.body_max", K::Size(at::BODY_BYTES_MIN, at::HOOK_BODY_BYTES_MAX), D::Bytes(at::HOOK_BODY_BYTES_DEFAULT), "A larger body is refused."),
+    option("hooks.<hook>.attempts", K::Int(1, at::SYNC_ATTEMPTS_MAX), D::Int(at::HOOK_ATTEMPTS_DEFAULT), "Attempts of its jobs."),
 ];

@@ -13,6 +13,7 @@ mod check;
 mod env;
 mod file;
 mod handler;
+mod hooks;
 pub mod limits;
 mod names;
 mod options;
@@ -36,6 +37,7 @@ pub use admin::{Admin, Role, Token};
 pub use handler::{
     Body, ExecHandler, Handler, HandlerKind, HttpHandler, ItemBackoff, Side, SyncHandler, Watermark,
 };
+pub use hooks::{Hook, HookSignature};
 pub use options::{Default as OptionDefault, Kind, Opt};
 pub use problem::{Place, Problem, Problems};
 pub use queue::{Dialect, Keep, Queue, Rate, Retention};
@@ -70,6 +72,8 @@ pub struct Config {
     pub bullmq_names: bool,
     /// `[queues.<name>]`, by name.
     pub queues: BTreeMap<String, Queue>,
+    /// `[hooks.<name>]`
+    pub hooks: Vec<Hook>,
     /// What is not wrong, but should be known; printed as `warning: …`.
     pub warnings: Vec<Problem>,
     /// The config in force, for `config show`.
@@ -191,6 +195,7 @@ fn build(
     let log = worker::read_log(&root.section("log"), &mut problems);
     let bullmq_names = root.section("metrics").truth("bullmq_names");
     let queues = queue::read_all(&root.section("queues"), &redis, &base, &mut problems);
+    let hooks = hooks::read_all(&root.section("hooks"), &queues, &mut problems);
     if queues.is_empty() && sources.need == Need::Queues && !root.is_bad("queues") {
         problems.push(nothing_to_work(name));
     }
@@ -199,7 +204,7 @@ fn build(
         return Err(problems);
     }
     let shown = show::to_toml(&tree, &worker.name);
-    Ok(Config { redis, admin, worker, backoff, log, bullmq_names, queues, warnings, shown })
+    Ok(Config { redis, admin, worker, backoff, log, bullmq_names, queues, hooks, warnings, shown })
 }
 
 fn nothing_to_work(name: &str) -> Problem {

@@ -56,6 +56,7 @@ pub mod server;
 pub mod sync;
 mod template;
 pub mod wakeup;
+pub mod webhook;
 pub mod zombies;
 
 use std::sync::Arc;

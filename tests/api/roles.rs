@@ -11,7 +11,10 @@ async fn every_route_asks_for_its_role_and_for_its_queue() {
     // No body fits any route: whoever is let in is refused for that, or served; nothing is changed meanwhile.
     let site = Site::start().with_jobs().await;
     let mut walked = 0;
-    for route in ROUTES.iter().filter(|route| route.about.is_some()) {
+    // Those that ask for a signature are in tests/webhooks.
+    let asks_role =
+        |route: &&bullock::admin::routes::Route| route.about.is_some() && route.access != Access::Signature;
+    for route in ROUTES.iter().filter(asks_role) {
         let Access::Role(needed) = route.access else { panic!("{} {}: no role", route.method, route.path) };
         let Some(path) = route.path.strip_prefix("/api/v1") else {
             panic!("{} is no part of the API", route.path)
