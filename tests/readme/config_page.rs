@@ -21,12 +21,14 @@ const SECTIONS: &[(&str, &str)] = &[
     ("backoff.<type>", "[backoff.<type>]"),
     ("log", "[log]"),
     ("metrics", "[metrics]"),
+    ("queues.<name>.schedules.<schedule>", "[queues.<name>.schedules.<schedule>]"),
+    ("hooks.<hook>", "[hooks.<hook>]"),
     ("queues.<name>.handlers.<job name>", "[queues.<name>.handlers.<job name>]"),
     ("queues.<name>", "[queues.<name>]"),
 ];
 
 /// Where the sections stand on the page: what belongs to another one comes after it.
-const ORDER: &[usize] = &[0, 2, 1, 3, 4, 5, 6, 8, 7];
+const ORDER: &[usize] = &[0, 2, 1, 3, 4, 5, 6, 10, 7, 9, 8];
 
 /// The first section that an option belongs to, and its name there.
 fn section_of(path: &str) -> Option<(usize, &str)> {
