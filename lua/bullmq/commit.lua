@@ -16,8 +16,9 @@
 local follow = {}
 function follow.refuse() return refuse_adds(P, { { asked_id = '', delay = '0', priority = '0' } }) end
 function follow.add(first, final)
-  local ids, meta, at, job = {}, read_meta(P), first, nil
+  local ids, meta, at = {}, read_meta(P), first
   while at <= final do
+    local job
     job, at = read_job(at, now)
     ids[#ids + 1] = add_job(meta, job, now)
   end

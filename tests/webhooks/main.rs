@@ -12,6 +12,7 @@ mod site;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod binary;
 mod deliveries;
 mod refusals;
 mod sender;

@@ -47,14 +47,14 @@ pub(in crate::admin) struct HookTaken {
 
 /// Takes one.
 pub(super) async fn take(call: Ask) -> Result<Response, Problem> {
+    if call.shared.read_only {
+        return Err(Problem::forbidden("this server only shows"));
+    }
     let hook = call
         .shared
         .hooks
         .get(&call.queue)
         .ok_or_else(|| Problem::not_found("there is no hook of that name"))?;
-    if call.shared.read_only {
-        return Err(Problem::forbidden("this server only shows"));
-    }
     let body = call.body_bytes(hook.options.body_bytes_max).await?;
     let queue = hook.options.queue.clone();
     if is_ping(&call, hook, &body) {
