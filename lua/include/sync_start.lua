@@ -39,7 +39,10 @@ local function start(asked, refuse_job, add)
   local id, existed = add()
   if existed == 1 and is_taken(id) then return { 3, id, '', 0 } end
   if existed == 1 then return answer(1, id, state_of(id) or 'stuck') end
-  if idem ~= '' then redis.call('SET', idem_key, id, 'PX', idem_ms) end
+  if idem ~= '' then
+    redis.call('SET', idem_key, id, 'PX', idem_ms)
+    redis.call('HSET', own_record(id), 'idem', org .. ':' .. idem) -- retention leaves it alone as long as the key holds
+  end
   index_sync(X .. 'syncs', id)
   if org ~= '' then
     redis.call('HSET', own_record(id), 'org', org)

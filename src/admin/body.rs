@@ -16,19 +16,24 @@ pub(super) const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Longest time that a body may take to arrive.
 pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Reads the body of a request. A body that says it is too large is refused before any of it is asked for.
+/// Reads the body of a request.
 pub(super) async fn read(request: Request<Body>) -> Result<Vec<u8>, Problem> {
+    read_up_to(request, BODY_BYTES_MAX).await
+}
+
+/// The same, of at most `max` bytes. A body that says it is too large is refused before any of it is asked for.
+pub(super) async fn read_up_to(request: Request<Body>, max: usize) -> Result<Vec<u8>, Problem> {
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length: u64| length > BODY_BYTES_MAX as u64) {
-        return Err(Problem::too_large(BODY_BYTES_MAX));
+    if announced.is_some_and(|length: u64| length > max as u64) {
+        return Err(Problem::too_large(max));
     }
     let gather = async {
         let mut bytes = Vec::new();
         let mut stream = request.into_body().into_data_stream();
         while let Some(chunk) = stream.next().await {
             let chunk = chunk.map_err(|_| Problem::validation("the body ended early"))?;
-            if bytes.len() + chunk.len() > BODY_BYTES_MAX {
-                return Err(Problem::too_large(BODY_BYTES_MAX));
+            if bytes.len() + chunk.len() > max {
+                return Err(Problem::too_large(max));
             }
             bytes.extend_from_slice(&chunk);
         }

@@ -16,6 +16,7 @@ mod body;
 mod budget;
 mod connection;
 mod guard;
+pub mod hooks;
 pub mod live;
 pub mod metrics;
 mod operations;

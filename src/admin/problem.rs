@@ -72,6 +72,11 @@ impl Problem {
         problem
     }
 
+    /// A webhook whose signature is not that of who knows the secret.
+    pub(super) fn unsigned(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unsigned", "A valid signature is needed").detail(detail)
+    }
+
     pub(super) fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed").detail(detail)
     }

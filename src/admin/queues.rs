@@ -27,6 +27,8 @@ pub struct QueueOptions {
     pub keep_completed: Keep,
     /// What becomes of failed jobs whose producer said nothing.
     pub keep_failed: Keep,
+    /// How long figures are kept; zero = there is no history.
+    pub history: Duration,
     /// Longest wait that a `retryAfterMs` may ask for.
     pub retry_after_max: Duration,
     /// Backoff types that producers name.
@@ -44,6 +46,7 @@ impl QueueOptions {
             metrics_points: 0,
             keep_completed: Keep::All,
             keep_failed: Keep::All,
+            history: Duration::ZERO,
             retry_after_max: Duration::from_hours(1),
             strategies: Arc::default(),
         }

@@ -30,6 +30,14 @@ pub enum ServeError {
         /// What is wrong.
         problem: String,
     },
+    /// An entry of `hooks` cannot be used.
+    #[error("hooks.{name}: {problem}")]
+    Hook {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// The system refused a thread or a runtime.
     #[error("the admin server cannot run: {0}")]
     Thread(std::io::Error),

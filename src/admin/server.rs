@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::auth::{TokenOptions, Tokens};
 use super::board::{Board, BoardOptions};
 use super::budget::Budget;
+use super::hooks::{self, HookOptions, Hooks};
 use super::live::{Live, STREAMS_MAX};
 use super::metrics::{Metrics, Outcome, open_files_max};
 use super::operations::Operations;
@@ -71,6 +72,8 @@ pub struct ServerOptions {
     pub board: Option<BoardOptions>,
     /// Nothing can be changed through this server.
     pub read_only: bool,
+    /// Webhooks that are taken.
+    pub hooks: Vec<HookOptions>,
 }
 
 impl ServerOptions {
@@ -89,6 +92,7 @@ impl ServerOptions {
             redact: Vec::new(),
             board: None,
             read_only: false,
+            hooks: Vec::new(),
         }
     }
 }
@@ -145,6 +149,7 @@ pub(super) struct Shared {
     pub(super) redaction: Redaction,
     pub(super) board: Option<Arc<Board>>,
     pub(super) read_only: bool,
+    pub(super) hooks: Hooks,
     pub(super) operations: Operations,
     pub(super) figures: Figures,
     pub(super) ui: Ui,
@@ -176,6 +181,8 @@ impl Server {
         let listen = options.listen;
         let tokens =
             Tokens::new(&options.tokens).map_err(|(name, problem)| ServeError::Token { name, problem })?;
+        let hooks =
+            hooks::read(options.hooks).map_err(|(name, problem)| ServeError::Hook { name, problem })?;
         if tokens.is_empty() && !listen.ip().is_loopback() {
             return Err(ServeError::NoToken(listen));
         }
@@ -227,6 +234,7 @@ impl Server {
             secure_cookies: options.secure_cookies,
             board,
             read_only: options.read_only,
+            hooks,
             operations: Operations::default(),
             figures: Figures::default(),
             redaction,

@@ -10,6 +10,7 @@ use super::stops::Stops;
 use super::trouble::Troubles;
 use crate::admin::BoardOptions;
 use crate::admin::auth::{Role, TokenOptions};
+use crate::admin::hooks::{HookOptions, Place, Signature};
 use crate::admin::metrics::Metrics;
 use crate::admin::server::{QueueOptions, Queues, Readiness, ServeError, Server, ServerOptions};
 use crate::config::{self, Config};
@@ -98,6 +99,7 @@ impl Front {
             redact: config.log.redact.clone(),
             board: Some(board.options),
             read_only: board.read_only,
+            hooks: config.hooks.iter().map(hook).collect(),
             ..ServerOptions::new(admin.listen)
         })
         .map_err(|error| refused(&error, admin.listen))?;
@@ -154,6 +156,7 @@ pub(super) fn queue_options(specs: &[QueueSpec], options: &Options) -> Vec<Queue
         metrics_points: spec.metrics_points,
         keep_completed: spec.keep_completed,
         keep_failed: spec.keep_failed,
+        history: spec.history,
         strategies: Arc::clone(&strategies),
         // A connection of its own: the admin server has a runtime of its own.
         ..QueueOptions::new(spec.store.on(spec.store.connection().again()))
@@ -196,6 +199,26 @@ fn token(token: &config::Token) -> TokenOptions {
         sha256,
         queues: token.queues.clone(),
         orgs: token.orgs.clone(),
+    }
+}
+
+fn hook(hook: &config::Hook) -> HookOptions {
+    HookOptions {
+        name: hook.name.clone(),
+        queue: hook.queue.clone(),
+        job: hook.job.clone(),
+        signature: match hook.signature {
+            config::HookSignature::WooCommerce => Signature::WooCommerce,
+            config::HookSignature::Shopify => Signature::Shopify,
+            config::HookSignature::Standard => Signature::Standard,
+        },
+        secrets: hook.secrets.iter().map(|secret| secret.expose().to_owned()).collect(),
+        org: hook.org.as_deref().and_then(Place::parse),
+        dedupe: hook.dedupe.as_deref().and_then(Place::parse),
+        dedupe_for: hook.dedupe_for,
+        tolerance: hook.tolerance,
+        body_bytes_max: usize::try_from(hook.body_bytes_max).unwrap_or(usize::MAX),
+        attempts: hook.attempts,
     }
 }
 

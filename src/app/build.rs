@@ -10,6 +10,8 @@ use crate::job::options::Keep;
 use crate::store::audit::Auditing;
 use crate::store::claim::Limiter;
 use crate::store::orgs::{KeyLimit, Names, Turns};
+use crate::store::overlap::{Overlap, Schedule, When};
+use crate::store::retention::{Rule, What};
 use crate::store::wakeup::BLOCK_DEADLINE;
 use crate::store::{Connection, Store};
 use crate::wire::{Dialect, Keys};
@@ -91,6 +93,9 @@ pub(super) fn queues(
             metrics_points: queue.metrics_points_max.unwrap_or(0),
             keep_completed: keep(queue.retention.completed.as_ref()),
             keep_failed: keep(queue.retention.failed.as_ref()),
+            retention: retention(&queue.retention),
+            schedules: queue.schedules.iter().map(|one| schedule(one, config.worker.cron_zone)).collect(),
+            history: queue.retention.history,
             payload_max: usize::try_from(queue.payload_bytes_max).unwrap_or(usize::MAX),
             handlers: handlers(queue, clients)?,
         });
@@ -134,10 +139,37 @@ fn turns(queue: &Queue) -> Turns {
     Turns { org: queue.org.clone(), fair: queue.fair, limits }
 }
 
+/// Jobs of which none are kept go as they end; the others in steps, later.
 fn keep(rule: Option<&config::Keep>) -> Keep {
-    rule.map_or(Keep::All, |rule| Keep::Some {
-        count: rule.count,
-        age_s: rule.age.map(|age| age.as_secs_f64()),
-        limit: None,
-    })
+    if rule.is_some_and(|rule| rule.count == Some(0)) { Keep::None } else { Keep::All }
+}
+
+fn schedule(schedule: &config::Schedule, zone: config::CronZone) -> Schedule {
+    let zone = match zone {
+        config::CronZone::Local => None,
+        config::CronZone::Named(zone) => Some(zone.name().to_owned()),
+    };
+    let attempts = ("attempts".to_owned(), schedule.attempts.into());
+    Schedule {
+        name: schedule.name.clone(),
+        job: schedule.job.clone(),
+        when: match &schedule.when {
+            config::When::Cron(pattern, tz) => When::Cron(pattern.clone(), tz.clone().or(zone)),
+            config::When::Every(every) => When::Every(every.as_millis() as u64),
+        },
+        data: schedule.data.clone(),
+        opts: serde_json::Map::from_iter([attempts]),
+        overlap: match schedule.overlap {
+            config::Overlap::Skip => Overlap::Skip,
+            config::Overlap::Queue => Overlap::Queue,
+            config::Overlap::Cancel => Overlap::Cancel,
+        },
+    }
+}
+
+fn retention(retention: &config::Retention) -> Vec<Rule> {
+    let rule =
+        |what, keep: Option<config::Keep>| keep.map(|keep| Rule { what, age: keep.age, count: keep.count });
+    let rules = [rule(What::Completed, retention.completed), rule(What::Failed, retention.failed)];
+    rules.into_iter().flatten().collect()
 }

@@ -10,7 +10,7 @@ use crate::handler::http::{BodyMode, HttpHandler, HttpOptions};
 use crate::handler::{Handler, OptionError};
 use crate::http::Clients;
 use crate::http::sign::Secret;
-use crate::sync::{ItemBackoff, Limits, OnExhausted, Sync, SyncOptions};
+use crate::sync::{ItemBackoff, Limits, OnExhausted, Sync, SyncOptions, Watermark};
 use crate::worker::HandlerSpec;
 
 /// The handlers of a queue by job name.
@@ -91,6 +91,12 @@ fn sync_handler(
             item_bytes_max: usize::try_from(sync.item_bytes_max).unwrap_or(usize::MAX),
             page_items_max: sync.page_items_max,
         },
+        after: sync.after.clone(),
+        watermark: sync.watermark.as_ref().map(|mark| Watermark {
+            kind: mark.kind.clone(),
+            delta: mark.delta,
+            on_partial: mark.on_partial,
+        }),
         ..SyncOptions::new(source, sink)
     };
     let built = Sync::new(options).map_err(|problems| refused_all(place, &problems))?;

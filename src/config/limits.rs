@@ -97,6 +97,30 @@ pub const AUDIT_AGE_MS_MIN: u64 = SECOND_MS;
 pub const RETENTION_AGE_MS_MAX: u64 = 3_650 * DAY_MS;
 /// The shortest that ended jobs are kept by age: Bull counts whole seconds.
 pub const RETENTION_AGE_MS_MIN: u64 = SECOND_MS;
+/// How long a webhook is known.
+pub const HOOK_KNOWN_MS_DEFAULT: u64 = 7 * DAY_MS;
+/// See [`HOOK_KNOWN_MS_DEFAULT`].
+pub const HOOK_KNOWN_MS_MIN: u64 = SECOND_MS;
+/// See [`HOOK_KNOWN_MS_DEFAULT`].
+pub const HOOK_KNOWN_MS_MAX: u64 = 366 * DAY_MS;
+/// How far the signed time of a webhook may be from now, as Standard Webhooks advises.
+pub const HOOK_TOLERANCE_MS_DEFAULT: u64 = 300 * SECOND_MS;
+/// See [`HOOK_TOLERANCE_MS_DEFAULT`].
+pub const HOOK_TOLERANCE_MS_MIN: u64 = SECOND_MS;
+/// See [`HOOK_TOLERANCE_MS_DEFAULT`].
+pub const HOOK_TOLERANCE_MS_MAX: u64 = DAY_MS;
+/// Largest body of a webhook, bytes.
+pub const HOOK_BODY_BYTES_DEFAULT: u64 = 1024 * 1024;
+/// See [`HOOK_BODY_BYTES_DEFAULT`].
+pub const HOOK_BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Attempts of a webhook's jobs.
+pub const HOOK_ATTEMPTS_DEFAULT: u64 = 3;
+/// Shortest and longest time from one occurrence of a schedule to the next.
+pub const SCHEDULE_EVERY_MS_MIN: u64 = 10;
+/// See [`SCHEDULE_EVERY_MS_MIN`].
+pub const SCHEDULE_EVERY_MS_MAX: u64 = 366 * DAY_MS;
+/// How long figures and syncs that came to their end are kept.
+pub const HISTORY_MS_DEFAULT: u64 = 30 * DAY_MS;
 /// The most ended jobs that are kept by count.
 pub const RETENTION_COUNT_MAX: u64 = 100_000_000;
 /// A job's data above this is refused instead of read into memory.

@@ -14,6 +14,7 @@ mod check;
 mod env;
 mod file;
 mod handler;
+mod hooks;
 pub mod limits;
 mod names;
 mod options;
@@ -22,6 +23,7 @@ mod queue;
 mod raw;
 mod read;
 mod redis;
+mod schedule;
 mod schema;
 mod secret;
 mod show;
@@ -34,11 +36,15 @@ use std::path::{Path, PathBuf};
 
 pub use admin::{Admin, Role, Token};
 pub use alerts::Alert;
-pub use handler::{Body, ExecHandler, Handler, HandlerKind, HttpHandler, ItemBackoff, Side, SyncHandler};
+pub use handler::{
+    Body, ExecHandler, Handler, HandlerKind, HttpHandler, ItemBackoff, Side, SyncHandler, Watermark,
+};
+pub use hooks::{Hook, HookSignature};
 pub use options::{Default as OptionDefault, Kind, Opt};
 pub use problem::{Place, Problem, Problems};
 pub use queue::{Dialect, Keep, Queue, Rate, Retention};
 pub use redis::{Redis, RedisUrl};
+pub use schedule::{Overlap, Schedule, When};
 pub use schema::schema;
 pub use secret::{Secret, shown_url};
 pub use target::{TEMPLATE_VARIABLES, Target};
@@ -72,6 +78,8 @@ pub struct Config {
     pub alerts: Vec<Alert>,
     /// `[queues.<name>]`, by name.
     pub queues: BTreeMap<String, Queue>,
+    /// `[hooks.<name>]`
+    pub hooks: Vec<Hook>,
     /// What is not wrong, but should be known; printed as `warning: …`.
     pub warnings: Vec<Problem>,
     /// The config in force, for `config show`.
@@ -195,6 +203,7 @@ fn build(
     let bullmq_names = root.section("metrics").truth("bullmq_names");
     let alerts = alerts::alerts(&root, &mut problems);
     let queues = queue::read_all(&root.section("queues"), &redis, &base, &mut problems);
+    let hooks = hooks::read_all(&root.section("hooks"), &queues, &mut problems);
     if queues.is_empty() && sources.need == Need::Queues && !root.is_bad("queues") {
         problems.push(nothing_to_work(name));
     }
@@ -203,7 +212,7 @@ fn build(
         return Err(problems);
     }
     let shown = show::to_toml(&tree, &worker.name);
-    Ok(Config { redis, admin, worker, backoff, log, audit, bullmq_names, alerts, queues, warnings, shown })
+    Ok(Config { redis, admin, worker, backoff, log, audit, bullmq_names, alerts, queues, hooks, warnings, shown })
 }
 
 fn nothing_to_work(name: &str) -> Problem {

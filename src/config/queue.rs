@@ -11,6 +11,7 @@ use super::limits::{KEY_LIMITS_MAX, KEY_PATH_MAX, QUEUES_MAX};
 use super::names::{PREFIX, QUEUE_NAME, prefix_fault, queue_name_fault};
 use super::problem::{Problem, Problems};
 use super::read::Section;
+use super::schedule::{self, Schedule};
 use super::{Redis, RedisUrl};
 
 /// A validated `[queues.<name>]`.
@@ -40,6 +41,8 @@ pub struct Queue {
     pub payload_bytes_max: u64,
     /// The queue that gets copies of jobs that fail for good.
     pub dead_letter: Option<String>,
+    /// Jobs that come again.
+    pub schedules: Vec<Schedule>,
     /// By job name; `*` = any other. Never empty.
     pub handlers: BTreeMap<String, Handler>,
 }
@@ -84,6 +87,8 @@ pub struct Retention {
     pub completed: Option<Keep>,
     /// Failed jobs; `None` = all.
     pub failed: Option<Keep>,
+    /// Figures, and syncs that came to their end; zero = no history is written.
+    pub history: Duration,
 }
 
 /// How much is kept: what is older or more goes.
@@ -196,6 +201,7 @@ fn read(name: &str, section: &Section<'_>, redis: &Redis, base: &Base<'_>, probl
         metrics_points_max: section.section("metrics").maybe_int("max_points"),
         payload_bytes_max: section.bytes("payload_max"),
         dead_letter,
+        schedules: schedule::read_all(&section.section("schedules"), problems),
         handlers,
     }
 }
@@ -286,5 +292,6 @@ fn retention(section: &Section<'_>, problems: &mut Problems) -> Retention {
         }
         Some(keep)
     };
-    Retention { completed: keep("completed"), failed: keep("failed") }
+    let history = section.maybe_duration("history").unwrap_or_default();
+    Retention { completed: keep("completed"), failed: keep("failed"), history }
 }

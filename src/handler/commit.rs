@@ -16,12 +16,37 @@ pub struct Commit {
     pub progress: Option<String>,
     /// What changed, for the audit log (JSON object).
     pub audit: String,
-    /// All items have come to their end: what only a run needs to know goes.
-    pub last: bool,
+    /// All items have come to their end: what only a run needs to know goes, and this is written besides.
+    pub end: Option<End>,
     /// Ids that were handled for the first time.
     pub seen: Vec<String>,
     /// What became of items. Those that went well and were never noted are not among them: good items are only counted.
     pub items: Vec<ItemNote>,
+}
+
+/// What the last commit of a sync writes besides. Each takes effect once in the life of the job, however often it comes to
+/// its end.
+#[derive(Debug, Default)]
+pub struct End {
+    /// How it ended, with its counts (JSON object).
+    pub summary: String,
+    /// When its first attempt began, ms.
+    pub started_ms: i64,
+    /// The watermark that it moves, and to what (JSON); `None` = none.
+    pub watermark: Option<(String, String)>,
+    /// Jobs that come after it, in the same queue.
+    pub after: Vec<FollowUp>,
+}
+
+/// A job that comes after a sync.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FollowUp {
+    /// Its name.
+    pub name: String,
+    /// Its data (JSON).
+    pub data: String,
+    /// Its options (JSON object).
+    pub opts: serde_json::Map<String, serde_json::Value>,
 }
 
 /// What is noted about one item.
@@ -73,4 +98,6 @@ pub struct Stored {
     pub plan: Option<String>,
     /// A person has paused it.
     pub is_paused: bool,
+    /// Now, by Redis' clock, ms; 0 = it was not asked.
+    pub now_ms: i64,
 }

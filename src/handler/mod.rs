@@ -109,6 +109,10 @@ pub trait RunWriter: Send + Sync + 'static {
     fn plan(&self) -> BoxFuture<'_, Result<commit::Stored, WriteError>> {
         Box::pin(std::future::ready(Ok(commit::Stored::default())))
     }
+    /// Where the last successful run of this kind stands (JSON), for the organisation of this job; `None` = there was none.
+    fn watermark<'a>(&'a self, _kind: &'a str) -> BoxFuture<'a, Result<Option<String>, WriteError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
     /// Items that are to be pushed again and whose time has come, at most `most`.
     fn due(&self, _most: usize) -> BoxFuture<'_, Result<commit::Due, WriteError>> {
         Box::pin(std::future::ready(Ok(commit::Due::default())))

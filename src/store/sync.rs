@@ -4,12 +4,16 @@ pub mod list;
 pub mod operate;
 pub mod start;
 
-use redis::Value;
+use std::time::Duration;
+
 use redis::streams::{StreamId, StreamRangeReply};
+use redis::{Cmd, Value};
 
 use super::actor::Actor;
+use super::enqueue::push_job;
 use super::finish::Verdict;
 use super::{Store, StoreError, array, bytes, convert, integer, text};
+use crate::wire::{Dialect, NewJob};
 
 /// One commit of a run, as the script takes it.
 #[derive(Debug)]
@@ -28,12 +32,46 @@ pub struct SyncCommit<'a> {
     pub changed: &'a str,
     /// Most items that are kept with a note.
     pub items_max: u64,
-    /// The last one: which items were handled need not be known any more.
-    pub last: bool,
+    /// The last one: which items were handled need not be known any more, and this is written besides.
+    pub end: Option<EndOfSync<'a>>,
+    /// How long history is kept; zero = none is written.
+    pub history: Duration,
     /// Ids that were handled for the first time.
     pub seen: &'a [String],
     /// Noted items: id, state, note (JSON), due in ms.
     pub items: &'a [(&'a str, &'static str, &'a str, u64)],
+}
+
+/// What the last commit writes besides.
+#[derive(Debug)]
+pub struct EndOfSync<'a> {
+    /// How it ended (JSON).
+    pub summary: &'a str,
+    /// When its first attempt began, ms.
+    pub started_ms: i64,
+    /// The kind of the watermark that it moves, and its new value (JSON).
+    pub watermark: Option<(&'a str, &'a str)>,
+    /// Jobs that come after it.
+    pub after: &'a [NewJob],
+}
+
+impl EndOfSync<'_> {
+    fn push(&self, call: &mut Cmd, dialect: Dialect) {
+        let mut args = redis::cmd("");
+        let (kind, value) = self.watermark.unwrap_or(("", ""));
+        args.arg(self.summary).arg(self.started_ms).arg(kind).arg(value);
+        for job in self.after {
+            push_job(&mut args, job, dialect);
+        }
+        // The first of them is the empty name.
+        let args: Vec<_> = args.args_iter().skip(1).collect();
+        call.arg(args.len());
+        for arg in args {
+            if let redis::Arg::Simple(arg) = arg {
+                call.arg(arg);
+            }
+        }
+    }
 }
 
 /// Items that are to be pushed again.
@@ -76,6 +114,10 @@ pub struct StoredSync {
     pub plan: Option<String>,
     /// Who has paused it: JSON `{at, by, from, why}`; `None` = nobody.
     pub hold: Option<String>,
+    /// Whose sync it is, where that was said at its start.
+    pub org: Option<String>,
+    /// Now, by Redis' clock, ms.
+    pub now_ms: i64,
 }
 
 impl Store {
@@ -87,7 +129,14 @@ impl Store {
         let mut call = script.call(&self.keys);
         call.arg(commit.id).arg(commit.token).arg(commit.number).arg(commit.plan);
         call.arg(commit.progress.unwrap_or("")).arg(commit.changed).arg(commit.items_max);
-        call.arg(u8::from(commit.last)).arg(commit.seen.len()).arg(commit.seen);
+        call.arg(u8::from(commit.end.is_some())).arg(commit.history.as_millis() as u64);
+        match &commit.end {
+            Some(end) => end.push(&mut call, self.dialect()),
+            None => {
+                call.arg(0);
+            }
+        }
+        call.arg(commit.seen.len()).arg(commit.seen);
         for (id, state, note, due_ms) in commit.items {
             call.arg(id).arg(state).arg(note).arg(due_ms);
         }
@@ -99,18 +148,31 @@ impl Store {
     /// this one.
     pub async fn plan(&self, id: &str) -> Result<StoredSync, StoreError> {
         let mut pipe = redis::pipe();
-        pipe.cmd("HMGET").arg(self.keys.extra_of(&format!("job:{id}"))).arg(&["of", "plan", "hold"]);
+        pipe.cmd("HMGET").arg(self.keys.extra_of(&format!("job:{id}"))).arg(&["of", "plan", "hold", "org"]);
         pipe.cmd("HGET").arg(self.keys.of(id)).arg("timestamp");
-        let mut replies = self.connection.pipeline(&pipe, 2).await?.into_iter();
-        let (Some(record), Some(added)) = (replies.next(), replies.next().and_then(bytes)) else {
-            return Ok(StoredSync::default());
+        pipe.cmd("TIME");
+        let mut replies = self.connection.pipeline(&pipe, 3).await?.into_iter();
+        let (record, added) = (replies.next(), replies.next().and_then(bytes));
+        let now_ms = super::run::redis_time_ms(replies.next().unwrap_or(Value::Nil))?;
+        let (Some(record), Some(added)) = (record, added) else {
+            return Ok(StoredSync { now_ms, ..StoredSync::default() });
         };
         let mut record = array(record)?.into_iter().map(bytes);
         if record.next().flatten().is_some_and(|of| of != added) {
-            return Ok(StoredSync::default());
+            return Ok(StoredSync { now_ms, ..StoredSync::default() });
         }
         let mut text = || record.next().flatten().map(|text| String::from_utf8_lossy(&text).into_owned());
-        Ok(StoredSync { plan: text(), hold: text() })
+        Ok(StoredSync { plan: text(), hold: text(), org: text(), now_ms })
+    }
+
+    /// Where the last successful run of this kind stands (JSON); `org` empty = of jobs without one. `None` = there was none.
+    ///
+    /// # Errors
+    /// Those of every call.
+    pub async fn watermark(&self, org: &str, kind: &str) -> Result<Option<String>, StoreError> {
+        let mut command = redis::cmd("HGET");
+        command.arg(self.keys.extra_of(&format!("mark:{org}:{kind}"))).arg("value");
+        self.connection.query(&command).await
     }
 
     /// Items whose time has come by Redis' clock, at most `most`.

@@ -11,9 +11,11 @@
 //! | `items` | one item: its id, its bytes, its tries, its note |
 //! | `call` | one call of a source or a sink, and what its failures mean |
 //! | `run` | the loop |
+//! | `follow` | the end: its summary, the watermark, the jobs that come after |
 //! | `outcome` | progress and result |
 
 mod call;
+mod follow;
 mod items;
 pub mod options;
 mod outcome;
@@ -24,7 +26,7 @@ mod run;
 
 use std::sync::Arc;
 
-pub use options::{ItemBackoff, Limits, OnExhausted, SyncOptions};
+pub use options::{ItemBackoff, Limits, OnExhausted, SyncOptions, Watermark};
 pub use plan::{Counts, Plan};
 
 use crate::handler::{BoxFuture, Context, Handler, OptionError};

@@ -22,6 +22,9 @@ pub const ITEM_BYTES_MAX_DEFAULT: usize = 256 * 1024;
 /// Most items of one page.
 pub const PAGE_ITEMS_MAX_DEFAULT: usize = 10_000;
 
+/// Most jobs that come after one sync.
+pub const AFTER_MAX: usize = 16;
+
 /// How long an item waits before it is pushed again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ItemBackoff {
@@ -92,6 +95,21 @@ pub struct SyncOptions {
     pub on_exhausted: OnExhausted,
     /// How large things may be.
     pub limits: Limits,
+    /// Names of jobs that are added, once, when a run ends with no failed item.
+    pub after: Vec<String>,
+    /// Where successful runs of this kind stand; `None` = nobody needs to know.
+    pub watermark: Option<Watermark>,
+}
+
+/// A stored watermark: one for each organisation and kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watermark {
+    /// The kind: syncs that name the same one move the same one.
+    pub kind: String,
+    /// The source is told where it stood when the run began: `since`.
+    pub delta: bool,
+    /// Runs that end with failed items move it as well.
+    pub on_partial: bool,
 }
 
 impl SyncOptions {
@@ -107,6 +125,8 @@ impl SyncOptions {
             call_attempts: CALL_ATTEMPTS_DEFAULT,
             on_exhausted: OnExhausted::default(),
             limits: Limits { item_bytes_max: ITEM_BYTES_MAX_DEFAULT, page_items_max: PAGE_ITEMS_MAX_DEFAULT },
+            after: Vec::new(),
+            watermark: None,
         }
     }
 
@@ -120,6 +140,12 @@ impl SyncOptions {
         }
         if self.call_attempts == 0 {
             problems.push(OptionError::new("call_attempts", "must be 1 or more"));
+        }
+        if self.after.len() > AFTER_MAX {
+            problems.push(OptionError::new("after", format!("must be at most {AFTER_MAX} names")));
+        }
+        if self.watermark.as_ref().is_some_and(|mark| mark.kind.is_empty()) {
+            problems.push(OptionError::new("watermark", "must be a name"));
         }
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }

@@ -67,12 +67,20 @@ impl Teller {
     }
 }
 
-/// The end of a run whose items have all come to theirs.
-pub(super) fn end(plan: &Plan, on_exhausted: OnExhausted) -> Outcome {
+/// How a run ends whose items have all come to their end.
+pub(super) fn state(plan: &Plan, on_exhausted: OnExhausted) -> &'static str {
+    match on_exhausted {
+        _ if plan.counts.failed == 0 => "completed",
+        OnExhausted::Partial => "partial",
+        OnExhausted::Fail => "failed",
+    }
+}
+
+/// What is told of it.
+pub(super) fn summary(plan: &Plan, on_exhausted: OnExhausted) -> Value {
     let counts = &plan.counts;
-    let state = if counts.failed == 0 { "completed" } else { "partial" };
-    let result = json!({
-        "state": state,
+    json!({
+        "state": state(plan, on_exhausted),
         "total": counts.processed,
         "processed": counts.processed,
         "successful": counts.successful,
@@ -81,10 +89,15 @@ pub(super) fn end(plan: &Plan, on_exhausted: OnExhausted) -> Outcome {
         "duplicates": counts.duplicates,
         "batches": plan.batches + plan.retry_batches,
         "actionRequired": counts.failed > 0,
-    });
+    })
+}
+
+/// The end of such a run.
+pub(super) fn end(plan: &Plan, on_exhausted: OnExhausted) -> Outcome {
+    let counts = &plan.counts;
     if counts.failed > 0 && on_exhausted == OnExhausted::Fail {
         let text = format!("{} of {} items failed", counts.failed, counts.processed);
         return Outcome::Failed(Failure::new(ReasonClass::Error, text).permanent());
     }
-    Outcome::Completed(ReturnValue::of(&result).ok())
+    Outcome::Completed(ReturnValue::of(&summary(plan, on_exhausted)).ok())
 }

@@ -16,6 +16,8 @@ pub(super) struct Page {
     /// `null` = this was the last page.
     pub next: Value,
     pub total: Option<u64>,
+    /// Where the source stands now; `null` = it does not say.
+    pub watermark: Value,
 }
 
 #[derive(Deserialize)]
@@ -26,6 +28,8 @@ struct Answer {
     next: Value,
     #[serde(default)]
     total: Option<f64>,
+    #[serde(default)]
+    watermark: Value,
 }
 
 /// Reads an answer: `{items: [{id, …}], next, total?}`.
@@ -36,5 +40,5 @@ pub(super) fn read(json: &str, limits: &Limits) -> Result<Page, String> {
     let raw = answer.items.ok_or_else(|| format!("the source's page has no items; {expected}"))?;
     let items = Item::read_all(raw, "the source's page", limits)?;
     let total = answer.total.filter(|total| total.is_finite() && *total >= 0.0).map(|total| total as u64);
-    Ok(Page { items, next: answer.next, total })
+    Ok(Page { items, next: answer.next, total, watermark: answer.watermark })
 }

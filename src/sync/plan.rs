@@ -28,8 +28,14 @@ pub struct Plan {
     pub batch_size: Option<usize>,
     /// How many items there are in all, if the source has said so.
     pub total: Option<u64>,
-    /// When the first attempt began, ms since the epoch.
+    /// When the first attempt began, ms since the epoch, by Redis' clock.
     pub started_at: i64,
+    /// Where the watermark stood then: all attempts of a run ask the source with the same.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub since: Value,
+    /// Where the source says that it stands, as it said last.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub watermark: Value,
     /// The counters.
     #[serde(flatten)]
     pub counts: Counts,

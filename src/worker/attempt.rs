@@ -63,12 +63,7 @@ impl Run<'_> {
 
     async fn watch(&self, spec: &HandlerSpec, limits: &Limits) -> End {
         let cancelled = CancellationToken::new();
-        let writer = Arc::new(Writer::new(
-            self.queue.store.clone(),
-            self.job.id.clone(),
-            Arc::clone(self.token),
-            cancelled.clone(),
-        ));
+        let writer = Arc::new(Writer::new(self, cancelled.clone()));
         let context = Context::new(self.info(limits), cancelled.clone(), Arc::clone(&writer) as _);
         let (pulse, stopping) = (context.pulse.clone(), context.stopping.clone());
         let handler = Arc::clone(&spec.handler);

@@ -14,6 +14,8 @@ use crate::store::claim::Limiter;
 use crate::store::connection::RESPONSE_TIMEOUT;
 use crate::store::opened::Refusal;
 use crate::store::orgs::Turns;
+use crate::store::overlap::Schedule;
+use crate::store::retention::Rule;
 use crate::store::wakeup::BLOCK_DEADLINE;
 use crate::store::{Connection, Opened, Store, StoreError};
 use crate::wire::{Dialect, Keys};
@@ -48,6 +50,9 @@ pub struct Builder {
     metrics_points: u64,
     keep_completed: Keep,
     keep_failed: Keep,
+    rules: Vec<Rule>,
+    schedules: Vec<Schedule>,
+    history: Duration,
     payload_max: usize,
     wait_replicas: u32,
     handlers: HashMap<String, HandlerSpec>,
@@ -89,6 +94,9 @@ impl Builder {
             metrics_points: 0,
             keep_completed: Keep::All,
             keep_failed: Keep::All,
+            rules: Vec::new(),
+            schedules: Vec::new(),
+            history: crate::store::history::KEPT_DEFAULT,
             payload_max: super::PAYLOAD_BYTES_MAX,
             wait_replicas: 0,
             handlers: HashMap::new(),
@@ -215,6 +223,29 @@ impl Builder {
         self
     }
 
+    /// Removes finished jobs that are older or more than this, from time to time and by one process at a time, unless their
+    /// producer said what becomes of them; none are unless set.
+    #[must_use]
+    pub fn keep(mut self, rule: Rule) -> Self {
+        self.rules.push(rule);
+        self
+    }
+
+    /// Registers a schedule when the worker starts. Those that an earlier start registered and that are not named any more are
+    /// removed then; a worker that names none leaves them alone.
+    #[must_use]
+    pub fn schedule(mut self, schedule: Schedule) -> Self {
+        self.schedules.push(schedule);
+        self
+    }
+
+    /// How long figures and the ends of syncs are kept; 30 days unless set. Zero = there is no history.
+    #[must_use]
+    pub fn history(mut self, kept: Duration) -> Self {
+        self.history = kept;
+        self
+    }
+
     /// Largest data that is handed to a handler, in bytes; 1 MiB unless set. Larger jobs are dead letters.
     #[must_use]
     pub fn payload_max(mut self, bytes: usize) -> Self {
@@ -308,6 +339,9 @@ impl Builder {
             metrics_points: self.metrics_points,
             keep_completed: self.keep_completed,
             keep_failed: self.keep_failed,
+            retention: self.rules,
+            schedules: self.schedules,
+            history: self.history,
             payload_max: self.payload_max,
             handlers: self.handlers,
         };

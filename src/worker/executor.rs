@@ -1,13 +1,13 @@
 //! Takes one claimed job to its end: decodes it, finds its handler, waits for its turn, and passes the outcome on.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::finisher::{End, Finished};
 use super::lease::Lease;
-use super::{Queue, scheduler};
+use super::{Queue, scheduler, schedules};
 use crate::job::options::Timeout;
 use crate::job::outcome::{Failure, ReasonClass};
 use crate::job::{Job, JobId};
@@ -25,6 +25,7 @@ pub(super) struct Claim {
 
 pub(super) async fn run(queue: Arc<Queue>, claim: Claim) {
     let started = Instant::now();
+    let org = Arc::new(OnceLock::new());
     let Claim { job, token, lease, slot, now_ms } = claim;
     let ClaimedJob { id, fence, fields, suspect, .. } = job;
     let size = fields.data.as_ref().map_or(0, Vec::len);
@@ -48,7 +49,16 @@ pub(super) async fn run(queue: Arc<Queue>, claim: Claim) {
                 let fields = job.opts.misread.join(", ");
                 tracing::warn!(queue = &*job.queue, job_id = %job.id, fields, "of a wrong type: read as the queue's own library reads them");
             }
-            let run = Run { queue: &queue, job: &job, token: &token, fence, lease: &lease, now_ms, suspect };
+            let run = Run {
+                queue: &queue,
+                job: &job,
+                token: &token,
+                fence,
+                lease: &lease,
+                now_ms,
+                suspect,
+                org: &org,
+            };
             let end =
                 if job.comes_again() { Box::pin(run.with_successor()).await } else { run.to_its_end().await };
             (job, end)
@@ -59,7 +69,8 @@ pub(super) async fn run(queue: Arc<Queue>, claim: Claim) {
     // one slot the next job must not even be claimed: people rely on one after the other, as Redis shows it.
     let early = queue.concurrency > 1 && matches!(end, End::Completed(_));
     let (slot_until_written, slot) = if early { (None, Some(slot)) } else { (Some(slot), None) };
-    let finished = Finished { job, token, lease, end, started, slot: slot_until_written };
+    let waited = (job.attempts_made == 0).then(|| waited(&job, now_ms));
+    let finished = Finished { job, token, lease, end, started, waited, org, slot: slot_until_written };
     // Holds the slot until the finisher has room: a Redis that does not take outcomes gets no new claims.
     let _ = queue.finished.send(finished).await;
     drop(slot);
@@ -102,6 +113,8 @@ pub(super) struct Run<'a> {
     pub now_ms: i64,
     /// Crashes that the job is charged with, if it is a suspect.
     pub suspect: Option<u32>,
+    /// Whose job it is, once that is known.
+    pub org: &'a Arc<OnceLock<Arc<str>>>,
 }
 
 impl Run<'_> {
@@ -110,11 +123,11 @@ impl Run<'_> {
     async fn with_successor(&self) -> End {
         let Some(successor) = scheduler::schedule_next(self.queue, self.job, self.token, self.now_ms).await
         else {
-            return self.to_its_end().await;
+            return self.in_turn().await;
         };
         let insist = scheduler::insist(self.queue, self.job, self.token, self.lease, successor);
         tokio::pin!(insist);
-        let run = self.to_its_end();
+        let run = self.in_turn();
         tokio::pin!(run);
         tokio::select! {
             () = &mut insist => run.await,
@@ -125,6 +138,14 @@ impl Run<'_> {
                 }
                 end
             }
+        }
+    }
+
+    /// What is due before the one before it has ended does what its schedule says.
+    async fn in_turn(&self) -> End {
+        match schedules::instead_of(self.queue, self.job).await {
+            Some(end) => end,
+            None => self.to_its_end().await,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Writes outcomes: at once when no call is under way, gathered while one is.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -24,6 +24,10 @@ pub(super) struct Finished {
     pub lease: Lease,
     pub end: End,
     pub started: Instant,
+    /// How long the job waited for its first attempt; `None` = this was a later one.
+    pub waited: Option<Duration>,
+    /// Whose job it is, once that is known.
+    pub org: Arc<OnceLock<Arc<str>>>,
     /// Freed once the end is in Redis, where the next claim must not come first.
     #[expect(dead_code, reason = "held, and never looked at")]
     pub slot: Option<OwnedSemaphorePermit>,
@@ -334,6 +338,7 @@ pub(super) fn note(queue: &Queue, finished: &Finished, ended: Ended) {
     }
     let (job, ran) = (&finished.job, finished.started.elapsed());
     queue.observer.ended(&job.queue, &job.name, ended, ran, job.attempt());
+    queue.history.count(finished, ended, ran);
     let (duration_s, outcome) = (ran.as_secs_f64(), ended.as_str());
     match (&finished.end, ended) {
         (End::Failed { failure, .. }, Ended::Failed | Ended::Retried) => {

@@ -17,6 +17,7 @@ mod canceller;
 mod executor;
 mod fetcher;
 mod finisher;
+mod historian;
 mod lease;
 mod limits;
 mod nudge;
@@ -25,8 +26,10 @@ mod opener;
 mod parents;
 mod promoter;
 mod recoverer;
+mod retention;
 mod run_writer;
 mod scheduler;
+mod schedules;
 mod shutdown;
 mod suspects;
 mod token;
@@ -51,6 +54,8 @@ use crate::job::cron::Zone;
 use crate::job::options::Keep;
 use crate::store::claim::Limiter;
 
+use crate::store::overlap::Schedule;
+use crate::store::retention::Rule;
 use crate::store::{Connection, Store, StoreError};
 
 /// Largest data that is handed to a handler unless a queue says otherwise, bytes.
@@ -124,6 +129,12 @@ pub struct QueueSpec {
     pub keep_completed: Keep,
     /// What becomes of failed jobs whose producer said nothing.
     pub keep_failed: Keep,
+    /// Which finished jobs are removed after a while.
+    pub retention: Vec<Rule>,
+    /// Schedules that are registered; empty = whatever is registered stays.
+    pub schedules: Vec<Schedule>,
+    /// How long figures and the ends of syncs are kept; zero = there is no history.
+    pub history: Duration,
     /// Largest data that is handed to a handler, bytes.
     pub payload_max: usize,
     /// Handlers by job name; `*` = any other.
@@ -175,6 +186,11 @@ struct Queue {
     troubles: trouble::Troubles,
     /// Fires when no run is left after a stop: nothing will be finished any more.
     runs_done: CancellationToken,
+    /// Fires when all of them are written.
+    finished_all: CancellationToken,
+    history: historian::History,
+    retention: Vec<Rule>,
+    schedules: Vec<Schedule>,
     /// True once the queue is really being claimed from.
     ready: watch::Sender<bool>,
 }
@@ -281,15 +297,28 @@ fn start_queue(
         survived: suspects::Survived::default(),
         troubles: trouble::Troubles::default(),
         runs_done: CancellationToken::new(),
+        finished_all: CancellationToken::new(),
+        history: historian::History::new(spec.history),
+        retention: retention::rules(&spec.retention, spec.history),
+        schedules: spec.schedules,
         ready,
     });
     let (wakeup, due) = queue.store.wakeups(&spec.blocking);
-    tasks.spawn(finisher::run(Arc::clone(&queue), outcomes));
+    tasks.spawn({
+        let queue = Arc::clone(&queue);
+        async move {
+            let _done = queue.finished_all.clone().drop_guard();
+            finisher::run(queue, outcomes).await;
+        }
+    });
     tasks.spawn(fetcher::run(Arc::clone(&queue), wakeup));
     tasks.spawn(promoter::run(Arc::clone(&queue), due));
     if queue.store.turns().is_some() {
         tasks.spawn(turns::run(Arc::clone(&queue)));
     }
+    tasks.spawn(historian::run(Arc::clone(&queue)));
+    tasks.spawn(retention::run(Arc::clone(&queue)));
+    tasks.spawn(schedules::run(Arc::clone(&queue)));
     tasks.spawn(recoverer::run(queue));
     is_ready
 }

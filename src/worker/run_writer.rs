@@ -1,19 +1,21 @@
 //! The writes of one run, as its handler makes them: fenced by the run's token, progress at most four times a second.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
-use crate::handler::commit::{Commit, Committed, Due, ItemState, Stored};
+use super::executor::Run;
+use crate::handler::commit::{Commit, Committed, Due, FollowUp, ItemState, Stored};
 use crate::handler::{BoxFuture, RunWriter, WriteError};
 use crate::job::JobId;
 use crate::job::progress::with_percent;
 use crate::store::finish::Verdict;
-use crate::store::sync::SyncCommit;
+use crate::store::sync::{EndOfSync, SyncCommit};
 use crate::store::{Store, StoreError};
+use crate::wire::{Dialect, NewJob};
 
 /// Shortest time between two writes of progress of one run.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
@@ -39,6 +41,10 @@ struct Inner {
     /// Cancelled when a write is refused: the run has lost its job.
     cancelled: CancellationToken,
     progress: Mutex<Throttle>,
+    /// How long history is kept; zero = none is written.
+    history: Duration,
+    /// Whose job it is, once that is known.
+    org: Arc<OnceLock<Arc<str>>>,
 }
 
 #[derive(Default)]
@@ -51,8 +57,16 @@ struct Throttle {
 }
 
 impl Writer {
-    pub(super) fn new(store: Store, id: JobId, token: Arc<str>, cancelled: CancellationToken) -> Self {
-        Self(Arc::new(Inner { store, id, token, cancelled, progress: Mutex::default() }))
+    pub(super) fn new(run: &Run<'_>, cancelled: CancellationToken) -> Self {
+        Self(Arc::new(Inner {
+            store: run.queue.store.clone(),
+            id: run.job.id.clone(),
+            token: Arc::clone(run.token),
+            cancelled,
+            progress: Mutex::default(),
+            history: run.queue.history.kept,
+            org: Arc::clone(run.org),
+        }))
     }
 
     /// Sends the last progress if it still waits: it must be there before the job ends.
@@ -133,6 +147,16 @@ impl Writer {
     }
 }
 
+/// A job that comes after a sync, as its queue's library would add it.
+fn new_job(job: &FollowUp, dialect: Dialect) -> Result<NewJob, WriteError> {
+    let (name, none, opts) = (&*job.name, Value::Object(serde_json::Map::new()), job.opts.clone());
+    let new = match dialect {
+        Dialect::Bull => NewJob::bull(name, &none, opts),
+        Dialect::BullMq => NewJob::bullmq(name, &none, opts).map_err(WriteError::Redis)?,
+    };
+    Ok(NewJob { data: job.data.clone(), ..new })
+}
+
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 fn redis(error: StoreError) -> WriteError {
     WriteError::Redis(error.to_string())
@@ -200,6 +224,9 @@ impl RunWriter for Writer {
                     (&*item.id, state, item.note.get(), due_ms)
                 })
                 .collect();
+            let follow_ups = commit.end.iter().flat_map(|end| &end.after);
+            let after: Vec<_> =
+                follow_ups.map(|job| new_job(job, store.dialect())).collect::<Result<_, _>>()?;
             let commit = SyncCommit {
                 id: id.as_str(),
                 token,
@@ -208,7 +235,13 @@ impl RunWriter for Writer {
                 progress: commit.progress.as_deref(),
                 changed: &commit.audit,
                 items_max: SYNC_ITEMS_MAX,
-                last: commit.last,
+                end: commit.end.as_ref().map(|end| EndOfSync {
+                    summary: &end.summary,
+                    started_ms: end.started_ms,
+                    watermark: end.watermark.as_ref().map(|(kind, value)| (&**kind, &**value)),
+                    after: &after,
+                }),
+                history: self.0.history,
                 seen: &commit.seen,
                 items: &items,
             };
@@ -221,7 +254,17 @@ impl RunWriter for Writer {
     fn plan(&self) -> BoxFuture<'_, Result<Stored, WriteError>> {
         Box::pin(async move {
             let stored = self.0.store.plan(self.0.id.as_str()).await.map_err(redis)?;
-            Ok(Stored { plan: stored.plan, is_paused: stored.hold.is_some() })
+            if let Some(org) = stored.org {
+                let _ = self.0.org.set(org.into());
+            }
+            Ok(Stored { plan: stored.plan, is_paused: stored.hold.is_some(), now_ms: stored.now_ms })
+        })
+    }
+
+    fn watermark<'a>(&'a self, kind: &'a str) -> BoxFuture<'a, Result<Option<String>, WriteError>> {
+        Box::pin(async move {
+            let org = self.0.org.get().map_or("", |org| org);
+            self.0.store.watermark(org, kind).await.map_err(redis)
         })
     }
 

@@ -1,6 +1,9 @@
 //! The `OpenAPI` document against the running server: every operation answers what the document says, both ways.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bullock::admin::hooks::{HookOptions, Signature};
 
 use serde_json::{Value, json};
 
@@ -247,7 +250,7 @@ fn cases_of_syncs(base: &str, named: &str, key: &str) -> Vec<Case> {
 
 #[tokio::test]
 async fn every_operation_of_the_document_answers_as_it_says_when_it_serves_and_when_it_refuses() {
-    let site = Site::start().with_jobs().await;
+    let site = Site::start_with(|options| options.hooks.push(hook())).with_jobs().await;
     let failed = fail_next(site.shop.store(), "HTTP 429: slow down").await;
     assert_eq!(failed, "first");
     site.pdf.add("render", &json!({}), json!({"jobId": "later", "delay": 600_000})).await.unwrap();
@@ -297,6 +300,13 @@ async fn every_operation_of_the_document_answers_as_it_says_when_it_serves_and_w
             operation = answer.json()["id"].as_str().unwrap().to_owned();
         }
     }
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    for (body, status) in [("webhook_id=1", 200), ("{}", 401)] {
+        let answer = site.send_with("", "POST", "/hooks/woo", &form, Some(body)).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert_as_documented(&document, "POST /hooks/{name}", &answer);
+    }
+    reached.insert("POST /hooks/{name}".to_owned(), (true, true));
     for (path, methods) in document["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys() {
             let operation = format!("{} {path}", method.to_uppercase());
@@ -306,6 +316,23 @@ async fn every_operation_of_the_document_answers_as_it_says_when_it_serves_and_w
             }
             assert_eq!(reached.get(&operation), Some(&(true, true)), "{operation} was not reached both ways");
         }
+    }
+}
+
+/// A webhook; what it takes from shops is in tests/webhooks.
+fn hook() -> HookOptions {
+    HookOptions {
+        name: "woo".into(),
+        queue: "shop".into(),
+        job: "order".into(),
+        signature: Signature::WooCommerce,
+        secrets: vec!["secret".into()],
+        org: None,
+        dedupe: None,
+        dedupe_for: Duration::from_hours(1),
+        tolerance: Duration::from_mins(5),
+        body_bytes_max: 1024,
+        attempts: 1,
     }
 }
 

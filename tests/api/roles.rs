@@ -12,6 +12,7 @@ async fn every_route_asks_for_its_role_and_for_its_queue() {
     let site = Site::start().with_jobs().await;
     let mut walked = 0;
     for route in ROUTES.iter().filter(|route| route.about.is_some()) {
+        // Those that ask for a signature are in tests/webhooks.
         let Access::Role(needed) = route.access else { continue };
         let Some(path) = route.path.strip_prefix("/api/v1") else {
             panic!("{} is no part of the API", route.path)

@@ -88,15 +88,15 @@ fn an_unknown_key_is_refused_with_the_nearest_name() {
     refused(&[
         (
             "[queues.a]\nconcurency = 3",
-            "error: unknown key (bullock.toml:2): queues.a.concurency; expected one of dialect, prefix, concurrency, rate, retention, metrics, payload_max, dead_letter, org, fair, limits, handlers in [queues.a]. hint: did you mean \"concurrency\"?",
+            "error: unknown key (bullock.toml:2): queues.a.concurency; expected one of dialect, prefix, concurrency, rate, retention, metrics, payload_max, dead_letter, org, fair, limits, schedules, handlers in [queues.a]. hint: did you mean \"concurrency\"?",
         ),
         (
             "[queue.a]",
-            "error: unknown key (bullock.toml:1): queue; expected one of redis, admin, worker, backoff, log, alerts, metrics, queues in the top level. hint: did you mean \"queues\"?",
+            "error: unknown key (bullock.toml:1): queue; expected one of redis, admin, worker, backoff, log, audit, alerts, metrics, queues, hooks in the top level. hint: did you mean \"queues\"?",
         ),
         (
             "lease = \"3s\"",
-            "error: unknown key (bullock.toml:1): lease; expected one of redis, admin, worker, backoff, log, alerts, metrics, queues in the top level. hint: it belongs in [worker]",
+            "error: unknown key (bullock.toml:1): lease; expected one of redis, admin, worker, backoff, log, audit, alerts, metrics, queues, hooks in the top level. hint: it belongs in [worker]",
         ),
     ]);
 }

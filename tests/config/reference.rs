@@ -59,6 +59,8 @@ fn paths(value: &toml::Value, pattern: &str, found: &mut BTreeMap<String, toml::
             "queues" => "<name>",
             "backoff" => "<type>",
             "queues.<name>.handlers" => "<job name>",
+            "queues.<name>.schedules" => "<schedule>",
+            "hooks" => "<hook>",
             "queues.<name>.handlers.<job name>.headers" => "<header>",
             _ => name,
         };

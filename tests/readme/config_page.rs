@@ -15,25 +15,26 @@ const END: &str = "<!-- end of options -->\n";
 /// Sections in the page's order: the part of the path that all options of it share, and the heading.
 const SECTIONS: &[(&str, &str)] = &[
     ("redis", "[redis]"),
-    ("admin.tokens.[]", "[[admin.tokens]]"),
     ("admin", "[admin]"),
+    ("admin.tokens.[]", "[[admin.tokens]]"),
     ("worker", "[worker]"),
     ("backoff.<type>", "[backoff.<type>]"),
     ("log", "[log]"),
-    ("metrics", "[metrics]"),
+    ("audit", "[audit]"),
     ("alerts.[]", "[[alerts]]"),
-    ("queues.<name>.handlers.<job name>", "[queues.<name>.handlers.<job name>]"),
+    ("metrics", "[metrics]"),
     ("queues.<name>", "[queues.<name>]"),
+    ("queues.<name>.schedules.<schedule>", "[queues.<name>.schedules.<schedule>]"),
+    ("queues.<name>.handlers.<job name>", "[queues.<name>.handlers.<job name>]"),
+    ("hooks.<hook>", "[hooks.<hook>]"),
 ];
 
-/// Where the sections stand on the page: what belongs to another one comes after it.
-const ORDER: &[usize] = &[0, 2, 1, 3, 4, 5, 7, 6, 9, 8];
-
-/// The first section that an option belongs to, and its name there.
+/// The section that an option belongs to, the one with the longest path, and its name there.
 fn section_of(path: &str) -> Option<(usize, &str)> {
-    SECTIONS.iter().enumerate().find_map(|(index, (prefix, _))| {
+    let of = |(index, (prefix, _)): (usize, &(&str, _))| {
         path.strip_prefix(prefix)?.strip_prefix('.').map(|name| (index, name))
-    })
+    };
+    SECTIONS.iter().enumerate().filter_map(of).min_by_key(|(_, name)| name.len())
 }
 
 fn tables() -> String {
@@ -53,8 +54,7 @@ fn tables() -> String {
         let _ = writeln!(rows[section], "| `{name}` | {default} | {expected} | {about} |");
     }
     let mut page = String::new();
-    for &section in ORDER {
-        let heading = SECTIONS[section].1;
+    for (section, (_, heading)) in SECTIONS.iter().enumerate() {
         let _ = write!(
             page,
             "\n### `{heading}`\n\n| option | default | value | what it does |\n|---|---|---|---|\n{}",

@@ -4,9 +4,13 @@
 // A test that panics has failed, which is what unwrap is for here.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod backoff;
 mod cron;
 mod garbage;
+mod overlap;
 mod repeat;
 mod scheduler;
 mod state;

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod after;
 mod audit;
 mod bad_sides;
 mod commands;
@@ -15,3 +16,4 @@ mod over_http;
 mod restart;
 mod shop;
 mod start;
+mod watermark;

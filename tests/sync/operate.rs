@@ -266,7 +266,8 @@ async fn a_sync_that_is_forced_to_be_done_refuses_the_late_commit_of_its_run() {
             progress: None,
             changed: "{}",
             items_max: 10,
-            last: true,
+            end: None,
+            history: Duration::ZERO,
             seen: &[],
             items: &[],
         };

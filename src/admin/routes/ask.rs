@@ -137,6 +137,15 @@ impl Ask {
         self.maybe_body().await?.ok_or_else(|| Problem::validation("a JSON body is needed"))
     }
 
+    /// The body as it came, for whom its signature says who sends it; at most `max` bytes.
+    pub(super) async fn body_bytes(&self, max: usize) -> Result<Vec<u8>, Problem> {
+        let request = self.body.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match request {
+            Some(request) => body::read_up_to(request, max).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// The body as text, checked to be JSON.
     pub(super) async fn body_text(&self) -> Result<String, Problem> {
         let request = self.body.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -11,6 +11,7 @@ mod failures;
 mod flows;
 mod health;
 pub(crate) mod history;
+mod hooks;
 mod jobs;
 pub(super) mod login;
 pub(super) mod metrics;
@@ -58,6 +59,8 @@ pub enum Access {
     Role(Role),
     /// The token of the job's present run. Redis decides, inside the write.
     RunToken,
+    /// A signature over the body, made with the secret of the hook that the path names.
+    Signature,
 }
 
 /// One route.
@@ -192,6 +195,7 @@ pub static ROUTES: &[Route] = &[
     route!("GET" "/api/v1/failed", VIEWER, failures::groups, failures::GROUPS),
     route!("GET" "/api/v1/zombies", VIEWER, zombies::list, zombies::LIST),
     route!("POST" "/api/v1/zombies/resolve", OPERATOR, zombies::resolve, zombies::RESOLVE),
+    route!("POST" "/api/v1/hooks/{name}", Access::Signature, hooks::take, hooks::TAKE),
     route!("GET" "/api/v1/audit", VIEWER, audit::list, audit::LIST),
     route!("GET" "/api/v1/syncs", VIEWER, syncs::list::list, syncs::list::LIST),
     route!("POST" "/api/v1/syncs", OPERATOR, syncs::start::start, syncs::start::START),

@@ -99,17 +99,18 @@ fn operation(route: &Route, about: &About, components: &mut Components) -> Value
     let role = match route.access {
         Access::Open => "Nobody is asked who they are.".to_owned(),
         Access::RunToken => "With the token of the job's present run.".to_owned(),
+        Access::Signature => "With the sender's signature over the body; no token.".to_owned(),
         Access::Role(role) => format!("With the role {} or a higher one.", role.as_str()),
     };
     operation.insert("description".into(), role.into());
     match route.access {
-        Access::Open => drop(operation.insert("security".into(), json!([{}]))),
+        Access::Open | Access::Signature => drop(operation.insert("security".into(), json!([{}]))),
         Access::RunToken => drop(operation.insert("security".into(), json!([{"run": []}]))),
         Access::Role(_) => {}
     }
     let in_path = path_names(route.path).map(|name| {
         json!({"name": name, "in": "path", "required": true, "schema": {"type": "string", "minLength": 1},
-            "description": match name { "queue" => "Name of the queue, without the prefix", "org" => "Name of the organisation", _ => "Its id" }})
+            "description": match name { "queue" => "Name of the queue, without the prefix", "org" => "Name of the organisation", "name" => "Its name", _ => "Its id" }})
     });
     let parameters: Vec<Value> = in_path.chain(about.query.iter().map(parameter)).collect();
     operation.insert("parameters".into(), parameters.into());

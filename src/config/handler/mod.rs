@@ -17,7 +17,7 @@ use super::read::Section;
 
 pub use exec::ExecHandler;
 pub use http::{Body, HttpHandler};
-pub use sync::{ItemBackoff, Side, SyncHandler};
+pub use sync::{ItemBackoff, Side, SyncHandler, Watermark};
 
 /// A validated handler.
 #[derive(Debug, Clone, PartialEq)]

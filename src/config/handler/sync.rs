@@ -34,6 +34,21 @@ pub struct SyncHandler {
     pub page_items_max: usize,
     /// Runs at once of one organisation.
     pub per_org: Option<u64>,
+    /// Names of jobs that come after a run that ends well.
+    pub after: Vec<String>,
+    /// Where successful runs stand.
+    pub watermark: Option<Watermark>,
+}
+
+/// A stored watermark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watermark {
+    /// Syncs that name the same one share it.
+    pub kind: String,
+    /// The source is told where it stands.
+    pub delta: bool,
+    /// Runs with failed items move it as well.
+    pub on_partial: bool,
 }
 
 /// One side of a sync.
@@ -81,7 +96,20 @@ pub(super) fn read(handler: &Section<'_>, base: &Base<'_>, problems: &mut Proble
         item_bytes_max: section.bytes("item_max"),
         page_items_max: section.int("page_max") as usize,
         per_org: section.maybe_int("per_org"),
+        after: section.texts("after"),
+        watermark: watermark(&section, problems),
     })
+}
+
+fn watermark(section: &Section<'_>, problems: &mut Problems) -> Option<Watermark> {
+    let kind = section.maybe_text("watermark").filter(|kind| !kind.is_empty());
+    let (delta, on_partial) = (section.truth("delta"), section.truth("watermark_on_partial"));
+    if kind.is_none() && (delta || on_partial) {
+        let option = if delta { "delta" } else { "watermark_on_partial" };
+        let hint = "write watermark = \"customers\": syncs that name the same one share it";
+        problems.push(section.problem(option, "has no watermark", "a watermark beside it", hint));
+    }
+    kind.map(|kind| Watermark { kind, delta, on_partial })
 }
 
 fn backoff(section: &Section<'_>, problems: &mut Problems) -> ItemBackoff {

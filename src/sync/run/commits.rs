@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Run;
 use crate::handler::WriteError;
-use crate::handler::commit::{Commit, Committed, ItemNote, ItemState};
+use crate::handler::commit::{Commit, Committed, End, ItemNote, ItemState};
 use crate::sync::call::{NoAnswer, fails};
 use crate::sync::plan::Plan;
 
@@ -22,7 +22,7 @@ impl Run<'_> {
         seen: Vec<String>,
         items: Vec<ItemNote>,
     ) -> Result<(), NoAnswer> {
-        self.write(plan, seen, items, false).await
+        self.write(plan, seen, items, None).await
     }
 
     pub(super) async fn write(
@@ -30,12 +30,15 @@ impl Run<'_> {
         mut plan: Plan,
         seen: Vec<String>,
         items: Vec<ItemNote>,
-        last: bool,
+        end: Option<End>,
     ) -> Result<(), NoAnswer> {
         plan.commits += 1;
         let told = std::mem::take(&mut self.told);
         plan.total = told.total.or(plan.total);
         plan.counts.duplicates += told.duplicates;
+        if !told.watermark.is_null() {
+            plan.watermark = told.watermark;
+        }
         let moved = plan.cursor != self.plan.cursor || plan.counts != self.plan.counts;
         let states: serde_json::Map<String, Value> =
             items.iter().map(|item| (item.id.clone(), Value::from(word_of(item.state)))).collect();
@@ -43,9 +46,9 @@ impl Run<'_> {
         let commit = Commit {
             number: plan.commits,
             plan: serde_json::to_string(&plan).map_err(|error| fails(error.to_string()))?,
-            progress: self.teller.progress(&plan, self.batch_size(), last),
+            progress: self.teller.progress(&plan, self.batch_size(), end.is_some()),
             audit: audit.to_string(),
-            last,
+            end,
             seen,
             items,
         };

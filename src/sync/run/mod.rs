@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use self::batches::Batch;
 use super::call::{NoAnswer, fails};
+use super::follow;
 use super::items::Item;
 use super::options::SyncOptions;
 use super::outcome::{Teller, end};
@@ -28,6 +29,17 @@ pub(super) async fn run(options: &SyncOptions, job: &Job<Data>, ctx: &Context) -
         Ok(mut run) => run.until_the_end().await.unwrap_or_else(ended),
         Err(no_answer) => ended(no_answer),
     }
+}
+
+/// Where the watermark stands that the source is to be told.
+async fn since(options: &SyncOptions, ctx: &Context) -> Result<Value, NoAnswer> {
+    let Some(mark) = options.watermark.as_ref().filter(|mark| mark.delta) else { return Ok(Value::Null) };
+    let stored = ctx.writer().watermark(&mark.kind).await.map_err(|error| fails(error.to_string()))?;
+    let read = |text: String| {
+        serde_json::from_str(&text)
+            .map_err(|error| fails(format!("the stored watermark cannot be read: {error}")))
+    };
+    stored.map_or(Ok(Value::Null), read)
 }
 
 fn ended(no_answer: NoAnswer) -> Outcome {
@@ -69,6 +81,7 @@ struct Run<'a> {
 struct Told {
     total: Option<u64>,
     duplicates: u64,
+    watermark: Value,
 }
 
 impl<'a> Run<'a> {
@@ -78,10 +91,9 @@ impl<'a> Run<'a> {
         ctx: &'a Context,
     ) -> Result<Run<'a>, NoAnswer> {
         let kept = ctx.writer().plan().await.map_err(|error| fails(error.to_string()))?;
-        let now_ms = chrono::Utc::now().timestamp_millis();
         let plan = match &kept.plan {
             Some(text) => Plan::parse(text).map_err(fails)?,
-            None => Plan::new(now_ms),
+            None => Plan { since: since(options, ctx).await?, ..Plan::new(kept.now_ms) },
         };
         let now = Instant::now();
         Ok(Run {
@@ -145,7 +157,8 @@ impl<'a> Run<'a> {
 
     /// All items have come to their end: the last commit tells the last progress.
     async fn end(&mut self) -> Result<Outcome, NoAnswer> {
-        self.write(self.plan.clone(), Vec::new(), Vec::new(), true).await?;
+        let last = follow::end(&self.plan, self.options, self.job);
+        self.write(self.plan.clone(), Vec::new(), Vec::new(), Some(last)).await?;
         Ok(end(&self.plan, self.options.on_exhausted))
     }
 }

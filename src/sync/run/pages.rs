@@ -21,6 +21,8 @@ struct AskPage<'a> {
     job: About<'a>,
     cursor: &'a Value,
     limit: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<&'a Value>,
 }
 
 impl Run<'_> {
@@ -44,7 +46,9 @@ impl Run<'_> {
         let (new, again) = self.not_handled_yet(page.items).await?;
         self.waiting = new.into();
         self.next = Some(page.next);
-        self.told = Told { total: page.total, duplicates: self.told.duplicates + again };
+        let told = &self.told;
+        let watermark = if page.watermark.is_null() { told.watermark.clone() } else { page.watermark };
+        self.told = Told { total: page.total, duplicates: told.duplicates + again, watermark };
         if self.waiting.is_empty() {
             let mut plan = self.plan.clone();
             self.turn_page(&mut plan);
@@ -55,7 +59,13 @@ impl Run<'_> {
 
     async fn ask_source(&mut self) -> Result<Page, NoAnswer> {
         let Some(source) = &self.options.source else { return self.own_items() };
-        let ask = AskPage { job: About::of(self.job), cursor: &self.plan.cursor, limit: self.batch_size() };
+        let is_delta = self.options.watermark.as_ref().is_some_and(|mark| mark.delta);
+        let ask = AskPage {
+            job: About::of(self.job),
+            cursor: &self.plan.cursor,
+            limit: self.batch_size(),
+            since: is_delta.then_some(&self.plan.since),
+        };
         let key = format!("{}:page:{}", self.key, self.plan.pages + 1);
         let answer = call(source, self.job, self.ctx, &ask, key, self.options.call_attempts).await?;
         page::read(&answer, &self.options.limits).map_err(fails)
@@ -74,7 +84,7 @@ impl Run<'_> {
             .map_err(|error| unfit(format!("the job's data has no items to sync: {error}")))?;
         let total = Some(own.items.len() as u64);
         let items = Item::read_all(own.items, "the job's data", &self.options.limits).map_err(unfit)?;
-        Ok(Page { items, next: Value::Null, total })
+        Ok(Page { items, next: Value::Null, total, watermark: Value::Null })
     }
 
     /// The items that no batch has held yet, each once; and how many were named again. After a restart the first page is read

@@ -14,6 +14,7 @@ use crate::job::options::Keep;
 use crate::job::outcome::{Failure, Fate, ReasonClass, fate};
 use crate::store::callback::CallbackJob;
 use crate::store::finish::{Completion, FailedRun, Verdict};
+use crate::store::history::tally::{How, Ran, Tally};
 use crate::store::{Lane, StoreError};
 use crate::wire::bull;
 
@@ -52,9 +53,44 @@ impl Callback {
             outcome = outcome_text,
             "ended by its callback"
         );
+        self.count(job, outcome);
         if let Some(on_end) = &self.shared.on_end {
             on_end(&CallbackEnd { queue, id, token, outcome });
         }
+    }
+}
+
+impl Callback {
+    /// Counts the run in the history, besides the answer: its worker does not know how it ended.
+    fn count(&self, job: &CallbackJob, outcome: Outcome) {
+        let how = match outcome {
+            Outcome::Completed => How::Completed,
+            Outcome::Failed => How::Failed,
+            Outcome::Retried => How::Retried,
+            _ => return,
+        };
+        let (kept, reply_kept_ms) = (self.queue.history, self.reply_kept_ms());
+        if kept.is_zero() {
+            return;
+        }
+        let mut tally = Tally::default();
+        tally.add(&Ran {
+            name: &job.name.as_str().into(),
+            org: "",
+            id: &self.id,
+            attempt: job.attempts_made.saturating_add(1),
+            how,
+            ran: job.ran,
+            waited: None,
+        });
+        let (store, lane) = (self.queue.store.clone(), Self::lane());
+        tokio::spawn(async move {
+            while let Some(counted) = tally.take_call() {
+                if let Err(error) = store.tally(&lane, reply_kept_ms, kept, &counted).await {
+                    tracing::warn!(queue = &*store.keys().queue, %error, "a run is missing from the history");
+                }
+            }
+        });
     }
 }
 

@@ -1,0 +1,7 @@
+--- Says whose turn it is among the occurrences of a schedule: decided when each is due.
+-- KEYS  P, X
+-- ARGV  the schedule's name, skip|queue|cancel, id of a claimed occurrence ('' = the one that is due and that nobody has
+--       claimed), key of the schedule in `repeat`, what ids of occurrences begin with
+-- Reply 0 it runs (or none is due); 1 and an id: it is passed over because that one had not ended; 2 and ids: it waits for these
+-- Kept  asked again it answers the same as long as those before it have not ended
+--- @include "overlap"
