@@ -1,0 +1,197 @@
+//! A shop, a back office, a Redis and a worker: each a process that can be killed and started again.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use bullock::wire::Dialect;
+use nix::sys::signal::Signal;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::bullock::Bullock;
+use crate::support::http;
+use crate::support::node::BullQueue;
+use crate::support::process::{Output, Process};
+use crate::support::redis::Redis;
+use crate::support::wait::{self, DEADLINE};
+
+pub const QUEUE: &str = "shop-sync";
+pub const SECRET: &str = "whsec_c2hvcEFuZE9mZmljZU9mVGhlVGVzdHM0Mg==";
+
+/// A Node server of examples/store. It says where it listens.
+pub struct Server {
+    program: &'static str,
+    arguments: Vec<String>,
+    process: Process,
+    output: Output,
+    url: String,
+}
+
+impl Server {
+    /// Starts it on any free port.
+    pub async fn start(program: &'static str, arguments: &[&str]) -> Server {
+        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let (process, output, url) = spawn(program, &arguments, "0").await;
+        Server { program, arguments, process, output, url }
+    }
+
+    /// `http://127.0.0.1:<port>`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// All that it printed.
+    pub fn logs(&self) -> String {
+        self.output.text()
+    }
+
+    /// `kill -9`, and starts it again on its port.
+    pub async fn crash_and_restart(&mut self) {
+        self.process.signal(Signal::SIGKILL);
+        self.process.wait(DEADLINE).await;
+        let port = self.url.rsplit(':').next().unwrap().to_owned();
+        (self.process, self.output, _) = spawn(self.program, &self.arguments, &port).await;
+    }
+}
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/store")
+}
+
+async fn spawn(program: &str, arguments: &[String], port: &str) -> (Process, Output, String) {
+    let mut command = Command::new("node");
+    command.arg(program).args(["--port", port]).args(arguments).current_dir(directory());
+    command.env("WEBHOOK_SECRET", SECRET);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = Process::spawn(&mut command).expect("node starts");
+    let output = Output::default();
+    output.follow_stdout(process.child().stdout.take().expect("piped"));
+    output.follow_stderr(process.child().stderr.take().expect("piped"));
+    let url = wait::value(program, async || {
+        let text = output.text();
+        text.lines().next().and_then(|line| line.split_once(": ")).map(|(_, url)| url.to_owned())
+    })
+    .await;
+    assert!(url.starts_with("http://127.0.0.1:"), "{program}:\n{}", output.text());
+    (process, output, url)
+}
+
+/// What the back office counts when it goes through its ledger.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Recount {
+    pub first_batches: u64,
+    /// Batches that came again under their key; under a key of other items; of an old run.
+    pub again: u64,
+    pub other: u64,
+    pub late: u64,
+    /// How often shop or office asked for time.
+    pub busy: u64,
+    pub items: u64,
+    /// Every item up to this id was sent.
+    pub through: u64,
+    pub ok: u64,
+    pub failed: u64,
+    /// Items by how often they were tried.
+    pub tries: BTreeMap<String, u64>,
+    /// When items that failed were tried, and when batches of new items came, ms. Only if asked for.
+    #[serde(default)]
+    pub times: BTreeMap<String, Vec<i64>>,
+    #[serde(default)]
+    pub pace: Vec<i64>,
+}
+
+/// All of it.
+pub struct Scene {
+    pub dialect: Dialect,
+    pub redis: Redis,
+    pub office: Server,
+    _store: Server,
+    config: String,
+    _dir: TempDir,
+}
+
+impl Scene {
+    /// `edit` is given the example's own config.
+    pub async fn start(
+        dialect: Dialect,
+        store: &[&str],
+        office: &[&str],
+        edit: impl Fn(String) -> String,
+    ) -> Scene {
+        // Whatever Redis has answered is on the disk: a `kill -9` of it takes nothing back.
+        let redis = Redis::start_with(&["--appendonly", "yes", "--appendfsync", "always"]);
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = dir.path().join("ledger.ndjson");
+        let store = Server::start("store.mjs", store).await;
+        let sides = ["--store", store.url(), "--ledger", ledger.to_str().unwrap()];
+        let office = Server::start("office.mjs", &[&sides, office].concat()).await;
+        let config = std::fs::read_to_string(directory().join("bullock.toml")).unwrap();
+        let config = edit(config.replace("http://127.0.0.1:3000", office.url()));
+        let leases = "[worker]\nallow_short_leases = true\nlease = \"900ms\"\nrenew = \"250ms\"\nsweep = \"200ms\"\n";
+        let dialect_line = format!("[queues.\"{QUEUE}\"]\ndialect = \"{}\"", dialect.as_str());
+        let config = config.replace(&format!("[queues.\"{QUEUE}\"]"), &format!("{leases}{dialect_line}"));
+        Scene { dialect, redis, office, _store: store, config, _dir: dir }
+    }
+
+    /// A worker with the example's config.
+    pub async fn worker(&self) -> Bullock {
+        Bullock::run_with(
+            &self.config,
+            &[("REDIS_URL", &*self.redis.url()), ("WEBHOOK_SECRET", SECRET)],
+        )
+        .await
+    }
+
+    /// Node adds the sync, as any job.
+    pub async fn add(&self, name: &str, id: &str) {
+        let url = self.redis.url();
+        let mut queue = match self.dialect {
+            Dialect::Bull => BullQueue::open(&url, QUEUE).await,
+            Dialect::BullMq => BullQueue::open_mq(6, &url, QUEUE, &json!({})).await,
+        };
+        queue.add(name, json!({"shop": "acme"}), json!({"jobId": id, "attempts": 5})).await;
+        queue.close().await;
+    }
+
+    /// The ledger, recounted; `""` or `"?times"`.
+    pub async fn recount(&self, kind: &str, with: &str) -> Recount {
+        let (status, body) = http::get(self.office.url(), &format!("/ledger/{kind}{with}")).await.unwrap();
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    /// What the last commit has stored.
+    pub async fn plan(&self, id: &str) -> Option<Value> {
+        let mut db = self.redis.connection().await;
+        let key = format!("bull::x:{QUEUE}::job:{id}");
+        let plan: Option<String> =
+            redis::cmd("HGET").arg(key).arg("plan").query_async(&mut db).await.unwrap();
+        plan.map(|plan| serde_json::from_str(&plan).unwrap())
+    }
+
+    /// The result, once the sync has ended well. Panics if it failed.
+    pub async fn result(&self, id: &str) -> Option<Value> {
+        let mut db = self.redis.connection().await;
+        let score = |set: &str| {
+            let mut command = redis::cmd("ZSCORE");
+            command.arg(format!("bull:{QUEUE}:{set}")).arg(id);
+            command
+        };
+        let field = |field: &str| {
+            let mut command = redis::cmd("HGET");
+            command.arg(format!("bull:{QUEUE}:{id}")).arg(field);
+            command
+        };
+        let failed: Option<f64> = score("failed").query_async(&mut db).await.unwrap();
+        if failed.is_some() {
+            let why: Option<String> = field("failedReason").query_async(&mut db).await.unwrap();
+            panic!("the sync failed: {why:?}");
+        }
+        let completed: Option<f64> = score("completed").query_async(&mut db).await.unwrap();
+        completed?;
+        let result: String = field("returnvalue").query_async(&mut db).await.unwrap();
+        Some(serde_json::from_str(&result).unwrap())
+    }
+}
