@@ -97,7 +97,7 @@ async fn kill(scene: &mut Scene, worker: Bullock, kills: &mut [u64; 3]) -> Bullo
             return scene.worker().await;
         }
         1 => scene.office.crash_and_restart().await,
-        _ => scene.redis.crash_and_restart(),
+        _ => scene.crash_and_restart_redis().await,
     }
     worker
 }
