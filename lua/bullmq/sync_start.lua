@@ -2,7 +2,8 @@
 -- KEYS  P, X
 -- ARGV  by, from, why, organisation ('' = none), idempotency key ('' = none), how long it holds (ms), kind, one a kind and
 --       organisation 0|1; then the job as in enqueue
--- Reply 0 created, 1 there is one, 2 there is one and it goes on; its id, its state, paused 0|1
+-- Reply 0 created, 1 there is one, 2 there is one and it goes on, 3 the id is that of a job
+--       which is not this organisation's; its id, its state, paused 0|1
 -- Kept  checked before anything is written; of starts at the same time one creates
 -- Spec  docs/wire/bullmq.md 3, 7.5
 --- @include "keys"

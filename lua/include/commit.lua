@@ -4,6 +4,7 @@
 --- @include "fence"
 --- @include "record"
 --- @include "audit"
+--- @include "sync_index"
 -- What both dialects do alike when a sync commits a batch: everything but telling the progress. `tell_progress` is the
 -- dialect's own, and so is the list of keys that it writes.
 local id, token, number, plan = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
@@ -33,6 +34,7 @@ local function commit(tell_progress, written)
   local code = refused(id, token)
   if code then return code end
   local wanted = { record, 'hash', items, 'hash', due, 'zset', seen, 'set', X .. 'audit', 'stream' }
+  if number == 1 then wanted[#wanted + 1], wanted[#wanted + 2] = X .. 'syncs', 'zset' end
   for i = 1, #written do wanted[#wanted + 1] = written[i] end
   local wrong = expect_types(wanted)
   if wrong then return wrong end
@@ -40,7 +42,10 @@ local function commit(tell_progress, written)
   local before = redis.call('HMGET', record, 'commits', 'hold')
   local paused = before[2] and not last and 1 or 0
   if math.floor(number_of(before[1])) >= number then return paused end -- sent twice
-  if number == 1 then redis.call('DEL', items, due, seen) end -- left by an earlier job of this id
+  if number == 1 then
+    redis.call('DEL', items, due, seen) -- left by an earlier job of this id
+    index_sync(X .. 'syncs', id, true)
+  end
   redis.call('HSET', record, 'plan', plan, 'commits', ARGV[3])
   redis.call('HDEL', record, 'own_crashes') -- it has moved: deaths before that are not its doing
   local handled = tonumber(ARGV[9])

@@ -1,15 +1,19 @@
 --- @include "sync"
+--- @include "sync_index"
 -- Starting a sync is the same in both dialects but for adding its job: `asked` is the id that it is to have ('' = any),
 -- `refuse_job` checks it, `add` adds it and answers its id, and 1 if it existed.
-local KEPT_IN_INDEX = 10000
 local by, from, why, org, idem, idem_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local kind, one_per_org = ARGV[7], ARGV[8] == '1' and ARGV[4] ~= ''
 local idem_key, index, one = X .. 'idem:' .. org .. ':' .. idem, X .. 'org:' .. org, X .. 'one:' .. org
 local function start(asked, refuse_job, add)
-  local wrong = expect_types({ idem_key, 'string', index, 'zset', one, 'hash' }) or refuse_job()
+  local wrong = expect_types({ idem_key, 'string', index, 'zset', one, 'hash', X .. 'syncs', 'zset' }) or refuse_job()
   if wrong then return wrong end
   local function answer(code, id, state)
     return { code, id, state, hold_of(id) and 1 or 0 }
+  end
+  -- An id that somebody asks for by its name may be another organisation's, or nobody's.
+  local function is_taken(id)
+    return org ~= '' and redis.pcall('HGET', X .. 'job:' .. id, 'org') ~= org
   end
   -- The same start again: it goes on if it was interrupted.
   local function same(id)
@@ -17,6 +21,7 @@ local function start(asked, refuse_job, add)
     if misfit then return misfit end
     local was = state_of(id)
     if not was then return nil end
+    if is_taken(id) then return { 3, id, '', 0 } end
     if go_on(id, was) ~= 1 then return answer(1, id, was) end
     audit('sync.resume', id, was, 'waiting', by, from, why)
     return answer(2, id, state_of(id))
@@ -32,12 +37,13 @@ local function start(asked, refuse_job, add)
   local misfit = sync_misfit('')
   if misfit then return misfit end
   local id, existed = add()
+  if existed == 1 and is_taken(id) then return { 3, id, '', 0 } end
   if existed == 1 then return answer(1, id, state_of(id) or 'stuck') end
   if idem ~= '' then redis.call('SET', idem_key, id, 'PX', idem_ms) end
+  index_sync(X .. 'syncs', id)
   if org ~= '' then
     redis.call('HSET', own_record(id), 'org', org)
-    redis.call('ZADD', index, now, id)
-    redis.call('ZREMRANGEBYRANK', index, 0, -KEPT_IN_INDEX - 1)
+    index_sync(index, id)
     if one_per_org then redis.call('HSET', one, kind, id) end
   end
   local state = state_of(id) or 'stuck'

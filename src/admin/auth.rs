@@ -41,6 +41,8 @@ pub struct TokenOptions {
     pub sha256: String,
     /// Queues it holds for; `*` in a pattern stands for any text. Empty = none.
     pub queues: Vec<String>,
+    /// Organisations it holds for, likewise. Anything but `*` leaves it nothing but their syncs.
+    pub orgs: Vec<String>,
 }
 
 /// Unsafe requests that rely on a cookie must bear this header: no form and no link of another site can set it.
@@ -81,6 +83,8 @@ pub(super) struct Caller {
     pub(super) role: Role,
     /// Patterns of the queues.
     pub(super) queues: Arc<[String]>,
+    /// Patterns of the organisations.
+    pub(super) orgs: Arc<[String]>,
     pub(super) via: Via,
 }
 
@@ -91,6 +95,7 @@ impl Caller {
             name: LOCAL.into(),
             role: Role::Operator,
             queues: Arc::new(["*".to_owned()]),
+            orgs: Arc::new(["*".to_owned()]),
             via: Via::Loopback,
         }
     }
@@ -104,6 +109,16 @@ impl Caller {
     pub(super) fn may(&self, queue: &str) -> bool {
         self.queues.iter().any(|pattern| matches(pattern, queue))
     }
+
+    /// May they see syncs of this organisation? `None` = of nobody's.
+    pub(super) fn may_see_of(&self, org: Option<&str>) -> bool {
+        !self.is_bound() || org.is_some_and(|org| self.orgs.iter().any(|pattern| matches(pattern, org)))
+    }
+
+    /// Are they bound to some organisations? Then there is nothing for them but these organisations' syncs.
+    pub(super) fn is_bound(&self) -> bool {
+        !self.orgs.iter().any(|pattern| pattern == "*")
+    }
 }
 
 /// A token as it is compared.
@@ -113,6 +128,7 @@ struct Token {
     role: Role,
     digest: [u8; 32],
     queues: Arc<[String]>,
+    orgs: Arc<[String]>,
 }
 
 /// All tokens of the server.
@@ -129,8 +145,8 @@ impl Tokens {
             if digest == digest_of("") {
                 return Err(problem("sha256: this is the digest of an empty token"));
             }
-            let (name, queues) = (option.name.as_str().into(), option.queues.clone().into());
-            Ok(Token { name, role: option.role, digest, queues })
+            let (queues, orgs) = (option.queues.clone().into(), option.orgs.clone().into());
+            Ok(Token { name: option.name.as_str().into(), role: option.role, digest, queues, orgs })
         };
         options.iter().map(read).collect::<Result<_, _>>().map(Self)
     }
@@ -152,6 +168,7 @@ impl Tokens {
             name: Arc::clone(&token.name),
             role: token.role,
             queues: Arc::clone(&token.queues),
+            orgs: Arc::clone(&token.orgs),
             via: Via::Bearer,
         })
     }

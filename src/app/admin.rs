@@ -190,7 +190,13 @@ fn token(token: &config::Token) -> TokenOptions {
         config::Role::Operator => Role::Operator,
         config::Role::Admin => Role::Admin,
     };
-    TokenOptions { name: token.name.clone(), role, sha256, queues: token.queues.clone() }
+    TokenOptions {
+        name: token.name.clone(),
+        role,
+        sha256,
+        queues: token.queues.clone(),
+        orgs: token.orgs.clone(),
+    }
 }
 
 /// The host of a URL, without its port.

@@ -35,11 +35,13 @@ pub struct Token {
     pub sha256: [u8; 32],
     /// Queues that it may see; `*` in one stands for any text.
     pub queues: Vec<String>,
+    /// Organisations that it is for; anything but `*` leaves it nothing but their syncs.
+    pub orgs: Vec<String>,
 }
 
 impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Token({}, {:?}, {:?})", self.name, self.role, self.queues)
+        write!(f, "Token({}, {:?}, {:?}, {:?})", self.name, self.role, self.queues, self.orgs)
     }
 }
 
@@ -184,7 +186,7 @@ fn tokens(section: &Section<'_>, problems: &mut Problems) -> Vec<Token> {
             "operator" => Role::Operator,
             _ => Role::Viewer,
         };
-        tokens.push(Token { name, role, sha256, queues: item.texts("queues") });
+        tokens.push(Token { name, role, sha256, queues: item.texts("queues"), orgs: item.texts("orgs") });
     }
     tokens
 }

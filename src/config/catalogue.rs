@@ -33,7 +33,7 @@ pub(super) static OPTIONS: &[Opt] = &[
     option("admin.tokens.[].role", K::Choice(&["viewer", "operator", "admin"]), D::Required, "What the token may do."),
     option("admin.tokens.[].sha256", K::Secret, D::Required, "SHA-256 of the token, 64 hex digits."),
     option("admin.tokens.[].queues", K::Texts, D::Texts(&["*"]), "Queues that it may see; * stands for any text."),
-    later("admin.tokens.[].orgs", "orgs"),
+    option("admin.tokens.[].orgs", K::Texts, D::Texts(&["*"]), "Organisations whose syncs it may see; with anything but * it sees nothing else."),
 
     option("worker", K::Table, D::None, "This process as a worker."),
     option("worker.name", K::Text, D::None, "Absent: host and pid."),

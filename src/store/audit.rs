@@ -28,6 +28,8 @@ pub struct Entry {
     pub from: String,
     /// Why.
     pub why: String,
+    /// What a commit of a sync changed (JSON); empty = nothing.
+    pub changed: String,
 }
 
 impl Entry {
@@ -94,6 +96,7 @@ impl Store {
                     by: field("by"),
                     from: field("from"),
                     why: field("why"),
+                    changed: field("changed"),
                 };
                 if filter.accepts(&entry) {
                     entries.push(entry);

@@ -104,6 +104,7 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("sync_resume", include_str!("../../lua/include/sync_resume.lua")),
     ("sync_retry_items", include_str!("../../lua/include/sync_retry_items.lua")),
     ("sync_start", include_str!("../../lua/include/sync_start.lua")),
+    ("sync_index", include_str!("../../lua/include/sync_index.lua")),
     ("bullmq/mend_flows", include_str!("../../lua/include/bullmq/mend_flows.lua")),
 ];
 

@@ -1,5 +1,6 @@
 //! What a sync keeps in Redis: its plan, its items, which of them it has seen.
 
+pub mod list;
 pub mod operate;
 pub mod start;
 

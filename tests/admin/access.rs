@@ -11,7 +11,13 @@ fn token(name: &str, role: Role) -> TokenOptions {
     let (high, low) = digest.split_at(16);
     let half = |bytes: &[u8]| format!("{:032x}", u128::from_be_bytes(bytes.try_into().unwrap()));
     let sha256 = half(high) + &half(low);
-    TokenOptions { name: name.to_owned(), role, sha256, queues: vec!["*".to_owned()] }
+    TokenOptions {
+        name: name.to_owned(),
+        role,
+        sha256,
+        queues: vec!["*".to_owned()],
+        orgs: vec!["*".to_owned()],
+    }
 }
 
 /// A server with one token for each role; the token's text is its name.

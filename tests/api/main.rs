@@ -19,4 +19,5 @@ mod roles;
 mod schedulers;
 mod site;
 mod stop;
+mod syncs;
 mod zombies;

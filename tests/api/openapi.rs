@@ -8,7 +8,7 @@ use crate::site::{Answer, Site, claim, fail_next, run_token};
 
 /// One request and the status that it must have.
 struct Case {
-    operation: &'static str,
+    operation: String,
     token: &'static str,
     path: String,
     headers: Vec<(&'static str, String)>,
@@ -16,8 +16,8 @@ struct Case {
     status: u16,
 }
 
-fn case(operation: &'static str, path: impl Into<String>, body: Option<Value>, status: u16) -> Case {
-    Case { operation, token: "admin", path: path.into(), headers: Vec::new(), body, status }
+fn case(operation: impl Into<String>, path: impl Into<String>, body: Option<Value>, status: u16) -> Case {
+    Case { operation: operation.into(), token: "admin", path: path.into(), headers: Vec::new(), body, status }
 }
 
 /// Requests that are served, in an order in which they can be; then some that are not.
@@ -185,6 +185,42 @@ fn cases() -> Vec<Case> {
     ]
 }
 
+/// Those of syncs, of which there are two paths each.
+fn cases_of_syncs(base: &str, named: &str, key: &str) -> Vec<Case> {
+    let one = format!("{base}/{{queue}}/{{id}}");
+    let sync = |id: &str, act: &str| format!("{named}/shop/{id}{act}");
+    let body = Some(json!({"queue": "shop", "name": key, "opts": {"jobId": key}}));
+    let because = || Some(json!({"reason": "because"}));
+    let mut cases = vec![
+        case(format!("POST {base}"), named, body.clone(), 201),
+        case(format!("POST {base}"), named, body.clone(), 200),
+        case(format!("POST {base}"), named, Some(json!({"queue": "shop"})), 400),
+        case(format!("GET {base}"), named, None, 200),
+        case(format!("GET {base}"), format!("{named}?limit=0"), None, 400),
+        case(format!("GET {one}"), sync(key, ""), None, 200),
+        case(format!("GET {one}"), sync("gone", ""), None, 404),
+        case(format!("POST {one}/pause"), sync(key, "/pause"), because(), 200),
+        case(format!("POST {one}/pause"), sync("gone", "/pause"), None, 404),
+        case(format!("POST {one}/resume"), sync(key, "/resume"), None, 200),
+        case(format!("POST {one}/resume"), sync("gone", "/resume"), None, 404),
+        case(format!("POST {base}"), format!("{named}/shop/{key}/pause"), None, 200),
+        case(format!("POST {base}"), named, body, 202),
+        case(format!("POST {one}/retry-items"), sync(key, "/retry-items"), None, 409),
+        case(format!("POST {one}/retry-items"), format!("{named}/shop/{{synced}}/retry-items"), None, 200),
+        case(format!("POST {one}/cancel"), sync(key, "/cancel"), because(), 200),
+        case(format!("POST {one}/cancel"), sync("gone", "/cancel"), None, 404),
+        case(format!("POST {one}/force-done"), sync(key, "/force-done"), None, 400),
+        case(format!("POST {one}/force-done"), sync(key, "/force-done"), because(), 200),
+    ];
+    // Pausing it is no start.
+    cases[11].operation = format!("POST {one}/pause");
+    for part in ["items", "timeline"] {
+        cases.push(case(format!("GET {one}/{part}"), sync(key, &format!("/{part}")), None, 200));
+        cases.push(case(format!("GET {one}/{part}"), sync("gone", &format!("/{part}")), None, 404));
+    }
+    cases
+}
+
 #[tokio::test]
 async fn every_operation_of_the_document_answers_as_it_says_when_it_serves_and_when_it_refuses() {
     let site = Site::start().with_jobs().await;
@@ -197,19 +233,35 @@ async fn every_operation_of_the_document_answers_as_it_says_when_it_serves_and_w
         .opts(json!({"jobId": "parent"}))
         .child(bullock::store::flow::Flow::new("pdf", "page", json!({"page": 1})));
     site.pdf.add_flow(&flow).await.unwrap();
+    let mut synced = Vec::new();
+    for org in [None, Some("acme")] {
+        let opts = json!({"lifo": true});
+        let start = bullock::store::sync::start::Start { org, several: true, ..Default::default() };
+        let actor = bullock::store::actor::Actor::default();
+        let started = site.shop.start_sync(&actor, &start, "import", &json!({}), opts).await.unwrap();
+        let token = run_token(50 + synced.len());
+        assert_eq!(claim(site.shop.store(), &token).await, started.id.as_str());
+        crate::syncs::commit(site.shop.store(), started.id.as_str(), &token).await;
+        site.shop.store().force_done(&actor, started.id.as_str()).await.unwrap();
+        synced.push(started.id.to_string());
+    }
     let document = site.get("/openapi.json").await;
 
     let (mut reached, mut operation) = (BTreeMap::<String, (bool, bool)>::new(), String::new());
-    for case in cases() {
+    let of_syncs = cases_of_syncs("/syncs", "/syncs", "any");
+    let of_org = cases_of_syncs("/orgs/{org}/syncs", "/orgs/acme/syncs", "own");
+    for case in of_syncs.into_iter().chain(of_org).chain(cases()) {
+        let org = usize::from(case.path.starts_with("/orgs/"));
         let path = case.path.replace("{id}", &failed).replace("{operation}", &operation);
+        let path = path.replace("{synced}", &synced[org]);
         let method = case.operation.split(' ').next().unwrap();
         let headers: Vec<(&str, &str)> =
             case.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let body = case.body.as_ref().map(Value::to_string);
         let answer = site.send_with(case.token, method, &path, &headers, body.as_deref()).await;
         assert_eq!(answer.status, case.status, "{method} {path}: {answer:?}");
-        assert_as_documented(&document, case.operation, &answer);
-        let seen = reached.entry(case.operation.to_owned()).or_default();
+        assert_as_documented(&document, &case.operation, &answer);
+        let seen = reached.entry(case.operation.clone()).or_default();
         if answer.status < 300 {
             seen.0 = true;
         } else {

@@ -16,7 +16,8 @@ async fn every_route_asks_for_its_role_and_for_its_queue() {
         let Some(path) = route.path.strip_prefix("/api/v1") else {
             panic!("{} is no part of the API", route.path)
         };
-        let path = path.replace("{queue}", "shop").replace("{id}", "nobody") + "?nothing=such";
+        let path = path.replace("{queue}", "shop").replace("{id}", "nobody").replace("{org}", "acme")
+            + "?nothing=such";
         for (name, role) in [
             ("", None),
             ("viewer", Some(Role::Viewer)),
@@ -73,7 +74,12 @@ async fn removing_many_jobs_takes_the_role_that_removing_one_does() {
 async fn a_server_that_only_shows_refuses_every_act_and_offers_none() {
     let site = Site::start_with(|options| options.read_only = true).with_jobs().await;
     for route in ROUTES.iter().filter(|route| route.about.is_some() && route.method != "GET") {
-        let path = route.path.replace("/api/v1", "").replace("{queue}", "shop").replace("{id}", "first");
+        let path = route
+            .path
+            .replace("/api/v1", "")
+            .replace("{queue}", "shop")
+            .replace("{id}", "first")
+            .replace("{org}", "acme");
         let (kind, detail) = site.send("admin", route.method, &path, None).await.refused(403);
         assert_eq!((kind.as_str(), detail.as_str()), ("forbidden", "this server only shows"), "{path}");
     }

@@ -37,7 +37,7 @@ pub fn token(name: &str, role: Role, queues: &[&str]) -> TokenOptions {
     let digest: [u8; 32] = Sha256::digest(name.as_bytes()).into();
     let sha256 = digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     let queues = queues.iter().map(|queue| (*queue).to_owned()).collect();
-    TokenOptions { name: name.to_owned(), role, sha256, queues }
+    TokenOptions { name: name.to_owned(), role, sha256, queues, orgs: vec!["*".to_owned()] }
 }
 
 impl Site {

@@ -7,10 +7,6 @@ fn every_name_for_later_is_refused_as_not_yet() {
     let cases = [
         ("redis.tls", "[redis]\ntls = { ca = \"ca.pem\" }".to_owned()),
         ("servers", "[servers.second]\nurl = \"redis://u:hunter2@h\"".to_owned()),
-        (
-            "admin.tokens[0].orgs",
-            "[[admin.tokens]]\nname=\"a\"\nrole=\"viewer\"\nsha256=\"ab\"\norgs=[\"*\"]".to_owned(),
-        ),
         ("audit", "[audit]\nlevel = \"actions\"".to_owned()),
         ("alerts", "[[alerts]]\nurl = \"https://u:hunter2@h\"".to_owned()),
         ("queues.a.server", "[queues.a]\nserver = \"second\"".to_owned()),

@@ -267,5 +267,5 @@ pub fn token(name: &str, role: Role, queues: &[&str]) -> TokenOptions {
         hex
     });
     let queues = queues.iter().map(|queue| (*queue).to_owned()).collect();
-    TokenOptions { name: name.to_owned(), role, sha256, queues }
+    TokenOptions { name: name.to_owned(), role, sha256, queues, orgs: vec!["*".to_owned()] }
 }

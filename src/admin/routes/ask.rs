@@ -41,6 +41,7 @@ pub(super) struct Ask {
     /// The decoded segments, empty where the path has none.
     pub(super) queue: String,
     pub(super) id: String,
+    pub(super) org: String,
 }
 
 /// The body of an act that needs nothing else.
@@ -54,9 +55,9 @@ pub(in crate::admin) struct Reason {
 
 impl Ask {
     pub(super) fn of(call: Call) -> Self {
-        let Call { shared, request, peer, caller, query, queue, id } = call;
+        let Call { shared, request, peer, caller, query, queue, id, org } = call;
         let headers = request.headers().clone();
-        Self { shared, headers, body: Mutex::new(Some(request)), peer, caller, query, queue, id }
+        Self { shared, headers, body: Mutex::new(Some(request)), peer, caller, query, queue, id, org }
     }
 
     /// Who asks. An error only where the route's row has no role.

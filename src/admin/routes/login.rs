@@ -88,6 +88,7 @@ fn description(shared: &Shared, caller: Option<&Caller>, headers: &HeaderMap) ->
         "name": &*caller.name,
         "role": caller.role.as_str(),
         "queues": &*caller.queues,
+        "orgs": &*caller.orgs,
         "via": via,
         "expiresAt": ends_at,
         "loginNeeded": false,

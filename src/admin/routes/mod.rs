@@ -19,6 +19,7 @@ mod queues;
 mod scale;
 mod schedulers;
 pub(super) mod stats;
+mod syncs;
 mod workers;
 mod ws;
 mod zombies;
@@ -63,7 +64,7 @@ pub enum Access {
 pub struct Route {
     /// The method; `HEAD` comes with `GET`.
     pub method: &'static str,
-    /// Its path; `{queue}` and `{id}` stand for one percent-encoded segment each.
+    /// Its path; `{queue}`, `{id}` and `{org}` stand for one percent-encoded segment each.
     pub path: &'static str,
     /// What it takes.
     pub access: Access,
@@ -91,6 +92,7 @@ struct Call {
     /// The decoded segments, empty where the path has none.
     queue: String,
     id: String,
+    org: String,
 }
 
 type Handler = fn(Call) -> BoxFuture<'static, Result<Response, Problem>>;
@@ -177,6 +179,26 @@ pub static ROUTES: &[Route] = &[
     route!("GET" "/api/v1/zombies", VIEWER, zombies::list, zombies::LIST),
     route!("POST" "/api/v1/zombies/resolve", OPERATOR, zombies::resolve, zombies::RESOLVE),
     route!("GET" "/api/v1/audit", VIEWER, audit::list, audit::LIST),
+    route!("GET" "/api/v1/syncs", VIEWER, syncs::list::list, syncs::list::LIST),
+    route!("POST" "/api/v1/syncs", OPERATOR, syncs::start::start, syncs::start::START),
+    route!("GET" "/api/v1/syncs/{queue}/{id}", VIEWER, syncs::one::show, syncs::one::SHOW),
+    route!("GET" "/api/v1/syncs/{queue}/{id}/items", VIEWER, syncs::one::items, syncs::one::ITEMS),
+    route!("GET" "/api/v1/syncs/{queue}/{id}/timeline", VIEWER, syncs::one::timeline, syncs::one::TIMELINE),
+    route!("POST" "/api/v1/syncs/{queue}/{id}/pause", OPERATOR, syncs::act::pause, syncs::act::PAUSE),
+    route!("POST" "/api/v1/syncs/{queue}/{id}/resume", OPERATOR, syncs::act::resume, syncs::act::RESUME),
+    route!("POST" "/api/v1/syncs/{queue}/{id}/retry-items", OPERATOR, syncs::act::retry_items, syncs::act::RETRY_ITEMS),
+    route!("POST" "/api/v1/syncs/{queue}/{id}/cancel", OPERATOR, syncs::act::cancel, syncs::act::CANCEL),
+    route!("POST" "/api/v1/syncs/{queue}/{id}/force-done", OPERATOR, syncs::act::force_done, syncs::act::FORCE_DONE),
+    route!("GET" "/api/v1/orgs/{org}/syncs", VIEWER, syncs::list::list, syncs::list::LIST),
+    route!("POST" "/api/v1/orgs/{org}/syncs", OPERATOR, syncs::start::start, syncs::start::START),
+    route!("GET" "/api/v1/orgs/{org}/syncs/{queue}/{id}", VIEWER, syncs::one::show, syncs::one::SHOW),
+    route!("GET" "/api/v1/orgs/{org}/syncs/{queue}/{id}/items", VIEWER, syncs::one::items, syncs::one::ITEMS),
+    route!("GET" "/api/v1/orgs/{org}/syncs/{queue}/{id}/timeline", VIEWER, syncs::one::timeline, syncs::one::TIMELINE),
+    route!("POST" "/api/v1/orgs/{org}/syncs/{queue}/{id}/pause", OPERATOR, syncs::act::pause, syncs::act::PAUSE),
+    route!("POST" "/api/v1/orgs/{org}/syncs/{queue}/{id}/resume", OPERATOR, syncs::act::resume, syncs::act::RESUME),
+    route!("POST" "/api/v1/orgs/{org}/syncs/{queue}/{id}/retry-items", OPERATOR, syncs::act::retry_items, syncs::act::RETRY_ITEMS),
+    route!("POST" "/api/v1/orgs/{org}/syncs/{queue}/{id}/cancel", OPERATOR, syncs::act::cancel, syncs::act::CANCEL),
+    route!("POST" "/api/v1/orgs/{org}/syncs/{queue}/{id}/force-done", OPERATOR, syncs::act::force_done, syncs::act::FORCE_DONE),
 ];
 
 /// The router of the table. What it does not name is a file of the dashboard, one of its pages, or nothing.
@@ -212,7 +234,7 @@ async fn guarded(
     shared: Arc<Shared>,
     mut request: Request<Body>,
 ) -> Result<Response, Problem> {
-    let mut segments = [String::new(), String::new()];
+    let mut segments = [String::new(), String::new(), String::new()];
     if route.path.contains('{') {
         let params: RawPathParams = request
             .extract_parts()
@@ -222,16 +244,19 @@ async fn guarded(
             if text.is_empty() {
                 return Err(Problem::of_status(StatusCode::NOT_FOUND));
             }
-            text.clone_into(&mut segments[usize::from(name == "id")]);
+            let at = ["queue", "id", "org"].iter().position(|known| *known == name).unwrap_or(0);
+            text.clone_into(&mut segments[at]);
         }
     }
-    let [queue, id] = segments;
+    let [queue, id, org] = segments;
     let peer = *request.extensions().get::<Peer>().ok_or_else(Problem::internal)?;
     let mut caller = None;
     if let Access::Role(needed) = route.access {
         let queue = Some(queue.as_str()).filter(|queue| !queue.is_empty());
         let method: &Method = request.method();
-        caller = Some(auth::require(&shared, needed, queue, peer.0, method, request.headers())?);
+        let known = auth::require(&shared, needed, queue, peer.0, method, request.headers())?;
+        check_org(&known, route, &org)?;
+        caller = Some(known);
     }
     if shared.read_only && caller.is_some() && !request.method().is_safe() {
         return Err(Problem::forbidden("this server only shows"));
@@ -240,7 +265,22 @@ async fn guarded(
         Some(about) => Query::read(about.query, request.uri().query().unwrap_or_default())?,
         None => Query::default(),
     };
-    (route.handler)(Call { shared, request, peer, caller, query, queue, id }).await
+    (route.handler)(Call { shared, request, peer, caller, query, queue, id, org }).await
+}
+
+/// Whoever is bound to organisations reaches their syncs and nothing else: queues, workers and the audit log are not theirs
+/// alone. What they are not for looks like what is not there.
+fn check_org(caller: &Caller, route: &Route, org: &str) -> Result<(), Problem> {
+    let of_org = route.path.starts_with("/api/v1/orgs/");
+    let (of_one, is_document) =
+        (route.path.starts_with("/api/v1/syncs/"), route.path == "/api/v1/openapi.json");
+    if !caller.is_bound() || of_one || is_document || (of_org && caller.may_see_of(Some(org))) {
+        return Ok(());
+    }
+    if of_org {
+        return Err(Problem::not_found("there is no organisation of that name"));
+    }
+    Err(Problem::forbidden("this token is for organisations: use /orgs/{org}/syncs"))
 }
 
 /// An answer of JSON.

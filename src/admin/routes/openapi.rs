@@ -109,7 +109,7 @@ fn operation(route: &Route, about: &About, components: &mut Components) -> Value
     }
     let in_path = path_names(route.path).map(|name| {
         json!({"name": name, "in": "path", "required": true, "schema": {"type": "string", "minLength": 1},
-            "description": if name == "queue" { "Name of the queue, without the prefix" } else { "Its id" }})
+            "description": match name { "queue" => "Name of the queue, without the prefix", "org" => "Name of the organisation", _ => "Its id" }})
     });
     let parameters: Vec<Value> = in_path.chain(about.query.iter().map(parameter)).collect();
     operation.insert("parameters".into(), parameters.into());

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::actor::Reason;
-use crate::cli::error::{CliError, shown};
+use crate::cli::error::{CliError, Exit, shown};
 use crate::cli::job::add::{open, parse_id, read_json};
 use crate::cli::job::opts::{self, NAME_BYTES_MAX};
 use crate::cli::session::Session;
@@ -84,6 +84,10 @@ pub(super) async fn run(session: &Session, args: &Start) -> Result<(), CliError>
     let (id, state) = (started.id.as_str(), &started.state);
     let state_words = if started.is_paused { format!("{state}, paused") } else { state.clone() };
     let words = match started.how {
+        StartedAs::Taken => {
+            let found = format!("job {} is not a sync of this organisation", shown(id));
+            return Err(CliError::new(Exit::Conflict, "cannot start it").at(&args.queue).found(found));
+        }
         StartedAs::Created => format!("created sync {}", shown(id)),
         StartedAs::Existing => format!("existing sync {}: {state_words}", shown(id)),
         StartedAs::Resumed => format!("resumed sync {}: {state_words}", shown(id)),

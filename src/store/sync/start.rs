@@ -38,6 +38,8 @@ pub enum StartedAs {
     Existing,
     /// There is one that was interrupted: it goes on.
     Resumed,
+    /// The id that was asked for is that of a job which is not this organisation's: nothing was written.
+    Taken,
 }
 
 impl StartedAs {
@@ -47,6 +49,7 @@ impl StartedAs {
             Self::Created => "created",
             Self::Existing => "existing",
             Self::Resumed => "resumed",
+            Self::Taken => "taken",
         }
     }
 }
@@ -106,6 +109,7 @@ impl Store {
         let how = match integer(&next())? {
             0 => StartedAs::Created,
             2 => StartedAs::Resumed,
+            3 => StartedAs::Taken,
             _ => StartedAs::Existing,
         };
         let (id, state) = (text(next())?.into(), state_word(&text(next())?));

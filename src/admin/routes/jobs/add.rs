@@ -231,7 +231,7 @@ pub(in crate::admin::routes) async fn add_one(
 }
 
 /// The queue to add to, looked at only; one that has no keys yet becomes what the query says.
-async fn find(call: &Ask) -> Result<Store, Problem> {
+pub(in crate::admin::routes) async fn find(call: &Ask) -> Result<Store, Problem> {
     check_name("queue name", &call.queue).map_err(Problem::validation)?;
     let named = call.query.text("dialect").and_then(|word| Dialect::parse(word).ok());
     let board = call.board()?;
@@ -256,12 +256,12 @@ async fn find(call: &Ask) -> Result<Store, Problem> {
 }
 
 /// Makes it a queue that Bullock knows: the first thing that is written.
-async fn open(call: &Ask, store: &Store) -> Result<(), Problem> {
+pub(in crate::admin::routes) async fn open(call: &Ask, store: &Store) -> Result<(), Problem> {
     let opened = store.open().await?;
     opened.refusal().map_or(Ok(()), |why| Err(no_adding(call, Some(why.to_string()))))
 }
 
-fn no_adding(call: &Ask, why: Option<String>) -> Problem {
+pub(in crate::admin::routes) fn no_adding(call: &Ask, why: Option<String>) -> Problem {
     let why = why.unwrap_or_else(|| "the queue is of the other dialect".to_owned());
     Problem::conflict(why).with("queue", call.queue.as_str())
 }
