@@ -18,8 +18,8 @@ export class Ledger {
   /** The batch that came under this key before. */
   known = (kind, key) => this.#kind(kind).batches.get(key);
 
-  /** How often an item was tried. */
-  tries = (kind, id) => this.#kind(kind).items.get(id)?.tries ?? 0;
+  /** How often a job has tried an item. */
+  tries = (kind, job, id) => this.#kind(kind).tries.get(`${job} ${id}`) ?? 0;
 
   /** The greatest fence that a job's batches had. */
   fence = (kind, job) => this.#kind(kind).fences.get(job) ?? 0;
@@ -31,7 +31,7 @@ export class Ledger {
   }
 
   #kind(kind) {
-    if (!this.#kinds.has(kind)) this.#kinds.set(kind, { batches: new Map(), items: new Map(), fences: new Map(), again: 0, other: 0, late: 0, busy: 0, through: 0 });
+    if (!this.#kinds.has(kind)) this.#kinds.set(kind, { batches: new Map(), items: new Map(), tries: new Map(), fences: new Map(), again: 0, other: 0, late: 0, busy: 0, through: 0 });
     return this.#kinds.get(kind);
   }
 
@@ -44,6 +44,7 @@ export class Ledger {
     kind.batches.set(key, { at, answers });
     kind.fences.set(job, fence);
     for (const { id, status } of answers) {
+      kind.tries.set(`${job} ${id}`, this.tries(name, job, id) + 1);
       const item = kind.items.get(id) ?? { tries: 0, at: [] };
       item.tries += 1;
       item.status = status;

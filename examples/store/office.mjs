@@ -54,11 +54,11 @@ async function page(request) {
 }
 
 /** What becomes of one item. */
-function take(kind, item) {
+function take(kind, job, item) {
   if (kind === 'customers' && !item.email) return { id: item.id, status: 'failed', code: 'no_email', message: `${item.username} has no e-mail address` };
   if (kind === 'products' && !item.sku) return { id: item.id, status: 'failed', code: 'no_sku', message: `${item.name} has no article number` };
   const busy = item.email?.endsWith('@busy.example') || item.warehouse === 'busy';
-  if (busy && ledger.tries(kind, item.id) < 2) return { id: item.id, status: 'failed', code: 'busy', message: 'its directory is busy, try later' };
+  if (busy && ledger.tries(kind, job, item.id) < 2) return { id: item.id, status: 'failed', code: 'busy', message: 'its directory is busy, try later' };
   return { id: item.id, status: 'ok' };
 }
 
@@ -87,7 +87,7 @@ function push(request) {
     if (!same) throw new Refusal(422, { code: 'other_items', message: `${key} stood for other items before` });
     return known.answers;
   }
-  const answers = items.map((item) => take(kind, item));
+  const answers = items.map((item) => take(kind, job.id, item));
   ledger.write({ ...entry, event: 'taken', answers });
   return answers;
 }

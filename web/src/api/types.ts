@@ -226,3 +226,71 @@ export interface LiveEvent {
   name?: string;
   data: Record<string, unknown>;
 }
+
+export type SyncAction = 'pause' | 'resume' | 'retry-items' | 'cancel' | 'force-done';
+
+/** A sync: a job that moves items, as lists show it. */
+export interface Sync {
+  queue: string;
+  id: string;
+  name: string;
+  org: string | null;
+  state: JobState;
+  status: JobStatus | 'paused';
+  needsAttention: boolean;
+  paused: { at: number; by: string; from: string; why: string } | null;
+  allowedActions: SyncAction[];
+  total: number | null;
+  processed: number;
+  successful: number;
+  failed: number;
+  skipped: number;
+  retrying: number;
+  duplicates: number;
+  percent: number | null;
+  rate: number | null;
+  etaSeconds: number | null;
+  batch: number;
+  batches: number | null;
+  startedAt: number | null;
+  timestamp: number;
+  processedOn: number | null;
+  finishedOn: number | null;
+  dueOn: number | null;
+  attemptsMade: number;
+  attempts: number;
+  worker: string | null;
+  leaseMs: number | null;
+  failedReason: string | null;
+}
+
+export type ItemState = 'failed' | 'retrying' | 'skipped';
+export interface SyncNote { id: string; tries: number; code: string | null; message: string | null }
+
+/** An act or a commit. */
+export interface SyncEntry {
+  id: string;
+  at: number;
+  what: string;
+  was: string | null;
+  is: string | null;
+  by: string;
+  from: string;
+  why: string | null;
+  changed: { plan?: Record<string, unknown>; items?: Record<string, string> } | null;
+}
+
+export interface SyncDetail extends Sync {
+  plan: { cursor: unknown; exhausted: boolean; pages: number; commits: number; batches: number; retryBatches: number; pending: string[]; batchSize: number | null } | null;
+  data: unknown;
+  opts: Record<string, unknown> | null;
+  returnvalue: unknown;
+  items: Partial<Record<ItemState, SyncNote[]>>;
+  itemsTruncated: boolean;
+  itemsDropped: number;
+  timeline: SyncEntry[];
+  timelineNext: string | null;
+  serverTime: number;
+}
+
+export interface SyncList { items: Sync[]; next: string | null; scanned: number; serverTime: number }

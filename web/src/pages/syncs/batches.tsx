@@ -1,0 +1,124 @@
+// The run, batch by batch, and the acts of people in between; newest first.
+
+import { useEffect, useState } from 'preact/hooks';
+import { get } from '../../api/client';
+import type { SyncDetail, SyncEntry } from '../../api/types';
+import { refusal } from '../../acts/job';
+import { count, duration } from '../../format';
+import { Icon, type IconName } from '../../ui/icon';
+import { Clock, Empty } from '../../ui/parts';
+import { toast } from '../../ui/toasts';
+
+const PAGE = 200;
+const STRIP = 60;
+
+interface Line { entry: SyncEntry; title: string; batch: boolean; again: boolean; ok: number; failed: number; retrying: number; skipped: number; tookMs: number | null }
+
+const NAMES = ['successful', 'failed', 'retrying', 'skipped'] as const;
+const number = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined);
+
+/** Commits tell what the counters are now; the difference to the last one that told them is what the batch did. */
+function linesOf(timeline: SyncEntry[], whole: boolean): Line[] {
+  const known: Partial<Record<(typeof NAMES)[number], number>> = whole ? { successful: 0, failed: 0, retrying: 0, skipped: 0 } : {};
+  const lines: Line[] = [];
+  let before: number | null = null;
+  for (const entry of timeline.toReversed()) {
+    const plan = entry.changed?.plan ?? {};
+    const did = { successful: 0, failed: 0, retrying: 0, skipped: 0 };
+    for (const name of NAMES) {
+      const is = number(plan[name]);
+      if (is === undefined) continue;
+      did[name] = is - (known[name] ?? is);
+      known[name] = is;
+    }
+    const first = number(plan.batches);
+    const again = number(plan.retry_batches ?? plan.retryBatches);
+    const commit = entry.what === 'commit';
+    const size = number(plan.batch_size ?? plan.batchSize);
+    const title = !commit ? entry.what : first !== undefined ? `Batch ${count(first)}` : again !== undefined ? `Again ${count(again)}` : size !== undefined ? `The sink wants batches of ${count(size)}` : '';
+    // What is left is bookkeeping: which items come again, the last progress.
+    if (title) lines.push({ entry, title, batch: first !== undefined || again !== undefined, again: again !== undefined, ok: did.successful, failed: did.failed, retrying: Math.max(0, did.retrying), skipped: did.skipped, tookMs: before === null ? null : entry.at - before });
+    if (commit) before = entry.at;
+  }
+  return lines.toReversed();
+}
+
+const ACTS: Record<string, [IconName, string]> = {
+  'sync.start': ['plus', 'started'], 'sync.pause': ['pause', 'paused'], 'sync.resume': ['play', 'resumed'], 'sync.retry-items': ['retry', 'failed items again'],
+  cancel: ['stop', 'cancelled'], 'force-done': ['check', 'marked as done'], retry: ['retry', 'retried'], add: ['plus', 'added'],
+};
+
+export function Batches({ sync }: { sync: SyncDetail }) {
+  const [more, setMore] = useState<{ items: SyncEntry[]; next: string | null } | null>(null);
+  useEffect(() => setMore(null), [sync.id, sync.queue]);
+  const all = [...new Map([...sync.timeline, ...(more?.items ?? [])].map((one) => [one.id, one])).values()].sort((a, b) => b.at - a.at || b.id.localeCompare(a.id, 'en', { numeric: true }));
+  const next = more ? more.next : sync.timelineNext;
+  const lines = linesOf(all, next === null);
+  const load = async (): Promise<void> => {
+    try {
+      const page = await get<{ items: SyncEntry[]; next: string | null }>(['syncs', sync.queue, sync.id, 'timeline'], { limit: PAGE, cursor: next ?? undefined });
+      setMore({ items: [...(more?.items ?? []), ...page.items], next: page.next });
+    } catch (error) {
+      toast(refusal(error), 'error');
+    }
+  };
+  return (
+    <section class="card batches" aria-label="Batches and acts">
+      <header><h2>Batches and acts</h2><span class="quiet">newest first</span></header>
+      {lines.length === 0 ? <Empty title="Nothing committed yet" /> : (
+        <>
+          <Strip lines={lines.filter((line) => line.batch).slice(0, STRIP)} />
+          <div class="items-scroll" tabIndex={0} role="region" aria-label="Batches and acts, one by one">
+            <ol class="batch-list">
+              {lines.map((line) => <li key={line.entry.id}>{line.entry.what === 'commit' ? <Batch line={line} /> : <Act line={line} />}</li>)}
+            </ol>
+          </div>
+        </>
+      )}
+      {next ? <footer class="sel"><button type="button" class="btn s" onClick={() => void load()}>Older</button></footer> : null}
+    </section>
+  );
+}
+
+function Batch({ line }: { line: Line }) {
+  return (
+    <>
+      <span class="batch-name">{line.title}{line.again ? <span class="faint"> items that come again</span> : null}</span>
+      <span class="batch-counts">
+        {line.ok ? <span class="word st-completed">{count(line.ok)} ok</span> : null}
+        {line.retrying && !line.again ? <span class="word st-delayed">{count(line.retrying)} to push again</span> : null}
+        {line.failed ? <span class="word st-failed">{count(line.failed)} failed</span> : null}
+        {line.skipped ? <span class="word st-paused">{count(line.skipped)} passed over</span> : null}
+      </span>
+      <span class="faint nowrap batch-at"><Clock at={line.entry.at} />{line.tookMs === null ? null : <> · +{duration(line.tookMs)}</>}</span>
+    </>
+  );
+}
+
+function Act({ line: { entry } }: { line: Line }) {
+  const [icon, word] = ACTS[entry.what] ?? ['user', entry.what];
+  return (
+    <>
+      <span class="batch-name act"><span class="word st-active"><Icon name={icon} small />{word}</span>{entry.by ? <span class="quiet"> by {entry.by}</span> : null}</span>
+      <span class="batch-counts quiet break">{entry.why}</span>
+      <span class="faint nowrap batch-at"><Clock at={entry.at} /></span>
+    </>
+  );
+}
+
+/** One bar a batch, as high as it is large. */
+function Strip({ lines }: { lines: Line[] }) {
+  if (lines.length < 2) return null;
+  const size = (line: Line): number => line.ok + line.failed + line.skipped + (line.again ? 0 : line.retrying);
+  const largest = Math.max(1, ...lines.map(size));
+  const words = `The last ${count(lines.length)} batches: ${count(lines.reduce((n, line) => n + line.ok, 0))} ok, ${count(lines.reduce((n, line) => n + line.failed, 0))} failed`;
+  return (
+    <div class="strip" role="img" aria-label={words}>
+      {lines.toReversed().map((line) => (
+        <span key={line.entry.id} title={`${line.title}: ${count(line.ok)} ok${line.failed ? `, ${count(line.failed)} failed` : ''}${line.retrying && !line.again ? `, ${count(line.retrying)} to push again` : ''}`}>
+          {([['delayed', line.again ? 0 : line.retrying], ['failed', line.failed], ['paused', line.skipped], ['completed', line.ok]] as const).map(([look, n]) => (n > 0 ? <i key={look} class={`st-${look}`} style={{ height: `${Math.max(4, (n / largest) * 100)}%` }} /> : null))}
+        </span>
+      ))}
+    </div>
+  );
+}
