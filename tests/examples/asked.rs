@@ -43,12 +43,19 @@ async fn the_products_that_the_script_asks_for() {
     let (broken, busy) = (products / 10_000, products / 400);
     let limit = Duration::from_mins(30);
     let seen =
-        products::run(&Case { dialect: dialect(), products, every, shop_rate: "200", broken, busy, limit }).await;
+        products::run(&Case { dialect: dialect(), products, every, shop_rate: "200", broken, busy, limit })
+            .await;
     let [worker, office, redis] = seen.kills;
     println!(
         "{products} products in {:.1} s: {} good, {} failed, 0 skipped; killed: worker {worker}, back office {office}, Redis {redis}; \
          batches that came again {}, under a key of others {}, refused for an old fence {}; asked for time {} times; {} looks, the cursor never ahead",
-        seen.took.as_secs_f64(), seen.recount.ok, seen.recount.failed, seen.recount.again, seen.recount.other,
-        seen.recount.late, seen.recount.busy, seen.looks
+        seen.took.as_secs_f64(),
+        seen.recount.ok,
+        seen.recount.failed,
+        seen.recount.again,
+        seen.recount.other,
+        seen.recount.late,
+        seen.recount.busy,
+        seen.looks
     );
 }

@@ -27,13 +27,18 @@ pub struct Seen {
 /// Runs the case, and asserts what holds at any pace.
 pub async fn run(dialect: Dialect, pace: &Pace, limit: Duration) -> Seen {
     let (delay, first) = (pace.batch_delay_ms, pace.backoff_first_ms);
-    let scene = Scene::start(dialect, &["--customers", "797", "--without-email", "5", "--busy", "40"], &[], |config| {
-        config
-            .replace("batch_delay = \"2s\"", &format!("batch_delay = \"{delay}ms\""))
-            .replace("exponential = \"1s\"", &format!("exponential = \"{first}ms\""))
-            // Four tries have the three waits.
-            .replace("item_attempts = 3", "item_attempts = 4")
-    })
+    let scene = Scene::start(
+        dialect,
+        &["--customers", "797", "--without-email", "5", "--busy", "40"],
+        &[],
+        |config| {
+            config
+                .replace("batch_delay = \"2s\"", &format!("batch_delay = \"{delay}ms\""))
+                .replace("exponential = \"1s\"", &format!("exponential = \"{first}ms\""))
+                // Four tries have the three waits.
+                .replace("item_attempts = 3", "item_attempts = 4")
+        },
+    )
     .await;
     let worker = scene.worker().await;
     scene.add("sync-customers", "customers-acme").await;
@@ -47,7 +52,8 @@ pub async fn run(dialect: Dialect, pace: &Pace, limit: Duration) -> Seen {
     assert_eq!((recount.ok, recount.failed, recount.items), (792, 5, 797), "{recount:?}");
     assert_eq!(recount.first_batches, 16);
     assert_eq!((recount.again, recount.other, recount.late), (0, 0, 0), "nothing came twice");
-    let tries: Vec<(&str, u64)> = recount.tries.iter().map(|(tries, items)| (tries.as_str(), *items)).collect();
+    let tries: Vec<(&str, u64)> =
+        recount.tries.iter().map(|(tries, items)| (tries.as_str(), *items)).collect();
     assert_eq!(tries, [("1", 752), ("3", 40), ("4", 5)]);
 
     let pacing_ms = recount.pace.last().unwrap() - recount.pace.first().unwrap();

@@ -11,4 +11,5 @@ mod asked;
 mod customers;
 mod products;
 mod scene;
+mod server;
 mod webhook;

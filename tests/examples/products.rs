@@ -38,8 +38,10 @@ pub struct Seen {
 
 /// Runs the case, and asserts what must hold.
 pub async fn run(case: &Case) -> Seen {
-    let (products, broken, busy) = (case.products.to_string(), case.broken.to_string(), case.busy.to_string());
-    let store = ["--products", &*products, "--without-sku", &*broken, "--busy", &*busy, "--rate", case.shop_rate];
+    let (products, broken, busy) =
+        (case.products.to_string(), case.broken.to_string(), case.busy.to_string());
+    let store =
+        ["--products", &*products, "--without-sku", &*broken, "--busy", &*busy, "--rate", case.shop_rate];
     let office = ["--busy-every", "60", "--busy-for", "0.2"];
     let quick = |config: String| {
         let products = "/sync/products/push\" }\nbatch_size = 50";
@@ -110,7 +112,9 @@ fn judge(case: &Case, seen: &Seen, plan: &Value) {
     assert!(kills.iter().all(|kills| *kills > 0), "each was killed: {kills:?}");
     assert!(recount.busy > 0, "somebody asked for time");
     assert_eq!((recount.ok, recount.failed), (case.products - case.broken, case.broken), "{recount:?}");
-    for (name, counted) in [("successful", recount.ok), ("failed", recount.failed), ("processed", recount.items)] {
+    for (name, counted) in
+        [("successful", recount.ok), ("failed", recount.failed), ("processed", recount.items)]
+    {
         assert_eq!(result[name], counted, "{name}: {result}, {recount:?}");
         assert_eq!(plan[name], counted, "{name}: {plan}, {recount:?}");
     }

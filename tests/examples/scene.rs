@@ -1,83 +1,20 @@
 //! A shop, a back office, a Redis and a worker: each a process that can be killed and started again.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use bullock::wire::Dialect;
-use nix::sys::signal::Signal;
 use redis::aio::MultiplexedConnection;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::server::{SECRET, Server, directory};
 use crate::support::bullock::Bullock;
 use crate::support::http;
 use crate::support::node::BullQueue;
-use crate::support::process::{Output, Process};
 use crate::support::redis::Redis;
-use crate::support::wait::{self, DEADLINE};
 
 pub const QUEUE: &str = "shop-sync";
-pub const SECRET: &str = "whsec_c2hvcEFuZE9mZmljZU9mVGhlVGVzdHM0Mg==";
-
-/// A Node server of examples/store. It says where it listens.
-pub struct Server {
-    program: &'static str,
-    arguments: Vec<String>,
-    process: Process,
-    output: Output,
-    url: String,
-}
-
-impl Server {
-    /// Starts it on any free port.
-    pub async fn start(program: &'static str, arguments: &[&str]) -> Server {
-        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        let (process, output, url) = spawn(program, &arguments, "0").await;
-        Server { program, arguments, process, output, url }
-    }
-
-    /// `http://127.0.0.1:<port>`.
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// All that it printed.
-    pub fn logs(&self) -> String {
-        self.output.text()
-    }
-
-    /// `kill -9`, and starts it again on its port.
-    pub async fn crash_and_restart(&mut self) {
-        self.process.signal(Signal::SIGKILL);
-        self.process.wait(DEADLINE).await;
-        let port = self.url.rsplit(':').next().unwrap().to_owned();
-        (self.process, self.output, _) = spawn(self.program, &self.arguments, &port).await;
-    }
-}
-
-fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/store")
-}
-
-async fn spawn(program: &str, arguments: &[String], port: &str) -> (Process, Output, String) {
-    let mut command = Command::new("node");
-    command.arg(program).args(["--port", port]).args(arguments).current_dir(directory());
-    command.env("WEBHOOK_SECRET", SECRET);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut process = Process::spawn(&mut command).expect("node starts");
-    let output = Output::default();
-    output.follow_stdout(process.child().stdout.take().expect("piped"));
-    output.follow_stderr(process.child().stderr.take().expect("piped"));
-    let url = wait::value(program, async || {
-        let text = output.text();
-        text.lines().next().and_then(|line| line.split_once(": ")).map(|(_, url)| url.to_owned())
-    })
-    .await;
-    assert!(url.starts_with("http://127.0.0.1:"), "{program}:\n{}", output.text());
-    (process, output, url)
-}
 
 /// What the back office counts when it goes through its ledger.
 #[derive(Debug, Clone, Deserialize)]
@@ -134,7 +71,8 @@ impl Scene {
         let office = Server::start("office.mjs", &[&sides, office].concat()).await;
         let config = std::fs::read_to_string(directory().join("bullock.toml")).unwrap();
         let config = edit(config.replace("http://127.0.0.1:3000", office.url()));
-        let leases = "[worker]\nallow_short_leases = true\nlease = \"900ms\"\nrenew = \"250ms\"\nsweep = \"200ms\"\n";
+        let leases =
+            "[worker]\nallow_short_leases = true\nlease = \"900ms\"\nrenew = \"250ms\"\nsweep = \"200ms\"\n";
         let dialect_line = format!("[queues.\"{QUEUE}\"]\ndialect = \"{}\"", dialect.as_str());
         let config = config.replace(&format!("[queues.\"{QUEUE}\"]"), &format!("{leases}{dialect_line}"));
         Scene { dialect, redis, db, office, _store: store, config, _dir: dir }
@@ -142,11 +80,8 @@ impl Scene {
 
     /// A worker with the example's config.
     pub async fn worker(&self) -> Bullock {
-        Bullock::run_with(
-            &self.config,
-            &[("REDIS_URL", &*self.redis.url()), ("WEBHOOK_SECRET", SECRET)],
-        )
-        .await
+        Bullock::run_with(&self.config, &[("REDIS_URL", &*self.redis.url()), ("WEBHOOK_SECRET", SECRET)])
+            .await
     }
 
     /// `kill -9` of Redis, and starts it again with what it had written.

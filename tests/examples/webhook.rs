@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use axum::routing::post;
 use serde_json::{Value, json};
 
-use crate::scene::Server;
+use crate::server::Server;
 use crate::support::wait;
 
 #[tokio::test]
@@ -52,7 +52,8 @@ async fn the_shop_tells_of_a_change_and_signs_it_as_woocommerce_does() {
 /// What a line of Node prints.
 async fn node(program: &str, arguments: &[&str]) -> String {
     let mut command = tokio::process::Command::new("node");
-    let output = command.args(["-e", program, "--"]).args(arguments).kill_on_drop(true).output().await.unwrap();
+    let output =
+        command.args(["-e", program, "--"]).args(arguments).kill_on_drop(true).output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

@@ -89,6 +89,9 @@ fn every_link_to_a_file_of_the_repository_leads_to_one() {
         "docs/moving-to-bullmq.md",
         "docs/state-machine.md",
         "docs/syncs.md",
+        "docs/tutorial-first-sync.md",
+        "docs/dashboard.md",
+        "examples/store/README.md",
         "docs/wire/bull-4.md",
         "docs/wire/bullmq.md",
     ]);
