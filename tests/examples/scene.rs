@@ -90,14 +90,20 @@ impl Scene {
         self.db = self.redis.connection().await;
     }
 
-    /// Node adds the sync, as any job.
+    /// Node adds the sync, as any job. A back office that is away costs attempts: there are enough.
     pub async fn add(&self, name: &str, id: &str) {
         let url = self.redis.url();
         let mut queue = match self.dialect {
             Dialect::Bull => BullQueue::open(&url, QUEUE).await,
             Dialect::BullMq => BullQueue::open_mq(6, &url, QUEUE, &json!({})).await,
         };
-        queue.add(name, json!({"shop": "acme"}), json!({"jobId": id, "attempts": 5})).await;
+        queue
+            .add(
+                name,
+                json!({"shop": "acme"}),
+                json!({"jobId": id, "attempts": 100, "backoff": {"type": "fixed", "delay": 500}}),
+            )
+            .await;
         queue.close().await;
     }
 

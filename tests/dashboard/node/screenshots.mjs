@@ -93,7 +93,12 @@ const add = async (queue, name, list, opts) => {
   for (const [i, data] of list.entries()) await queue.add(name, data, typeof opts === 'function' ? opts(i) : opts);
 };
 const act = (path, body) => fetch(`http://127.0.0.1:${port}/api/v1/${path}`, { method: 'POST', headers: { 'content-type': 'application/json', 'x-requested-with': 'bullock' }, body: JSON.stringify(body) });
-const sync = async (org, name, reason) => (await (await act(`orgs/${org}/syncs`, { queue: 'shop-sync', name, data: { shop: org }, opts: { jobId: `${name.slice(5)}-${org}`, attempts: 5 }, dialect: 'bull', reason })).json()).sync.id;
+const sync = async (org, name, reason) => {
+  const body = { queue: 'shop-sync', name, data: { shop: org }, opts: { jobId: `${name.slice(5)}-${org}`, attempts: 5 }, reason };
+  const answer = await (await act(`orgs/${org}/syncs`, body)).json();
+  if (!answer.sync) throw new Error(JSON.stringify(answer));
+  return answer.sync.id;
+};
 await sync('acme', 'sync-customers', 'first import');
 const held = await sync('globex', 'sync-customers', '');
 await sleep(2500);

@@ -12,33 +12,34 @@ import { toast } from '../../ui/toasts';
 const PAGE = 200;
 const STRIP = 60;
 
-interface Line { entry: SyncEntry; title: string; batch: boolean; again: boolean; ok: number; failed: number; retrying: number; skipped: number; tookMs: number | null }
+/** `ok` is null where the loaded part of the log does not tell it. */
+interface Line { entry: SyncEntry; title: string; batch: boolean; ok: number | null; failed: number; retrying: number; skipped: number; tookMs: number | null }
 
-const NAMES = ['successful', 'failed', 'retrying', 'skipped'] as const;
 const number = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined);
 
-/** Commits tell what the counters are now; the difference to the last one that told them is what the batch did. */
+/**
+ * A commit names the items that did not simply go well; how many did is the difference of its counter to that of the one before.
+ * `whole` = the log is loaded to its beginning.
+ */
 function linesOf(timeline: SyncEntry[], whole: boolean): Line[] {
-  const known: Partial<Record<(typeof NAMES)[number], number>> = whole ? { successful: 0, failed: 0, retrying: 0, skipped: 0 } : {};
-  const lines: Line[] = [];
+  let successful: number | undefined = whole ? 0 : undefined;
   let before: number | null = null;
+  const lines: Line[] = [];
   for (const entry of timeline.toReversed()) {
     const plan = entry.changed?.plan ?? {};
-    const did = { successful: 0, failed: 0, retrying: 0, skipped: 0 };
-    for (const name of NAMES) {
-      const is = number(plan[name]);
-      if (is === undefined) continue;
-      did[name] = is - (known[name] ?? is);
-      known[name] = is;
-    }
+    const states = Object.values(entry.changed?.items ?? {});
+    const is = number(plan.successful) ?? successful;
     const first = number(plan.batches);
     const again = number(plan.retry_batches ?? plan.retryBatches);
-    const commit = entry.what === 'commit';
     const size = number(plan.batch_size ?? plan.batchSize);
-    const title = !commit ? entry.what : first !== undefined ? `Batch ${count(first)}` : again !== undefined ? `Again ${count(again)}` : size !== undefined ? `The sink wants batches of ${count(size)}` : '';
-    // What is left is bookkeeping: which items come again, the last progress.
-    if (title) lines.push({ entry, title, batch: first !== undefined || again !== undefined, again: again !== undefined, ok: did.successful, failed: did.failed, retrying: Math.max(0, did.retrying), skipped: did.skipped, tookMs: before === null ? null : entry.at - before });
+    const commit = entry.what === 'commit';
+    const title = !commit ? entry.what : first !== undefined ? `Batch ${count(first)}` : again !== undefined ? `Retry ${count(again)}` : size !== undefined ? `Batches of ${count(size)}, as the sink asked` : '';
+    const of = (state: string): number => states.filter((one) => one === state).length;
+    const ok = again !== undefined ? of('done') : first === undefined ? 0 : is === undefined || successful === undefined ? null : is - successful;
+    // What has no title is bookkeeping: which items come again, the last progress.
+    if (title) lines.push({ entry, title, batch: first !== undefined || again !== undefined, ok, failed: of('failed'), retrying: of('retrying'), skipped: of('skipped'), tookMs: before === null ? null : entry.at - before });
     if (commit) before = entry.at;
+    successful = is;
   }
   return lines.toReversed();
 }
@@ -67,7 +68,7 @@ export function Batches({ sync }: { sync: SyncDetail }) {
       <header><h2>Batches and acts</h2><span class="quiet">newest first</span></header>
       {lines.length === 0 ? <Empty title="Nothing committed yet" /> : (
         <>
-          <Strip lines={lines.filter((line) => line.batch).slice(0, STRIP)} />
+          <Strip lines={lines.filter((line) => line.batch && line.ok !== null).slice(0, STRIP)} />
           <div class="items-scroll" tabIndex={0} role="region" aria-label="Batches and acts, one by one">
             <ol class="batch-list">
               {lines.map((line) => <li key={line.entry.id}>{line.entry.what === 'commit' ? <Batch line={line} /> : <Act line={line} />}</li>)}
@@ -83,10 +84,10 @@ export function Batches({ sync }: { sync: SyncDetail }) {
 function Batch({ line }: { line: Line }) {
   return (
     <>
-      <span class="batch-name">{line.title}{line.again ? <span class="faint"> items that come again</span> : null}</span>
+      <span class="batch-name">{line.title}</span>
       <span class="batch-counts">
         {line.ok ? <span class="word st-completed">{count(line.ok)} ok</span> : null}
-        {line.retrying && !line.again ? <span class="word st-delayed">{count(line.retrying)} to push again</span> : null}
+        {line.retrying ? <span class="word st-delayed">{count(line.retrying)} to push again</span> : null}
         {line.failed ? <span class="word st-failed">{count(line.failed)} failed</span> : null}
         {line.skipped ? <span class="word st-paused">{count(line.skipped)} passed over</span> : null}
       </span>
@@ -109,14 +110,14 @@ function Act({ line: { entry } }: { line: Line }) {
 /** One bar a batch, as high as it is large. */
 function Strip({ lines }: { lines: Line[] }) {
   if (lines.length < 2) return null;
-  const size = (line: Line): number => line.ok + line.failed + line.skipped + (line.again ? 0 : line.retrying);
-  const largest = Math.max(1, ...lines.map(size));
-  const words = `The last ${count(lines.length)} batches: ${count(lines.reduce((n, line) => n + line.ok, 0))} ok, ${count(lines.reduce((n, line) => n + line.failed, 0))} failed`;
+  const ok = (line: Line): number => line.ok ?? 0;
+  const largest = Math.max(1, ...lines.map((line) => ok(line) + line.failed + line.skipped + line.retrying));
+  const words = `The last ${count(lines.length)} batches: ${count(lines.reduce((n, line) => n + ok(line), 0))} ok, ${count(lines.reduce((n, line) => n + line.failed, 0))} failed`;
   return (
     <div class="strip" role="img" aria-label={words}>
       {lines.toReversed().map((line) => (
-        <span key={line.entry.id} title={`${line.title}: ${count(line.ok)} ok${line.failed ? `, ${count(line.failed)} failed` : ''}${line.retrying && !line.again ? `, ${count(line.retrying)} to push again` : ''}`}>
-          {([['delayed', line.again ? 0 : line.retrying], ['failed', line.failed], ['paused', line.skipped], ['completed', line.ok]] as const).map(([look, n]) => (n > 0 ? <i key={look} class={`st-${look}`} style={{ height: `${Math.max(4, (n / largest) * 100)}%` }} /> : null))}
+        <span key={line.entry.id} title={`${line.title}: ${count(ok(line))} ok${line.failed ? `, ${count(line.failed)} failed` : ''}${line.retrying ? `, ${count(line.retrying)} to push again` : ''}`}>
+          {([['delayed', line.retrying], ['failed', line.failed], ['paused', line.skipped], ['completed', ok(line)]] as const).map(([look, n]) => (n > 0 ? <i key={look} class={`st-${look}`} style={{ height: `${Math.max(4, (n / largest) * 100)}%` }} /> : null))}
         </span>
       ))}
     </div>
