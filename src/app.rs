@@ -3,6 +3,7 @@
 //! Owns: the order. Must never know: what any of the parts does. Called by `cli`.
 
 mod admin;
+mod alerts;
 pub mod board;
 mod build;
 pub mod check;
@@ -216,11 +217,17 @@ async fn work(
             served.add(queue);
         }
     }
+    let watched = alerts::Watched {
+        stores: specs.iter().map(|spec| spec.store.on(connection.again())).collect(),
+        metrics: metrics.clone(),
+        worker: config.worker.name.clone(),
+    };
     let observer: Arc<dyn Observer> = Arc::new(observer::Counts(metrics, troubles.clone()));
     let worker = Worker::start(&options, specs, &observer).map_err(Failure::redis)?;
     stops.add(worker.stop_handle());
     link.add(&worker);
     let mut duties = tokio::task::JoinSet::new();
+    alerts::start(config, &clients, watched, &mut duties)?;
     if config.redis.eviction_check && private_redis.is_none() {
         duties.spawn(server::watch_eviction(connection.clone(), launch.eviction_recheck, troubles));
     }

@@ -6,6 +6,7 @@
 //! Lines go through a bounded channel to a thread of their own. When the reader of stderr stands still, the channel
 //! fills and further lines are dropped and counted; when it moves again, one line tells how many.
 
+pub mod alert;
 mod line;
 mod sink;
 

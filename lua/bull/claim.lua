@@ -2,7 +2,8 @@
 -- KEYS  P, X
 -- ARGV  lane, request, lease ms, wanted, busy 0|1 (something was claimed since the last `drained`),
 --       limiter max (0 = none), limiter duration ms, limiter grouped 0|1; then `wanted` tokens; 1 = it may take a suspect
--- Reply now, rest ms (0, or how long the queue rests, or only suspects wait whose turn it is not), fence of the first job,
+-- Reply now, rest ms (0, or how long the queue rests, or only suspects wait whose turn it is not, or this
+--       process is to claim nothing more), fence of the first job,
 --       drained 0|1, then for each token in turn one job: {name, data, opts, attemptsMade, processedOn, id, stacktrace, progress,
 --       checkpoint, crashes that a suspect is charged with}, the last ones only where there may be any; or {} = this token
 --       holds nothing any more
@@ -18,6 +19,7 @@
 --- @include "bull/bury"
 --- @include "bull/limiter"
 --- @include "suspects"
+--- @include "quieted"
 --- @include "bull/cancelled"
 local lane, request, lease, wanted = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local limit_max, limit_ms, grouped = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
@@ -76,8 +78,9 @@ if rest > 0 then return { now, rest, 0, 0 } end
 local wrong, there = expect_types({ wait, 'list', active, 'list', P .. 'completed', 'zset', X .. 'leases', 'set',
   X .. 'fence', 'string' }, { P .. 'stalled', 'set', P .. 'priority', 'zset', P .. 'failed', 'zset', P .. 'delayed', 'zset',
   P .. 'paused', 'list', P .. 'metrics:completed', 'hash', P .. 'metrics:failed', 'hash', X .. 'leases:stalled', 'hash',
-  suspects, 'hash' })
+  suspects, 'hash', X .. 'quiet', 'hash' })
 if wrong then return wrong end
+if is_quiet(there, ARGV[FIRST_TOKEN + 1]) then return { now, QUIET_REST_MS, 0, 0 } end
 if tonumber(lease) < 1 or (limit_max > 0 and limit_ms < 1) then
   return redis.error_reply('ERR a lease and a limiter window last 1 ms or more')
 end

@@ -3,8 +3,8 @@
 -- KEYS  P, X
 -- ARGV  lane, request, lease ms, wanted, worker's name ('' = none), limiter max (0 = none), limiter duration ms; then
 --       `wanted` tokens; 1 = it may take a suspect
--- Reply now, rest ms (0, or how long nothing may be taken, or only suspects wait whose turn it is not), fence of
---       the first job, 0, when the next delayed job is due (ms, '' = none), then for each token in turn one job: {name, data,
+-- Reply now, rest ms (0, or how long nothing may be taken, or only suspects wait whose turn it is not, or this
+--       process is to claim nothing more), fence of the first job, 0, when the next delayed job is due (ms, '' = none), then for each token in turn one job: {name, data,
 --       opts, timestamp, id, atm, ats, defa, rjk, parentKey,
 --       stacktrace, progress, checkpoint, crashes that a suspect is charged with}, ended after id where
 --       the hash is as its producer wrote it; or {} = this token holds nothing any more
@@ -22,6 +22,7 @@
 --- @include "bullmq/limiter"
 --- @include "bullmq/bury"
 --- @include "suspects"
+--- @include "quieted"
 --- @include "bullmq/cancelled"
 local lane, request, lease, wanted, worker = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local wait, active, prioritized = P .. 'wait', P .. 'active', P .. 'prioritized'
@@ -85,7 +86,7 @@ end
 local wrong, there = expect_types({ wait, 'list', active, 'list', P .. 'meta', 'hash', P .. 'events', 'stream',
   P .. 'marker', 'zset', P .. 'completed', 'zset', X .. 'leases', 'set', X .. 'fence', 'string' }, { prioritized, 'zset',
   P .. 'delayed', 'zset', P .. 'limiter', 'string', P .. 'pc', 'string', P .. 'stalled', 'set', P .. 'failed', 'zset',
-  P .. 'paused', 'list', X .. 'leases:stalled', 'hash', suspects, 'hash' })
+  P .. 'paused', 'list', X .. 'leases:stalled', 'hash', suspects, 'hash', X .. 'quiet', 'hash' })
 if wrong then return wrong end
 if tonumber(lease) < 1 then return redis.error_reply('ERR a lease lasts 1 ms or more') end
 
@@ -100,6 +101,12 @@ local reply = { now, 0, fence, 0, planned and string.format('%.0f', planned) or 
 local rest = call('PTTL', X .. 'rest')
 if rest > 0 then
   reply[2] = rest
+  return reply
+end
+if is_quiet(there, ARGV[FIRST_TOKEN + 1]) then
+  -- It may have taken the token that would have woken somebody else.
+  if redis.call('EXISTS', wait, prioritized) > 0 then mark_ready(meta) end
+  reply[2] = QUIET_REST_MS
   return reply
 end
 local limiter = limiter_of(meta, tonumber(ARGV[6]), tonumber(ARGV[7]))

@@ -60,7 +60,15 @@ pub(super) static OPTIONS: &[Opt] = &[
     option("log.redact", K::Texts, D::Texts(at::REDACT_DEFAULT), "Fields whose values are never shown: a name at any depth, or a path such as data.token."),
 
     later("audit", "the audit trail"),
-    later("alerts", "alerts"),
+    option("alerts", K::Tables, D::None, "Who is told when something is wrong, and when it is over."),
+    option("alerts.[].url", K::Secret, D::Required, "Posted a JSON message at each change: http:// or https://."),
+    option("alerts.[].secret", K::Secrets, D::None, "Signs messages (Standard Webhooks): whsec_ and base64, or at least 24 bytes; an array while rotating."),
+    option("alerts.[].on", K::Table, D::Required, "What is told of; at least one of these."),
+    option("alerts.[].on.oldest_waiting", K::Duration(1, at::ALERT_MS_MAX), D::None, "A job of a queue that is not paused waits for longer."),
+    option("alerts.[].on.failure_ratio", K::Number(0.001, 1.0), D::None, "At least this part of the jobs that end in this process within five minutes, 10 or more, fails for good."),
+    option("alerts.[].on.zombies", K::Int(1, at::ALERT_ZOMBIES_MAX), D::None, "At least so many jobs of a queue look alive and are not."),
+    option("alerts.[].on.no_worker", K::Duration(0, at::ALERT_MS_MAX), D::None, "Nobody claims from a queue for longer; a worker that was told to be quiet does not."),
+    option("alerts.[].on.handler_unhealthy", K::Bool, D::Bool(false), "A handler of this process cannot be reached, or does not know us."),
     option("metrics", K::Table, D::None, "What /metrics shows."),
     option("metrics.bullmq_names", K::Bool, D::Bool(false), "The names of BullMQ's own exporter besides: bullmq_job_count and others."),
 

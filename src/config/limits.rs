@@ -129,6 +129,13 @@ pub const EXEC_ARGS_MAX: usize = 1_000;
 /// Headers that a handler adds.
 pub const HEADERS_MAX: usize = 100;
 
+/// Receivers of alerts.
+pub const ALERTS_MAX: usize = 20;
+/// The longest time of an alert's threshold.
+pub const ALERT_MS_MAX: u64 = 30 * DAY_MS;
+/// Most zombies that an alert can wait for.
+pub const ALERT_ZOMBIES_MAX: u64 = 200;
+
 /// Steps of a backoff type.
 pub const BACKOFF_STEPS_MAX: usize = 1_000;
 /// The longest step of a backoff type.

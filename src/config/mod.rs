@@ -8,6 +8,7 @@
 //! types and look at the rules between options. Every step adds to one list of [`Problems`].
 
 mod admin;
+mod alerts;
 mod catalogue;
 mod check;
 mod env;
@@ -32,6 +33,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use admin::{Admin, Role, Token};
+pub use alerts::Alert;
 pub use handler::{Body, ExecHandler, Handler, HandlerKind, HttpHandler, ItemBackoff, Side, SyncHandler};
 pub use options::{Default as OptionDefault, Kind, Opt};
 pub use problem::{Place, Problem, Problems};
@@ -64,6 +66,8 @@ pub struct Config {
     pub log: Log,
     /// `metrics.bullmq_names`: the names of `BullMQ`'s own exporter are shown, too.
     pub bullmq_names: bool,
+    /// `[[alerts]]`
+    pub alerts: Vec<Alert>,
     /// `[queues.<name>]`, by name.
     pub queues: BTreeMap<String, Queue>,
     /// What is not wrong, but should be known; printed as `warning: …`.
@@ -186,6 +190,7 @@ fn build(
     let backoff = worker::read_backoff(&root.section("backoff"), &mut problems);
     let log = worker::read_log(&root.section("log"), &mut problems);
     let bullmq_names = root.section("metrics").truth("bullmq_names");
+    let alerts = alerts::alerts(&root, &mut problems);
     let queues = queue::read_all(&root.section("queues"), &redis, &base, &mut problems);
     if queues.is_empty() && sources.need == Need::Queues && !root.is_bad("queues") {
         problems.push(nothing_to_work(name));
@@ -195,7 +200,7 @@ fn build(
         return Err(problems);
     }
     let shown = show::to_toml(&tree, &worker.name);
-    Ok(Config { redis, admin, worker, backoff, log, bullmq_names, queues, warnings, shown })
+    Ok(Config { redis, admin, worker, backoff, log, bullmq_names, alerts, queues, warnings, shown })
 }
 
 fn nothing_to_work(name: &str) -> Problem {

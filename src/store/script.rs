@@ -50,6 +50,7 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("renew", include_str!("../../lua/include/renew.lua")),
     ("replay", include_str!("../../lua/include/replay.lua")),
     ("revive", include_str!("../../lua/include/revive.lua")),
+    ("tally", include_str!("../../lua/include/tally.lua")),
     ("set_aside", include_str!("../../lua/include/set_aside.lua")),
     ("suspects", include_str!("../../lua/include/suspects.lua")),
     ("state_of", include_str!("../../lua/include/state_of.lua")),
@@ -104,6 +105,8 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("sync_resume", include_str!("../../lua/include/sync_resume.lua")),
     ("sync_retry_items", include_str!("../../lua/include/sync_retry_items.lua")),
     ("sync_start", include_str!("../../lua/include/sync_start.lua")),
+    ("quiet", include_str!("../../lua/include/quiet.lua")),
+    ("quieted", include_str!("../../lua/include/quieted.lua")),
     ("sync_index", include_str!("../../lua/include/sync_index.lua")),
     ("bullmq/mend_flows", include_str!("../../lua/include/bullmq/mend_flows.lua")),
 ];
@@ -284,6 +287,7 @@ scripts!(
         promote,
         promote_job,
         purge,
+        quiet,
         recover,
         remove,
         renew,
@@ -297,6 +301,7 @@ scripts!(
         sync_resume,
         sync_retry_items,
         sync_start,
+        tally,
         update_data,
         zombies;
     bullmq:

@@ -30,6 +30,7 @@ pub(super) async fn run(queue: Arc<Queue>, wakeup: Wakeup) {
     let named = fetcher.wakeup.clone();
     tokio::spawn(async move { named.open().await.ok() });
     opener::run(&fetcher.queue, &fetcher.wakeup).await;
+    opener::hear_anew(&fetcher.queue, &fetcher.worker).await;
     while !stop.is_asked() {
         tokio::select! {
             () = stop.asked() => break,

@@ -2,6 +2,7 @@
 
 use super::Queue;
 use super::trouble::{self, Trouble};
+use crate::store::actor::Actor;
 use crate::store::wakeup::Wakeup;
 use crate::store::{Opened, StoreError};
 
@@ -21,6 +22,23 @@ pub(super) async fn run(queue: &Queue, wakeup: &Wakeup) {
             trouble::pause(queue, pause).await;
         }
     }
+}
+
+/// A process that has just been started claims, whatever somebody has told an earlier one of its name.
+pub(super) async fn hear_anew(queue: &Queue, worker: &str) {
+    let mut trouble = Trouble::of("start");
+    let actor = Actor { by: worker.to_owned(), from: "worker".to_owned(), why: "it was started".to_owned() };
+    while !queue.stop.is_asked() {
+        match queue.store.resume_worker(&actor, worker).await {
+            Err(error) if error.is_transient() => {
+                let pause = trouble.met(queue, &error);
+                trouble::pause(queue, pause).await;
+            }
+            // A name that cannot be told anything, a key of another kind, a refusal: claims have more to say about these.
+            Ok(_) | Err(_) => break,
+        }
+    }
+    trouble.over(queue);
 }
 
 async fn open(queue: &Queue, wakeup: &Wakeup) -> Result<(), StoreError> {

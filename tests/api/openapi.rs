@@ -125,6 +125,10 @@ fn cases() -> Vec<Case> {
         case("POST /operations/{id}/stop", "/operations/gone/stop", None, 404),
         case("GET /workers", "/workers", None, 200),
         case("GET /workers", "/workers?x=1", None, 400),
+        case("POST /workers/{id}/quiet", "/workers/w-1/quiet", reason(), 200),
+        case("POST /workers/{id}/quiet", "/workers/nobody/quiet", None, 404),
+        case("POST /workers/{id}/resume", "/workers/w-1/resume", None, 200),
+        case("POST /workers/{id}/resume", "/workers/nobody/resume", None, 404),
         case(
             "PUT /queues/{queue}/schedulers/{id}",
             scheduler,
@@ -152,9 +156,29 @@ fn cases() -> Vec<Case> {
         case("GET /flows/{queue}/{id}", "/flows/pdf/gone", None, 404),
         case("GET /stats", "/stats", None, 200),
         case("GET /stats", "/stats?queue=nowhere", None, 404),
+        case("GET /history", "/history?queue=shop&by=day", None, 200),
+        case("GET /history", "/history?by=day", None, 400),
+        case("GET /history", "/history?queue=shop&from=5&to=4", None, 400),
+        case("GET /history", "/history?queue=nowhere", None, 404),
+        case("GET /history/runs", "/history/runs?queue=shop", None, 200),
+        case("GET /history/runs", "/history/runs?queue=shop&cursor=x", None, 400),
         case("GET /failed", "/failed?groupBy=error", None, 200),
         case("GET /failed", "/failed?groupBy=class&queue=shop", None, 200),
         case("GET /failed", "/failed?groupBy=shop", None, 400),
+        case("GET /scale", "/scale?queue=shop&per=2", None, 200),
+        case("GET /scale", "/scale", None, 400),
+        case("GET /scale", "/scale?queue=nowhere", None, 404),
+        case("GET /health", "/health", None, 200),
+        case("GET /health", "/health?x=1", None, 400),
+        case("GET /session", "/session", None, 200),
+        Case { token: "nobody", ..case("GET /session", "/session", None, 401) },
+        Case { token: "", ..case("POST /login", "/login", Some(json!({"token": "viewer"})), 200) },
+        Case { token: "", ..case("POST /login", "/login", Some(json!({"token": "nobody"})), 401) },
+        case("POST /logout", "/logout", None, 204),
+        Case {
+            headers: vec![("origin", "https://evil.test".to_owned())],
+            ..case("POST /logout", "/logout", None, 403)
+        },
         case("GET /zombies", "/zombies", None, 200),
         case("GET /zombies", "/zombies?queue=nowhere", None, 404),
         case(
@@ -245,6 +269,8 @@ async fn every_operation_of_the_document_answers_as_it_says_when_it_serves_and_w
         site.shop.store().force_done(&actor, started.id.as_str()).await.unwrap();
         synced.push(started.id.to_string());
     }
+    site.pdf.add("render", &json!({}), json!({"jobId": "kept", "lifo": true})).await.unwrap();
+    assert_eq!(claim(site.pdf.store(), &run_token(6)).await, "kept");
     let document = site.get("/openapi.json").await;
 
     let (mut reached, mut operation) = (BTreeMap::<String, (bool, bool)>::new(), String::new());
@@ -274,6 +300,10 @@ async fn every_operation_of_the_document_answers_as_it_says_when_it_serves_and_w
     for (path, methods) in document["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys() {
             let operation = format!("{} {path}", method.to_uppercase());
+            // Streams and callbacks are reached by tests of their own, which need a client or a run.
+            if ["live", "callbacks"].contains(&document["paths"][path][method]["tags"][0].as_str().unwrap()) {
+                continue;
+            }
             assert_eq!(reached.get(&operation), Some(&(true, true)), "{operation} was not reached both ways");
         }
     }
@@ -285,6 +315,9 @@ fn assert_as_documented(document: &Value, operation: &str, answer: &Answer) {
     let described = &document["paths"][path][method.to_lowercase()];
     let response = &described["responses"][answer.status.to_string()];
     assert!(response.is_object(), "{operation} does not say that it answers {}", answer.status);
+    if answer.status == 204 {
+        return;
+    }
     let kind = answer.header("content-type").unwrap();
     let mut schema = response["content"][kind]["schema"].clone();
     assert!(schema.is_object(), "{operation} does not say that {} is {kind}", answer.status);
@@ -313,9 +346,18 @@ async fn the_document_is_whole() {
             assert!(!operation["summary"].as_str().unwrap().is_empty());
         }
     }
-    // Whatever is listed as having no body must have a description all the same.
-    let described = bullock::admin::routes::ROUTES.iter().filter(|route| route.about.is_some()).count();
+    let (mut described, mut outside) = (0, Vec::new());
+    for route in bullock::admin::routes::ROUTES {
+        let Some(path) = route.path.strip_prefix("/api/v1") else {
+            outside.push(route.path);
+            continue;
+        };
+        let operation = &document["paths"][path][route.method.to_lowercase()];
+        assert!(operation.is_object(), "{} {path} is not in the document", route.method);
+        described += 1;
+    }
     let listed: usize =
         document["paths"].as_object().unwrap().values().map(|m| m.as_object().unwrap().len()).sum();
-    assert_eq!(listed, described);
+    assert_eq!(listed, described, "the document has operations that are no routes");
+    assert_eq!(outside, ["/livez", "/healthz", "/readyz", "/metrics", "/login/once/{code}"]);
 }

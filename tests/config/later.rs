@@ -8,7 +8,6 @@ fn every_name_for_later_is_refused_as_not_yet() {
         ("redis.tls", "[redis]\ntls = { ca = \"ca.pem\" }".to_owned()),
         ("servers", "[servers.second]\nurl = \"redis://u:hunter2@h\"".to_owned()),
         ("audit", "[audit]\nlevel = \"actions\"".to_owned()),
-        ("alerts", "[[alerts]]\nurl = \"https://u:hunter2@h\"".to_owned()),
         ("queues.a.server", "[queues.a]\nserver = \"second\"".to_owned()),
         ("queues.a.limits", "[queues.a]\nlimits = []".to_owned()),
         ("queues.a.org", "[queues.a]\norg = \"data.org\"".to_owned()),

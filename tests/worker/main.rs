@@ -11,6 +11,7 @@ mod limiter;
 mod limits;
 mod neighbours;
 mod options;
+mod quiet;
 mod recovery;
 mod repeat;
 mod retention;

@@ -114,6 +114,12 @@ impl Live {
         Some(Follower::new(Arc::clone(&self.ring), seat, after))
     }
 
+    /// A place for somebody who looks on at something else than events. `None` = there is no room.
+    pub(super) fn place(self: &Arc<Self>, transport: Transport) -> Option<Seat> {
+        let place = Arc::clone(&self.room).try_acquire_owned().ok()?;
+        Some(self.seat(transport, place))
+    }
+
     /// How many look on, how many may, and whether Redis is listened to.
     pub(super) fn state(&self) -> (usize, usize, bool) {
         let reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner).is_some();

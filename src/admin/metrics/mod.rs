@@ -188,11 +188,20 @@ impl Metrics {
     }
 
     /// The handlers that were met, each with whether it is healthy, by name.
-    pub(super) fn handlers(&self) -> Vec<(String, bool)> {
+    pub fn handlers(&self) -> Vec<(String, bool)> {
         let met = self.0.handlers.iter().map(|(name, handler)| (name.to_owned(), handler.healthy.get() == 1));
         let mut handlers: Vec<_> = met.collect();
         handlers.sort();
         handlers
+    }
+
+    /// Jobs that this process has completed and that have failed for good in it, by queue.
+    pub fn ended_by_queue(&self) -> Vec<(String, (u64, u64))> {
+        let count = |queue: &Queue, outcome: Outcome| {
+            queue.names.iter().map(|(_, name)| name.finished[outcome as usize].get()).sum()
+        };
+        let both = |queue: &Queue| (count(queue, Outcome::Completed), count(queue, Outcome::Failed));
+        self.0.queues.iter().map(|(name, queue)| (name.to_string(), both(queue))).collect()
     }
 
     /// Somebody began to look on.

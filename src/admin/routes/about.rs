@@ -26,6 +26,8 @@ pub struct About {
     pub answers: &'static [(u16, &'static str, Option<Shape>)],
     /// Statuses of refusals of its own, beside those that every route has.
     pub refusals: &'static [u16],
+    /// The media type of a 200 that is a stream; beside JSON if it has a shape.
+    pub stream: Option<&'static str>,
 }
 
 /// A route's body.
@@ -46,6 +48,8 @@ pub struct Param {
     pub kind: Kind,
     /// How often it may be given.
     pub most: usize,
+    /// It must be given.
+    pub needed: bool,
     /// One line.
     pub help: &'static str,
 }
@@ -61,6 +65,8 @@ pub enum Kind {
     Words(&'static [&'static str]),
     /// A whole number: least, most, default.
     Number(u64, u64, u64),
+    /// A whole number without a default: least, most.
+    Whole(u64, u64),
     /// Milliseconds since the epoch.
     Time,
     /// A time such as `30s`: least, most, default, ms.
@@ -95,7 +101,7 @@ impl Shape {
 impl About {
     /// A route that says only what it is for.
     pub(super) const fn new(tag: &'static str, summary: &'static str) -> Self {
-        Self { summary, tag, query: &[], body: None, answers: &[], refusals: &[] }
+        Self { summary, tag, query: &[], body: None, answers: &[], refusals: &[], stream: None }
     }
 
     pub(super) const fn query(self, query: &'static [Param]) -> Self {
@@ -114,6 +120,10 @@ impl About {
         Self { answers, ..self }
     }
 
+    pub(super) const fn stream(self, media: &'static str) -> Self {
+        Self { stream: Some(media), ..self }
+    }
+
     pub(super) const fn refusals(self, refusals: &'static [u16]) -> Self {
         Self { refusals, ..self }
     }
@@ -121,7 +131,12 @@ impl About {
 
 /// A parameter that may be given once.
 pub(super) const fn param(name: &'static str, kind: Kind, help: &'static str) -> Param {
-    Param { name, kind, most: 1, help }
+    Param { name, kind, most: 1, needed: false, help }
+}
+
+/// One that must be given.
+pub(super) const fn needed(name: &'static str, kind: Kind, help: &'static str) -> Param {
+    Param { needed: true, ..param(name, kind, help) }
 }
 
 /// The checked query of a request.
@@ -148,6 +163,10 @@ impl Query {
             }
             param.check(&value)?;
             pairs.push((param, value.into_owned()));
+        }
+        let is_given = |param: &Param| pairs.iter().any(|(found, _)| found.name == param.name);
+        if let Some(missing) = params.iter().find(|param| param.needed && !is_given(param)) {
+            return Err(wrong(missing.name, &format!("{}: it is needed", missing.name)));
         }
         Ok(Self(pairs))
     }
@@ -194,6 +213,9 @@ impl Param {
                 format!("some of {}, with commas between", words.join(", "))
             }
             Kind::Number(least, most, _) if !value.parse().is_ok_and(|n| (least..=most).contains(&n)) => {
+                format!("a whole number from {least} to {most}")
+            }
+            Kind::Whole(least, most) if !value.parse().is_ok_and(|n| (least..=most).contains(&n)) => {
                 format!("a whole number from {least} to {most}")
             }
             Kind::Time if !value.parse().is_ok_and(|ms| (0..=TIME_MS_MAX).contains(&ms)) => {

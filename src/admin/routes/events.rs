@@ -11,10 +11,11 @@ use bytes::Bytes;
 use futures_util::stream;
 
 use super::Call;
+use super::about::{About, Kind, Param, param};
 use crate::admin::auth::{self, Caller, Via};
 use crate::admin::guard::LongLived;
 use crate::admin::live::event::Event;
-use crate::admin::live::filter::Filter;
+use crate::admin::live::filter::{Filter, VALUES_MAX};
 use crate::admin::live::{Follower, Step, Transport};
 use crate::admin::problem::Problem;
 use crate::admin::server::Shared;
@@ -24,9 +25,25 @@ pub(super) const PING: Duration = Duration::from_secs(15);
 /// How soon a browser connects again, ms.
 const RETRY_MS: u64 = 2000;
 
-const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
+pub(super) const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
 /// Has nginx pass on every event as it comes.
-const UNBUFFERED: HeaderValue = HeaderValue::from_static("no");
+pub(super) const UNBUFFERED: HeaderValue = HeaderValue::from_static("no");
+
+/// What events can be asked for.
+pub(super) const QUERY: &[Param] = &[
+    Param { most: VALUES_MAX, ..param("queue", Kind::Text, "Of this queue; * stands for any text") },
+    Param { most: VALUES_MAX, ..param("type", Kind::Text, "Of this type, such as job.*") },
+    Param { most: VALUES_MAX, ..param("job", Kind::Text, "Of the job of this id") },
+    param("after", Kind::Whole(0, SEQ_MAX), "Begin after the event of this number"),
+];
+/// The largest number that JavaScript tells from its neighbours.
+const SEQ_MAX: u64 = 9_007_199_254_740_991;
+
+pub(super) const STREAM: About =
+    About::new("live", "What happens, as server-sent events: the member seq of each is its id")
+        .query(QUERY)
+        .answers(&[(200, "Events until one side ends it", None)])
+        .stream("text/event-stream");
 
 /// Streams events until the client or the server goes.
 pub(super) async fn stream(call: Call) -> Result<Response, Problem> {
@@ -99,12 +116,16 @@ pub(super) struct Viewer {
 impl Viewer {
     /// Whoever sent the request. A browser may look on for a page of this server only.
     pub(super) fn of(call: &Call) -> Result<Self, Problem> {
-        let (caller, headers) = (call.caller()?.clone(), call.request.headers());
+        Self::new(&call.shared, call.caller()?.clone(), call.request.headers())
+    }
+
+    /// The same of what is left of a request.
+    pub(super) fn new(shared: &Arc<Shared>, caller: Caller, headers: &HeaderMap) -> Result<Self, Problem> {
         if caller.via != Via::Bearer {
             auth::check_same_site(headers)?;
         }
         let cookie = (caller.via == Via::Cookie).then(|| headers.clone());
-        Ok(Self { shared: Arc::clone(&call.shared), caller, cookie })
+        Ok(Self { shared: Arc::clone(shared), caller, cookie })
     }
 
     /// Is the event one of a queue that they may see?
@@ -139,7 +160,7 @@ pub(super) fn read_query(query: Option<&str>) -> Result<(Filter, Option<u64>), P
     }
 }
 
-fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+pub(super) fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let said = headers.get("last-event-id").map(|value| value.to_str().unwrap_or_default());
     said.filter(|id| !id.is_empty()).map(number).transpose()
 }

@@ -11,7 +11,9 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
+use super::about::{About, Shape};
 use super::{Call, json_answer, within};
 use crate::admin::guard::OwnText;
 use crate::admin::live::event::now_ms;
@@ -48,6 +50,41 @@ pub(super) async fn ready(call: Call) -> Result<Response, Problem> {
         checks.push(Check { name: format!("queue {}", queue.escape_debug()), problem });
     }
     Ok(report("readyz", &call, &checks))
+}
+
+pub(super) const RICH: About = About::new(
+    "about",
+    "How the process, its Redis, its queues and its handlers do",
+)
+.answers(&[(200, "The word is in status: ok, degraded or down", Some(Shape::of::<HealthView>()))]);
+
+/// How a process does.
+#[derive(ToSchema)]
+#[schema(as = Health, rename_all = "camelCase")]
+#[allow(dead_code, reason = "describes the answer in the document")]
+pub(in crate::admin) struct HealthView {
+    /// ok, degraded or down.
+    status: String,
+    /// Of this program.
+    version: String,
+    /// What it was built from.
+    commit: String,
+    /// When the server was made, ms.
+    started_at: u64,
+    /// Since then.
+    uptime_seconds: f64,
+    /// The time of this machine, ms.
+    server_time: i64,
+    /// Whether Redis answers, its version, role, policy; null = it shows none.
+    redis: Value,
+    /// Whether the process is stopping.
+    worker: Value,
+    /// Those of this process, and whether they are claimed from.
+    queues: Vec<Value>,
+    /// Those of this process, and whether they answer.
+    handlers: Vec<Value>,
+    /// Streams of events.
+    streams: Value,
 }
 
 /// How the process, its Redis, its queues and its handlers do. Always 200: the word is in `status`.

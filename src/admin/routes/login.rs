@@ -5,7 +5,9 @@ use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
+use super::about::{About, Shape};
 use super::{Call, json_answer};
 use crate::admin::auth::{self, Caller, Via};
 use crate::admin::body;
@@ -15,6 +17,50 @@ use crate::admin::session;
 
 /// Path of a one-time link before its code.
 pub(in crate::admin) const ONCE: &str = "/login/once/";
+
+pub(super) const SESSION: About = About::new("session", "Who is asking, as far as the server can tell")
+    .answers(&[(200, "Nobody, or somebody and what they may do", Some(Shape::of::<SessionView>()))])
+    .refusals(&[401, 429]);
+
+pub(super) const LOGIN: About = About::new("session", "Swaps a token for a cookie that no script can read")
+    .body(Shape::of::<LoginBody>())
+    .answers(&[(200, "The session has begun", Some(Shape::of::<SessionView>()))])
+    .refusals(&[401, 403, 429]);
+
+pub(super) const LOGOUT: About = About::new("session", "Ends the session, if there is one")
+    .answers(&[(204, "There is none any more", None)])
+    .refusals(&[403]);
+
+/// A token to be swapped.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes the body in the document")]
+pub(in crate::admin) struct LoginBody {
+    /// A token of admin.tokens.
+    token: String,
+}
+
+/// Who is asking.
+#[derive(ToSchema)]
+#[schema(as = Session, rename_all = "camelCase")]
+#[allow(dead_code, reason = "describes the answer in the document")]
+pub(in crate::admin) struct SessionView {
+    /// Is it somebody?
+    authenticated: bool,
+    /// Is a token needed?
+    login_needed: bool,
+    /// The name of the token.
+    name: Option<String>,
+    /// viewer, operator or admin.
+    role: Option<String>,
+    /// Patterns of the queues that they may see.
+    queues: Option<Vec<String>>,
+    /// Patterns of the organisations that they are bound to; * = they are not.
+    orgs: Option<Vec<String>>,
+    /// bearer, cookie or loopback.
+    via: Option<String>,
+    /// When the session ends, ms.
+    expires_at: Option<u64>,
+}
 
 /// Who is asking, as far as the server can tell. No error for nobody: the page asks this first.
 pub(super) async fn session(call: Call) -> Result<Response, Problem> {

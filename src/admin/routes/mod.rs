@@ -10,6 +10,7 @@ mod events;
 mod failures;
 mod flows;
 mod health;
+mod history;
 mod jobs;
 pub(super) mod login;
 pub(super) mod metrics;
@@ -107,6 +108,15 @@ macro_rules! route {
             handler: |call| Box::pin($handler(call)),
         }
     };
+    ($method:literal $path:literal, $access:expr, call $handler:path, $about:path) => {
+        Route {
+            method: $method,
+            path: $path,
+            access: $access,
+            about: Some(&$about),
+            handler: |call| Box::pin($handler(call)),
+        }
+    };
     ($method:literal $path:literal, $access:expr, $handler:path, $about:path) => {
         Route {
             method: $method,
@@ -128,19 +138,19 @@ pub static ROUTES: &[Route] = &[
     route!("GET" "/healthz", Access::Open, health::live),
     route!("GET" "/readyz", Access::Open, health::ready),
     route!("GET" "/metrics", Access::Role(Role::Viewer), metrics::scrape),
-    route!("GET" "/api/v1/events", Access::Role(Role::Viewer), events::stream),
-    route!("GET" "/api/v1/ws", Access::Role(Role::Viewer), ws::open),
-    route!("GET" "/api/v1/scale", Access::Role(Role::Viewer), scale::scale),
-    route!("GET" "/api/v1/health", Access::Role(Role::Viewer), health::rich),
-    route!("GET" "/api/v1/session", Access::Open, login::session),
-    route!("POST" "/api/v1/login", Access::Open, login::login),
-    route!("POST" "/api/v1/logout", Access::Open, login::logout),
+    route!("GET" "/api/v1/events", VIEWER, call events::stream, events::STREAM),
+    route!("GET" "/api/v1/ws", VIEWER, call ws::open, ws::OPEN),
+    route!("GET" "/api/v1/scale", VIEWER, call scale::scale, scale::SCALE),
+    route!("GET" "/api/v1/health", VIEWER, call health::rich, health::RICH),
+    route!("GET" "/api/v1/session", Access::Open, call login::session, login::SESSION),
+    route!("POST" "/api/v1/login", Access::Open, call login::login, login::LOGIN),
+    route!("POST" "/api/v1/logout", Access::Open, call login::logout, login::LOGOUT),
     route!("GET" "/login/once/{code}", Access::Open, login::once),
-    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/progress", Access::RunToken, callbacks::progress),
-    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/logs", Access::RunToken, callbacks::logs),
-    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/heartbeat", Access::RunToken, callbacks::heartbeat),
-    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/complete", Access::RunToken, callbacks::complete),
-    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/fail", Access::RunToken, callbacks::fail),
+    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/progress", Access::RunToken, call callbacks::progress, callbacks::PROGRESS),
+    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/logs", Access::RunToken, call callbacks::logs, callbacks::LOGS),
+    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/heartbeat", Access::RunToken, call callbacks::heartbeat, callbacks::HEARTBEAT),
+    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/complete", Access::RunToken, call callbacks::complete, callbacks::COMPLETE),
+    route!("POST" "/api/v1/queues/{queue}/jobs/{id}/fail", Access::RunToken, call callbacks::fail, callbacks::FAIL),
     route!("GET" "/api/v1/openapi.json", VIEWER, openapi::document, openapi::DOCUMENT),
     route!("GET" "/api/v1/queues", VIEWER, queues::list, queues::LIST),
     route!("GET" "/api/v1/queues/{queue}", VIEWER, queues::one, queues::ONE),
@@ -167,6 +177,8 @@ pub static ROUTES: &[Route] = &[
     route!("GET" "/api/v1/operations/{id}", VIEWER, bulk::show, bulk::SHOW),
     route!("POST" "/api/v1/operations/{id}/stop", OPERATOR, bulk::stop, bulk::STOP),
     route!("GET" "/api/v1/workers", VIEWER, workers::list, workers::LIST),
+    route!("POST" "/api/v1/workers/{id}/quiet", OPERATOR, workers::quiet, workers::QUIET),
+    route!("POST" "/api/v1/workers/{id}/resume", OPERATOR, workers::resume, workers::RESUME),
     route!("GET" "/api/v1/schedulers", VIEWER, schedulers::list_all, schedulers::LIST_ALL),
     route!("GET" "/api/v1/queues/{queue}/schedulers", VIEWER, schedulers::list, schedulers::LIST),
     route!("GET" "/api/v1/queues/{queue}/schedulers/{id}", VIEWER, schedulers::show, schedulers::SHOW),
@@ -175,6 +187,8 @@ pub static ROUTES: &[Route] = &[
     route!("POST" "/api/v1/queues/{queue}/schedulers/{id}/run", OPERATOR, schedulers::run, schedulers::RUN),
     route!("GET" "/api/v1/flows/{queue}/{id}", VIEWER, flows::show, flows::SHOW),
     route!("GET" "/api/v1/stats", VIEWER, stats::show, stats::SHOW),
+    route!("GET" "/api/v1/history", VIEWER, history::show, history::SHOW),
+    route!("GET" "/api/v1/history/runs", VIEWER, history::runs, history::RUNS),
     route!("GET" "/api/v1/failed", VIEWER, failures::groups, failures::GROUPS),
     route!("GET" "/api/v1/zombies", VIEWER, zombies::list, zombies::LIST),
     route!("POST" "/api/v1/zombies/resolve", OPERATOR, zombies::resolve, zombies::RESOLVE),

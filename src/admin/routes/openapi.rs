@@ -128,8 +128,11 @@ fn responses(route: &Route, about: &About, components: &mut Components) -> Map<S
         let mut response = json!({"description": meaning});
         if let Some(shape) = shape {
             response["content"] = json!({"application/json": {"schema": shape.referred(components)}});
-        } else if *status == 200 {
+        } else if *status == 200 && about.stream.is_none() {
             response["content"] = json!({"application/json": {"schema": {}}});
+        }
+        if let Some(media) = about.stream.filter(|_| *status == 200) {
+            response["content"][media] = json!({"schema": {"type": "string"}});
         }
         responses.insert(status.to_string(), response);
     }
@@ -171,6 +174,7 @@ fn parameter(param: &Param) -> Value {
         Kind::Number(least, most, default) => {
             json!({"type": "integer", "minimum": least, "maximum": most, "default": default})
         }
+        Kind::Whole(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
         Kind::Time => {
             json!({"type": "integer", "format": "int64", "minimum": 0, "maximum": 8_640_000_000_000_000_u64})
         }
@@ -184,7 +188,7 @@ fn parameter(param: &Param) -> Value {
     } else {
         schema
     };
-    json!({"name": param.name, "in": "query", "required": false, "description": param.help, "schema": schema,
+    json!({"name": param.name, "in": "query", "required": param.needed, "description": param.help, "schema": schema,
         "explode": true})
 }
 

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{Call, json_answer};
+use super::about::{About, Kind, Shape, needed, param};
+use super::{Call, answer};
 use crate::admin::problem::Problem;
 
 /// Most jobs that one process may be said to run at once.
@@ -15,30 +17,40 @@ const PER_MAX: u64 = 10_000;
 /// Longest wait for Redis.
 const REDIS_TIMEOUT: Duration = Duration::from_secs(5);
 
+pub(super) const SCALE: About =
+    About::new("queues", "How much work there is, as one number for a scaler such as KEDA")
+        .query(&[
+            needed("queue", Kind::Text, "The queue; one that does not exist is an error"),
+            param(
+                "per",
+                Kind::Whole(1, PER_MAX),
+                "Jobs that one process runs at once; what the config says unless given",
+            ),
+        ])
+        .answers(&[(200, "The number", Some(Shape::of::<ScaleView>()))])
+        .refusals(&[404, 409]);
+
+/// How much work a queue has.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::admin) struct ScaleView {
+    /// The queue.
+    pub queue: String,
+    /// Jobs that wait, are due, or run.
+    pub backlog: u64,
+    /// How long the oldest of those that wait has waited.
+    pub oldest_seconds: f64,
+    /// Processes that would run all of it at once.
+    pub desired: u64,
+    /// Is the queue paused?
+    pub paused: bool,
+    /// Redis' time, ms.
+    pub server_time: i64,
+}
+
 /// How much work there is: what waits, is due, or runs.
 pub(super) async fn scale(call: Call) -> Result<Response, Problem> {
-    let (mut queue, mut per) = (None, None);
-    for (name, value) in
-        url::form_urlencoded::parse(call.request.uri().query().unwrap_or_default().as_bytes())
-    {
-        match &*name {
-            "queue" if queue.is_none() => queue = Some(value.into_owned()),
-            "per" if per.is_none() => {
-                let read = value.parse().ok().filter(|per| (1..=PER_MAX).contains(per));
-                per = Some(read.ok_or_else(|| {
-                    Problem::validation(format!("per: expected 1 to {PER_MAX}")).with("parameter", "per")
-                })?);
-            }
-            _ => {
-                let name: String = name.escape_debug().take(60).collect();
-                let detail = format!("unknown or repeated parameter \"{name}\"; expected queue or per");
-                return Err(Problem::validation(detail).with("parameter", name));
-            }
-        }
-    }
-    let Some(queue) = queue.filter(|queue| !queue.is_empty()) else {
-        return Err(Problem::validation("queue: expected the name of a queue").with("parameter", "queue"));
-    };
+    let (queue, per) = (call.query.text("queue").unwrap_or_default().to_owned(), call.query.number("per"));
     if !call.caller()?.may(&queue) {
         return Err(Problem::forbidden("this token is not for that queue"));
     }
@@ -54,11 +66,7 @@ pub(super) async fn scale(call: Call) -> Result<Response, Problem> {
     // More processes would not take a paused queue's jobs either.
     let desired = if depth.paused { active } else { backlog }.div_ceil(per);
     let oldest = depth.oldest_waiting.unwrap_or_default().as_secs_f64();
-    Ok(json_answer(
-        StatusCode::OK,
-        &json!({
-            "queue": queue, "backlog": backlog, "oldestSeconds": oldest, "desired": desired,
-            "paused": depth.paused, "serverTime": now_ms,
-        }),
-    ))
+    let paused = depth.paused;
+    let view = ScaleView { queue, backlog, oldest_seconds: oldest, desired, paused, server_time: now_ms };
+    Ok(answer(StatusCode::OK, &view))
 }

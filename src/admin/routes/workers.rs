@@ -1,6 +1,7 @@
-//! `GET /workers`: who works the queues, from the connections that Redis has and the leases that they hold.
+//! `/workers`: who works the queues, from the connections that Redis has and the leases that they hold; telling one to
+//! claim nothing more.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -9,10 +10,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::about::{About, Shape};
+use super::ask::Reason;
 use super::{Ask, answer};
+use crate::admin::board::Board;
 use crate::admin::problem::Problem;
 use crate::job::state::State;
 use crate::store::newest::Brief;
+use crate::store::quiet::QuietWorker;
 use crate::wire::Keys;
 
 /// Queues whose running jobs are looked at.
@@ -27,6 +31,31 @@ pub(super) const LIST: About = About::new(
     "Workers of the queues, ours and Node's, with what they run",
 )
 .answers(&[(200, "The workers", Some(Shape::of::<WorkerList>()))]);
+
+pub(super) const QUIET: About =
+    About::new("workers", "Tells a worker to claim nothing more: what it has it finishes. It is over when it is resumed or started anew")
+        .optional_body(Shape::of::<Reason>())
+        .answers(&[(200, "It claims nothing more", Some(Shape::of::<WorkerAct>()))])
+        .refusals(&[404, 409]);
+
+pub(super) const RESUME: About =
+    About::new("workers", "Lets a worker claim again; it does so within a second")
+        .optional_body(Shape::of::<Reason>())
+        .answers(&[(200, "It claims again", Some(Shape::of::<WorkerAct>()))])
+        .refusals(&[404, 409]);
+
+/// What a worker was told.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::admin) struct WorkerAct {
+    /// Its name.
+    pub worker: String,
+    /// Is it to claim nothing more?
+    pub quiet: bool,
+    /// The queues for which that holds: those that it works and that the caller may see.
+    pub queues: Vec<String>,
+    /// Was it otherwise before, for any of them?
+    pub changed: bool,
+}
 
 /// All workers.
 #[derive(Debug, Serialize, ToSchema)]
@@ -60,6 +89,21 @@ pub(in crate::admin) struct WorkerItem {
     pub running: usize,
     /// The first of them.
     pub leases: Vec<HeldJob>,
+    /// Who has told it to claim nothing more; null = nobody.
+    pub quiet: Option<QuietView>,
+}
+
+/// Who has told a worker to claim nothing more.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(in crate::admin) struct QuietView {
+    /// When, ms.
+    pub at: i64,
+    /// Who.
+    pub by: String,
+    /// From where.
+    pub from: String,
+    /// Why.
+    pub why: String,
 }
 
 /// A queue of a worker.
@@ -71,6 +115,8 @@ pub(in crate::admin) struct WorkerQueue {
     pub connections: usize,
     /// Jobs of it that the worker holds.
     pub running: usize,
+    /// The worker was told to claim nothing more of it.
+    pub quiet: bool,
 }
 
 /// A job that a worker holds.
@@ -98,17 +144,60 @@ struct Gathered {
     age_s: u64,
     idle_s: Option<u64>,
     leases: Vec<HeldJob>,
+    /// By queue.
+    quiet: HashMap<String, QuietWorker>,
 }
 
+/// By name; those without one by where they are.
+type Workers = BTreeMap<(String, String), Gathered>;
+
 pub(super) async fn list(call: Ask) -> Result<Response, Problem> {
+    let (workers, known, server_time) = gather(&call).await?;
+    let items = workers.into_iter().map(|((name, _), worker)| item(name, worker)).collect();
+    Ok(answer(StatusCode::OK, &WorkerList { items, known, server_time }))
+}
+
+/// Tells a worker to claim nothing more.
+pub(super) async fn quiet(call: Ask) -> Result<Response, Problem> {
+    tell(call, true).await
+}
+
+/// Lets it claim again.
+pub(super) async fn resume(call: Ask) -> Result<Response, Problem> {
+    tell(call, false).await
+}
+
+async fn tell(call: Ask, quiet: bool) -> Result<Response, Problem> {
+    let actor = call.actor(call.reason().await?)?;
+    let (mut workers, ..) = gather(&call).await?;
+    let unknown = || Problem::not_found("there is no worker of that name");
+    let worker = workers.remove(&(call.id.clone(), String::new())).ok_or_else(unknown)?;
+    if !worker.is_ours && !is_named_by_us(&call.id) {
+        return Err(Problem::conflict("a Node worker does not listen"));
+    }
+    let queues: BTreeSet<String> = worker.queues.into_keys().chain(worker.quiet.into_keys()).collect();
+    let mut changed = false;
+    for queue in &queues {
+        let store = call.board()?.open(queue).await?;
+        changed |= if quiet {
+            store.quiet_worker(&actor, &call.id).await?
+        } else {
+            store.resume_worker(&actor, &call.id).await?
+        };
+    }
+    let queues = queues.into_iter().collect();
+    Ok(answer(StatusCode::OK, &WorkerAct { worker: call.id, quiet, queues, changed }))
+}
+
+/// All workers, whether Redis lets us see its connections, and its time.
+async fn gather(call: &Ask) -> Result<(Workers, bool, i64), Problem> {
     let (look, board, caller) = (call.look().await?, call.board()?, call.caller()?);
     let clients = board.clients().await?;
     let visible = look.queues.iter().filter(|(name, _)| caller.may(name)).take(QUEUES_MAX);
     let queues: Vec<(Keys, bool)> = visible
         .map(|(name, sight)| (board.store(name, None).keys().clone(), sight.glance.counts.active > 0))
         .collect();
-    // By name; those without one by where they are.
-    let mut workers: BTreeMap<(String, String), Gathered> = BTreeMap::new();
+    let mut workers = Workers::new();
     for client in clients.iter().flat_map(|clients| clients.iter()) {
         for (keys, _) in &queues {
             let Some(name) = keys.worker_of(&client.name) else { continue };
@@ -134,11 +223,27 @@ pub(super) async fn list(call: Ask) -> Result<Response, Problem> {
             add_lease(&mut workers, &queue, job);
         }
     }
-    let items = workers.into_iter().map(|((name, _), worker)| item(name, worker)).collect();
-    Ok(answer(StatusCode::OK, &WorkerList { items, known: clients.is_some(), server_time: look.now_ms }))
+    add_quiet(&mut workers, board, &queues).await?;
+    Ok((workers, clients.is_some(), look.now_ms))
 }
 
-fn add_lease(workers: &mut BTreeMap<(String, String), Gathered>, queue: &str, job: Brief) {
+/// Those that were told to claim nothing more. One that is neither connected nor holds anything is gone.
+async fn add_quiet(workers: &mut Workers, board: &Board, queues: &[(Keys, bool)]) -> Result<(), Problem> {
+    let told = queues.iter().map(|(keys, _)| {
+        let store = board.store(&keys.queue, None);
+        async move { (keys.queue.to_string(), store.quiet_workers().await) }
+    });
+    for (queue, found) in join_all(told).await {
+        for one in found? {
+            if let Some(worker) = workers.get_mut(&(one.name.clone(), String::new())) {
+                worker.quiet.insert(queue.clone(), one);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn add_lease(workers: &mut Workers, queue: &str, job: Brief) {
     let Some(holder) = &job.holder else { return };
     let ours = holder.worker().map(str::to_owned);
     // A lock of Node's does not say whose it is: where one worker of the queue is Node's, it is that one's.
@@ -164,7 +269,17 @@ fn add_lease(workers: &mut BTreeMap<(String, String), Gathered>, queue: &str, jo
 }
 
 fn item(name: String, worker: Gathered) -> WorkerItem {
-    let queue = |(queue, (connections, running))| WorkerQueue { queue, connections, running };
+    let first = worker.quiet.values().min_by_key(|told| told.at_ms).cloned();
+    let quiet = first.map(|QuietWorker { at_ms: at, actor, .. }| QuietView {
+        at,
+        by: actor.by,
+        from: actor.from,
+        why: actor.why,
+    });
+    let queue = |(queue, (connections, running))| {
+        let quiet = worker.quiet.contains_key(&queue);
+        WorkerQueue { queue, connections, running, quiet }
+    };
     WorkerItem {
         kind: if worker.is_ours || is_named_by_us(&name) { "bullock" } else { "node" }.to_owned(),
         name,
@@ -174,6 +289,7 @@ fn item(name: String, worker: Gathered) -> WorkerItem {
         idle_seconds: worker.idle_s.unwrap_or(0),
         running: worker.leases.len(),
         leases: worker.leases,
+        quiet,
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::Call;
+use super::about::About;
 use super::events::{PING, Viewer, read_query};
 use crate::admin::auth::SUBPROTOCOL;
 use crate::admin::live::event::Event;
@@ -29,6 +30,11 @@ const ID_BYTES_MAX: usize = 100;
 const SILENCE_MAX: Duration = Duration::from_secs(45);
 /// Longest time for a client to take what is sent to it.
 const SEND_MAX: Duration = Duration::from_secs(30);
+
+pub(super) const OPEN: About =
+    About::new("live", "The same events over a WebSocket, with subscriptions that may change")
+        .query(super::events::QUERY)
+        .answers(&[(101, "The socket is open", None)]);
 
 /// Opens the socket.
 pub(super) async fn open(call: Call) -> Result<Response, Problem> {

@@ -136,7 +136,8 @@ fn cancel_url(section: &Section<'_>, allow_private: bool, problems: &mut Problem
     parsed.map_err(|(fault, hint)| problems.push(section.problem("cancel_url", &fault, expected, hint))).ok()
 }
 
-fn secrets(section: &Section<'_>, problems: &mut Problems) -> Vec<Secret> {
+/// The signing secrets of a table.
+pub(in crate::config) fn secrets(section: &Section<'_>, problems: &mut Problems) -> Vec<Secret> {
     let secrets = section.texts("secret");
     let expected = format!("whsec_ and base64, or at least {} bytes", at::SECRET_BYTES_MIN);
     let hint = "echo whsec_$(openssl rand -base64 32) makes one";

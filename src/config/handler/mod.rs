@@ -3,7 +3,7 @@
 //! Must never know: how a request or a process is made; everything here goes there as plain values.
 
 mod exec;
-mod http;
+pub(super) mod http;
 mod sync;
 
 use std::collections::BTreeMap;

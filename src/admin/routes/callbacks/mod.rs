@@ -23,10 +23,12 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 pub(super) use end::{complete, fail};
 
 use super::Call;
+use super::about::{About, Shape};
 use crate::admin::auth::{Bearer, bearer};
 use crate::admin::body;
 use crate::admin::problem::Problem;
@@ -45,6 +47,70 @@ const LINES_MAX: usize = 1000;
 const LINE_BYTES_MAX: usize = 8 * 1024;
 /// Lines that a job's log keeps.
 const LOG_LINES_MAX: u64 = 10_000;
+
+/// What every callback can answer.
+const ANSWERS: &[(u16, &str, Option<Shape>)] = &[(200, "It is written", Some(Shape::of::<CallbackAnswer>()))];
+
+pub(super) const PROGRESS: About = About::new(
+    "callbacks",
+    "A run tells its progress: any JSON, or that as the only member progress of an object",
+)
+.body(Shape::of::<Value>())
+.answers(ANSWERS)
+.refusals(&[404, 409, 410]);
+pub(super) const LOGS: About = About::new("callbacks", "A run adds lines to the log of its job")
+    .body(Shape::of::<LogBody>())
+    .answers(ANSWERS)
+    .refusals(&[404, 409, 410]);
+pub(super) const HEARTBEAT: About = About::new("callbacks", "A run shows that it lives")
+    .optional_body(Shape::of::<Value>())
+    .answers(ANSWERS)
+    .refusals(&[404, 409, 410]);
+pub(super) const COMPLETE: About = About::new("callbacks", "A run ends well; the body is its result")
+    .optional_body(Shape::of::<Value>())
+    .answers(ANSWERS)
+    .refusals(&[404, 409, 410]);
+pub(super) const FAIL: About =
+    About::new("callbacks", "A run ends badly; what becomes of the job is decided as in the worker")
+        .body(Shape::of::<FailBody>())
+        .answers(ANSWERS)
+        .refusals(&[404, 409, 410]);
+
+/// What a callback is answered.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[allow(dead_code, reason = "describes the answer in the document")]
+pub(in crate::admin) struct CallbackAnswer {
+    /// Somebody wants the run to stop.
+    cancel_requested: bool,
+    /// How soon the next sign of life is expected.
+    heartbeat_seconds: u64,
+}
+
+/// Lines of a log: one, or many.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes the body in the document")]
+pub(in crate::admin) struct LogBody {
+    /// One line.
+    log: Option<String>,
+    /// Lines, at most 1,000.
+    logs: Option<Vec<String>>,
+}
+
+/// Why a run has failed.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[allow(dead_code, reason = "describes the body in the document")]
+pub(in crate::admin) struct FailBody {
+    /// In words.
+    message: String,
+    /// A stack trace.
+    stack: Option<String>,
+    /// May it be tried again? true unless given.
+    retryable: Option<bool>,
+    /// After how long, ms.
+    retry_after_ms: Option<u64>,
+}
 
 /// One callback whose queue is ours and that shows a token. Whether it is the right one, Redis says.
 struct Callback {

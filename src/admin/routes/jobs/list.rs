@@ -30,6 +30,7 @@ pub(in crate::admin::routes) const LIST: About = About::new("jobs", "Jobs of a q
             name: "where",
             kind: Kind::Text,
             most: CONDITIONS_MAX,
+            needed: false,
             help: "data.shop=acme, data.items.0.sku~part, data.n!=5; also opts, progress, returnvalue; all must hold",
         },
     ])

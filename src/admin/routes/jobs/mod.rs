@@ -3,6 +3,7 @@
 pub(super) mod act;
 pub(super) mod add;
 pub(super) mod edit;
+mod follow;
 pub(super) mod list;
 pub(super) mod one;
 mod prune;

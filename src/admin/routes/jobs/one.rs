@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::super::about::{About, Kind, Shape, param, wrong};
 use super::super::audit::AuditEntry;
 use super::super::{Ask, answer, decode_cursor, encode_cursor};
+use super::follow;
 use super::view::{AttemptItem, JobPage};
 use crate::admin::problem::Problem;
 use crate::store::Store;
@@ -42,8 +43,18 @@ pub(in crate::admin::routes) const LOGS: About = About::new("jobs", "The log of 
             Kind::Text,
             "Where the last page ended, or the number of the first line that is wanted, from 0",
         ),
+        param(
+            "follow",
+            Kind::Word(&["sse"]),
+            "Go on with the lines that come, as server-sent events, until the job ends",
+        ),
     ])
-    .answers(&[(200, "A page", Some(Shape::of::<LogPage>()))])
+    .answers(&[(
+        200,
+        "A page, or lines as they come: the number of each is its id",
+        Some(Shape::of::<LogPage>()),
+    )])
+    .stream("text/event-stream")
     .refusals(&[404, 409]);
 
 /// The end of a log.
@@ -176,6 +187,9 @@ pub(in crate::admin::routes) async fn logs(call: Ask) -> Result<Response, Proble
             .ok_or_else(|| wrong("cursor", "cursor: expected the number of a line"))?,
         Some(text) => decode_cursor::<u32>(text)?.into(),
     };
+    if call.query.text("follow").is_some() {
+        return follow::follow(call, store, from).await;
+    }
     let limit = call.query.number("limit").unwrap_or(LINES.0);
     let (items, total) = store.logs(&call.id, from as usize, limit as usize).await?;
     if total == 0 && store.job_detail(&call.id).await?.is_none() {

@@ -1,0 +1,6 @@
+--- Tells a process to claim nothing more of this queue, or to claim again. What it has it finishes.
+-- KEYS  P, X
+-- ARGV  quiet 0|1, name of the worker, by, from, why
+-- Reply 1 changed, 0 was so already
+-- Kept  from here on no claim of this worker takes a job; the others are not touched
+--- @include "quiet"

@@ -1,0 +1,7 @@
+--- Adds what a worker counted of its runs to the history.
+-- KEYS  P, X
+-- ARGV  lane, request, reply kept ms, how long counts are kept (ms), slow runs that a day keeps, how many kinds; then for each
+--       kind: organisation, name, how many pairs, and these: metric, how much more; then slow runs: µs, who (JSON)
+-- Reply 0
+-- Kept  sent twice it counts once; no key of a job is touched
+--- @include "tally"
