@@ -294,3 +294,35 @@ export interface SyncDetail extends Sync {
 }
 
 export interface SyncList { items: Sync[]; next: string | null; scanned: number; serverTime: number }
+
+export interface Spread { count: number; mean: number; p50: number; p95: number; p99: number }
+export interface ItemCounts { processed: number; successful: number; failed: number; skipped: number }
+
+/** What jobs of one name of one organisation did in a time. */
+export interface Kind {
+  name: string;
+  org: string | null;
+  completed: number;
+  failed: number;
+  retried: number;
+  partial: number;
+  successRate: number | null;
+  runMs: Spread | null;
+  waitMs: Spread | null;
+  items: ItemCounts;
+}
+
+export interface History {
+  queue: string;
+  by: 'hour' | 'day';
+  points: { from: number; kinds: Kind[] }[];
+  kinds: Kind[];
+  slowest: { id: string; name: string; org: string | null; attempt: number; ended: string; runMs: number }[];
+  mostFailing: { name: string; org: string | null; failed: number; ended: number }[];
+  serverTime: number;
+}
+
+export interface SyncRun {
+  entry: string; id: string; name: string; org: string | null; end: 'completed' | 'partial' | 'failed';
+  startedAt: number; endedAt: number; tookMs: number; batches: number; items: ItemCounts;
+}
