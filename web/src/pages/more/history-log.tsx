@@ -4,7 +4,7 @@ import { get } from '../../api/client';
 import type { History, Kind, SyncRun } from '../../api/types';
 import { count, duration, iso, percent } from '../../format';
 import { useResource } from '../../live/resource';
-import { param, setQuery, toJob, toSync } from '../../router';
+import { param, setQuery, toJob, toQueue, toSync } from '../../router';
 import { Icon } from '../../ui/icon';
 import { Clock, StatusWord } from '../../ui/parts';
 
@@ -38,15 +38,15 @@ function Kinds({ data, by }: { data: History; by: 'hour' | 'day' }) {
       </nav>
       <Points data={data} />
       <table class="table">
-        <thead><tr><th scope="col">Kind</th><th scope="col" class="num">Ended</th><th scope="col" class="num">Succeeded</th><th scope="col" class="num md">Partial</th><th scope="col" class="num">Failed</th><th scope="col" class="num md">Retried</th><th scope="col" class="num">Run p50</th><th scope="col" class="num">p95</th><th scope="col" class="num lo md">Wait p95</th><th scope="col" class="num lo md">Items</th></tr></thead>
+        <thead><tr><th scope="col">Kind</th><th scope="col" class="num">Ended</th><th scope="col" class="num md">Succeeded</th><th scope="col" class="num md">Partial</th><th scope="col" class="num">Failed</th><th scope="col" class="num md">Retried</th><th scope="col" class="num">Run p50</th><th scope="col" class="num md">p95</th><th scope="col" class="num lo md">Wait p95</th><th scope="col" class="num lo md">Items</th></tr></thead>
         <tbody>
           {data.kinds.map((kind) => (
             <tr key={`${kind.name} ${kind.org ?? ''}`}>
-              <th scope="row"><div class="pair"><b class="break">{kind.name === '*' ? 'other names' : kind.name}</b>{kind.org ? <span class="faint clip">{kind.org}</span> : null}</div></th>
-              <td class="num">{count(kind.completed + kind.failed)}</td><td class="num">{kind.successRate === null ? '–' : percent(kind.successRate)}</td>
+              <th scope="row"><div class="pair">{kind.name === '*' ? <span>other names</span> : <a class="open break" href={toQueue(data.queue, { q: `name:${kind.name}` })}>{kind.name}</a>}{kind.org ? <span class="faint clip">{kind.org}</span> : null}</div></th>
+              <td class="num">{count(kind.completed + kind.failed)}</td><td class="num md">{kind.successRate === null ? '–' : percent(kind.successRate)}</td>
               <td class="num md">{kind.partial ? <span class="word st-delayed">{count(kind.partial)}</span> : <span class="faint">0</span>}</td>
               <td class="num">{kind.failed ? <span class="word st-failed">{count(kind.failed)}</span> : <span class="faint">0</span>}</td>
-              <td class="num md quiet">{count(kind.retried)}</td><td class="num">{duration(kind.runMs?.p50)}</td><td class="num">{duration(kind.runMs?.p95)}</td><td class="num lo md">{duration(kind.waitMs?.p95)}</td>
+              <td class="num md quiet">{count(kind.retried)}</td><td class="num">{duration(kind.runMs?.p50)}</td><td class="num md">{duration(kind.runMs?.p95)}</td><td class="num lo md">{duration(kind.waitMs?.p95)}</td>
               <td class="num lo md quiet">{kind.items.processed ? count(kind.items.processed) : '–'}</td>
             </tr>
           ))}

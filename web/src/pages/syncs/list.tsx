@@ -80,7 +80,7 @@ function Row({ sync }: { sync: Sync }) {
     <tr data-sync={sync.id}>
       <th scope="row"><div class="pair"><a class="open break" data-row href={toSync(sync.queue, sync.id)}>{sync.name}</a><span class="faint clip">{sync.queue} · {sync.id}</span></div></th>
       <td class="md break">{sync.org ?? <span class="faint">–</span>}</td>
-      <td><StatusWord status={sync.status} />{sync.needsAttention ? <span class="attention" title="It needs you"><Icon name="warn" small /><span class="sr">needs you</span></span> : null}</td>
+      <td class="nowrap"><StatusWord status={sync.status} />{sync.needsAttention ? <span class="attention" title="It needs you"><Icon name="warn" small /><span class="sr">needs you</span></span> : null}</td>
       <td class="wide">
         {sync.processed === 0 && !runs ? <span class="faint">not begun</span> : (
           <div class="cell-progress">
