@@ -85,6 +85,9 @@ async fn a_sync_moves_on_the_list_and_on_its_page_is_paused_resumed_and_ends_par
     shop.site.browser.see("[data-testid=percent]", "100 %").await;
     shop.site.browser.see("[data-part=failed]", "3 failed").await;
     shop.site.browser.see(".items table", "has no e-mail address").await;
+    shop.site.browser.click("header.page-head a:has-text('Its job')").await;
+    shop.site.browser.click("header.page-head a:has-text('Its sync')").await;
+    shop.site.browser.see(".items table", "has no e-mail address").await;
     let same: Value = shop.site.browser.run("window.sameDocument").await;
     assert_eq!(same, json!(true), "the page was loaded anew");
     shop.site.browser.quiet("a sync").await;
