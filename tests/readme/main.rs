@@ -83,6 +83,7 @@ fn every_link_to_a_file_of_the_repository_leads_to_one() {
     let pages = pages.into_iter().chain([
         "docs/redis-keys.md",
         "docs/dead-letters.md",
+        "docs/alerts.md",
         "docs/zombies.md",
         "docs/doctor.md",
         "docs/compatibility.md",
