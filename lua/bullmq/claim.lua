@@ -3,11 +3,11 @@
 -- KEYS  P, X
 -- ARGV  lane, request, lease ms, wanted, worker's name ('' = none), limiter max (0 = none), limiter duration ms; then
 --       `wanted` tokens; 1 = it may take a suspect
--- Reply now, rest ms (0, or how long nothing may be taken, or only suspects wait whose turn it is not, or this
---       process is to claim nothing more), fence of the first job, 0, when the next delayed job is due (ms, '' = none), then
---       for each token in turn one job: {name, data, opts, timestamp, id, atm, ats, defa, rjk, parentKey,
---       stacktrace, progress, checkpoint, crashes that a suspect is charged with}, ended after id where
---       the hash is as its producer wrote it; or {} = this token holds nothing any more
+-- Reply now, rest ms (0, or how long nothing may be taken, or only suspects wait whose turn it is not, or this process is
+--       to claim nothing more), fence of the first job, 0, when the next delayed job is due (ms, '' = none), then for each
+--       token in turn one job: {name, data, opts, timestamp, id, atm, ats, defa, rjk, parentKey, stacktrace, progress,
+--       checkpoint, crashes that a suspect is charged with}, ended after id where the hash is as its producer wrote it; or
+--       {} = this token holds nothing any more
 -- Lease the lock's own time to live; `X leases` names the locks that are ours
 -- Kept  begins with a write that is refused when memory is out, so that claiming stops before anything else; every id
 --       taken is in `active` with a lock, or in `failed`; a job that runs is not started again; as many single claims in

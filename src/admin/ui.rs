@@ -38,8 +38,9 @@ static FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/ui_files.rs"));
 /// The page of the app; its URLs begin with `./`, which becomes the base path.
 const INDEX: &str = "index.html";
 /// First segments of the app's own URLs: all of them are the one page, which draws what its URL says.
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 12] = [
     "queues",
+    "syncs",
     "failed",
     "zombies",
     "workers",

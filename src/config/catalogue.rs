@@ -147,7 +147,7 @@ pub(super) static OPTIONS: &[Opt] = &[
     option("queues.<name>.handlers.<job name>.sync.sink.http", K::Url, D::None, "Posted {job, items, batch, phase}; answers [{id, status, code?, message?}], status ok, skipped or failed."),
     option("queues.<name>.handlers.<job name>.sync.sink.exec", K::Texts, D::None, "The same by a subprocess: program and arguments, no shell."),
     option("queues.<name>.handlers.<job name>.sync.batch_size", K::Int(1, at::SYNC_BATCH_MAX), D::Int(at::SYNC_BATCH_DEFAULT), "Items in one batch."),
-    option("queues.<name>.handlers.<job name>.sync.batch_delay", K::Duration(0, at::HANDLER_LIMIT_MS_MAX), D::Ms(0), "Shortest time from the start of one batch to that of the next."),
+    option("queues.<name>.handlers.<job name>.sync.batch_delay", K::Duration(0, at::HANDLER_LIMIT_MS_MAX), D::Ms(0), "Shortest time from the start of one batch of new items to that of the next."),
     option("queues.<name>.handlers.<job name>.sync.item_attempts", K::Int(1, at::SYNC_ATTEMPTS_MAX), D::Int(at::SYNC_ATTEMPTS_DEFAULT), "How often an item is pushed at most."),
     option("queues.<name>.handlers.<job name>.sync.item_backoff", K::Table, D::None, "Wait before an item is pushed again: exponential or fixed."),
     option("queues.<name>.handlers.<job name>.sync.item_backoff.exponential", K::Duration(0, at::BACKOFF_STEP_MS_MAX), D::Ms(at::SYNC_BACKOFF_MS_DEFAULT), "So long the first time, and twice as long each time after."),

@@ -15,6 +15,7 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("flows", "h1", "Flows"),
     ("audit", "h1", "Audit"),
     ("history", "main", BULL),
+    ("history?queue=woo%3Acustomers&by=day", "main", BULL),
     ("system", "main", "noeviction"),
 ];
 

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 #![allow(unreachable_pub, reason = "browser.rs and site.rs are modules of this program only")]
 
+#[allow(dead_code, reason = "the other program that has it kills these servers")]
+#[path = "../examples/server.rs"]
+mod server;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -17,3 +20,4 @@ mod keyboard;
 mod live;
 mod site;
 mod size;
+mod syncs;

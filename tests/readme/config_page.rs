@@ -87,7 +87,9 @@ fn no_option_is_left_out_of_the_tables() {
         // A header, a type: what the user names has no row of its own.
         let name = option.path.rsplit('.').next().unwrap();
         assert!(
-            name.starts_with('<') || ["admin.tokens", "alerts"].contains(&option.path) || made.contains(&format!("{name}` |")),
+            name.starts_with('<')
+                || ["admin.tokens", "alerts"].contains(&option.path)
+                || made.contains(&format!("{name}` |")),
             "{}",
             option.path
         );

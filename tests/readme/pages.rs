@@ -144,6 +144,25 @@ async fn the_backend_of_the_page_on_handlers_does_its_jobs() {
 }
 
 #[tokio::test]
+async fn the_first_sync_of_the_tutorial_goes_as_told() {
+    const PAGE: &str = "docs/tutorial-first-sync.md";
+    let blocks = blocks::of(&blocks::page(PAGE));
+    let reader = Reader::new().await;
+    reader.take("examples/store");
+    for block in &blocks {
+        match block.language.as_str() {
+            "toml" => {
+                load(PAGE, block);
+                reader.save(block);
+            }
+            "console" => {}
+            other => panic!("{PAGE} line {}: nothing runs a block of \"{other}\"", block.line),
+        }
+    }
+    reader.type_in(PAGE, &of_language(&blocks, "console")).await;
+}
+
+#[tokio::test]
 async fn every_key_of_ours_in_a_worked_queue_is_on_the_page_on_keys() {
     let page = blocks::page("docs/redis-keys.md");
     let reader = Reader::new().await;

@@ -23,12 +23,12 @@ const MARK: &str = "\u{1}";
 /// Held for reading by whoever runs the binary, for writing while `cargo build` may put another in its place.
 pub(crate) static BINARY_IS_IN_USE: RwLock<()> = RwLock::const_new(());
 
-/// A directory of a reader who follows a page: its files, and a Redis, a backend's port and an admin port of their own
-/// in place of those that the page names.
+/// A directory of a reader who follows a page: its files, and a Redis, ports of a shop, a backend and the admin server
+/// of their own in place of those that the page names.
 pub(crate) struct Reader {
     redis: Redis,
     dir: TempDir,
-    ports: [(&'static str, u16); 3],
+    ports: [(&'static str, u16); 4],
     _in_use: RwLockReadGuard<'static, ()>,
 }
 
@@ -41,7 +41,8 @@ impl Reader {
         let modules = blocks::root().join("tests/node/node_modules");
         assert!(modules.join("bullmq").is_dir(), "npm packages are not installed. Run: script/setup");
         std::os::unix::fs::symlink(modules, dir.path().join("node_modules")).unwrap();
-        let ports = [("6379", redis.port()), ("3000", free_port()), ("7979", free_port())];
+        let ports =
+            [("6379", redis.port()), ("4010", free_port()), ("3000", free_port()), ("7979", free_port())];
         Reader { redis, dir, ports, _in_use: in_use }
     }
 
@@ -63,6 +64,14 @@ impl Reader {
         let file = self.dir.path().join(name);
         std::fs::write(&file, self.own(&block.text)).unwrap();
         file
+    }
+
+    /// Copies the files of a directory of the repository.
+    pub(crate) fn take(&self, directory: &str) {
+        for entry in std::fs::read_dir(blocks::root().join(directory)).unwrap().flatten() {
+            let text = std::fs::read_to_string(entry.path()).unwrap();
+            std::fs::write(self.dir.path().join(entry.file_name()), self.own(&text)).unwrap();
+        }
     }
 
     /// Types the commands of console blocks into one shell, and compares what they print with what the page shows: each
@@ -95,10 +104,10 @@ impl Reader {
         let mut script =
             "exec 3<&0 </dev/null\n{ cat <&3 >/dev/null; kill -9 0; } >/dev/null 2>&1 &\n".to_owned();
         // People see tables.
-        script += "bullock() { case $1 in queue|job|dead|check|move|zombies|doctor|init|audit|schedule|worker|flow) command bullock -o table \"$@\" ;; *) command bullock \"$@\" ;; esac; }\n";
-        let [_, (_, backend), (_, admin)] = self.ports;
-        for (number, (command, _)) in commands.iter().enumerate() {
-            let mut command = self.own(command);
+        script += "bullock() { case $1 in queue|job|dead|check|move|zombies|doctor|init|audit|schedule|worker|flow|sync) command bullock -o table \"$@\" ;; *) command bullock \"$@\" ;; esac; }\n";
+        let [.., (_, backend), (_, admin)] = self.ports;
+        for (number, (shown, _)) in commands.iter().enumerate() {
+            let mut command = self.own(shown);
             if command.starts_with("bullock init") {
                 // What is written has the ports that everybody has.
                 for (usual, own) in self.ports {
@@ -115,7 +124,9 @@ impl Reader {
                     continue;
                 }
                 // A person takes longer than this to type the next line.
-                let port = if command.starts_with("bullock") { admin } else { backend };
+                let named = self.ports.iter().find(|(port, _)| shown.contains(&format!("--port {port}")));
+                let otherwise = if command.starts_with("bullock") { admin } else { backend };
+                let port = named.map_or(otherwise, |(_, own)| *own);
                 let _ = writeln!(
                     script,
                     "until (: <>/dev/tcp/127.0.0.1/{port}) 2>/dev/null; do sleep 0.02; done"

@@ -97,6 +97,19 @@ async fn batches_keep_their_distance() {
 }
 
 #[tokio::test]
+async fn items_come_again_at_their_own_time_between_the_batches_and_these_keep_their_pace() {
+    let (shop, mut ground) = (Shop::new(4, 2).failing([(0, 2)]), Ground::start(BOTH[1]).await);
+    let mut options = shop.options();
+    (options.batch_size, options.batch_delay) = (2, Duration::from_secs(2));
+    options.item_backoff = ItemBackoff::Fixed(Duration::from_millis(200));
+    ground.sync(options).await;
+    let batches: Vec<Vec<String>> = shop.pushed().into_iter().map(|push| push.ids).collect();
+    assert_eq!(batches, [vec!["0", "1"], vec!["0"], vec!["0"], vec!["2", "3"]]);
+    let times: Vec<_> = shop.pushed().iter().map(|push| push.at).collect();
+    assert!(times[3] - times[0] >= Duration::from_secs(2), "{times:?}");
+}
+
+#[tokio::test]
 async fn an_item_that_is_named_twice_is_pushed_once() {
     let mut ground = Ground::start(BOTH[0]).await;
     let from = source(|from| match from {

@@ -41,6 +41,8 @@ export function to(path: readonly string[], query: Query = {}): string {
 export const toQueue = (queue: string, query: Query = {}): string => to(['queues', queue], query);
 export const toJob = (queue: string, id: string, query: Query = {}): string => to(['queues', queue, 'jobs', id], query);
 
+export const toSync = (queue: string, id: string): string => to(['syncs', queue, id]);
+
 export function go(address: string, replace = false): void {
   if (address === location.pathname + location.search) return;
   const elsewhere = new URL(address, location.href).pathname !== location.pathname;

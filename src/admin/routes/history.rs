@@ -234,7 +234,7 @@ impl From<history::Kind> for KindView {
 }
 
 /// The queue of the query, and what is asked of it.
-async fn asked<'a>(call: &'a Ask, by: By) -> Result<(Store, history::Ask<'a>), Problem> {
+async fn asked(call: &Ask, by: By) -> Result<(Store, history::Ask<'_>), Problem> {
     let queue = call.query.text("queue").unwrap_or_default();
     if !call.caller()?.may(queue) {
         return Err(Problem::forbidden("this token is not for that queue"));

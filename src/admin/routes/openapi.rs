@@ -133,7 +133,10 @@ fn responses(route: &Route, about: &About, components: &mut Components) -> Map<S
             response["content"] = json!({"application/json": {"schema": {}}});
         }
         if let Some(media) = about.stream.filter(|_| *status == 200) {
-            response["content"][media] = json!({"schema": {"type": "string"}});
+            let text = json!({"type": "string"});
+            // One event; a stream has any number of them.
+            response["content"][media] = json!({"schema": {"type": "object",
+                "properties": {"id": text, "event": text, "data": text}}});
         }
         responses.insert(status.to_string(), response);
     }

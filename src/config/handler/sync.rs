@@ -18,7 +18,7 @@ pub struct SyncHandler {
     pub sink: Option<Side>,
     /// Items in one batch.
     pub batch_size: usize,
-    /// Shortest time from the start of one batch to that of the next.
+    /// Shortest time from the start of one batch of new items to that of the next.
     pub batch_delay: Duration,
     /// How often an item is pushed at most.
     pub item_attempts: u32,

@@ -65,8 +65,9 @@ impl Run<'_> {
 
     /// `None` = a dry run.
     async fn ask_sink(&mut self, batch: &Batch) -> Result<Option<Answers>, NoAnswer> {
-        self.sleep_until(self.next_batch).await;
-        self.next_batch = Instant::now() + self.options.batch_delay;
+        if batch.first {
+            self.next_batch = Instant::now() + self.options.batch_delay;
+        }
         let Some(sink) = self.options.sink.as_ref().filter(|_| !batch.items.is_empty()) else {
             return Ok(None);
         };

@@ -126,6 +126,10 @@ impl<'a> Run<'a> {
             }
             if let Some(batch) = self.batch_to_push_again().await? {
                 self.push(batch).await?;
+            } else if !self.waiting.is_empty() && Instant::now() < self.next_batch {
+                // The pace is that of new items: those that come again keep their own times, in between.
+                let due = self.next_due.unwrap_or(self.next_batch);
+                self.sleep_until(self.next_batch.min(due)).await;
             } else if !self.waiting.is_empty() {
                 let size = self.batch_size().min(self.waiting.len());
                 let items = self.waiting.drain(..size).collect();

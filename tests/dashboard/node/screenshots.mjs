@@ -1,8 +1,8 @@
-// Pictures of every page, light and dark: node screenshots.mjs <bullock binary> <directory>
+// Pictures of every page, light and dark: node screenshots.mjs <bullock binary> <directory> [name,name,…]
 //
 // Starts a Redis and a bullock of its own, has npm bull and npm bullmq add made-up jobs, and ends both.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
 
-const [binary, directory] = process.argv.slice(2);
+const [binary, directory, only] = process.argv.slice(2);
 const here = dirname(fileURLToPath(import.meta.url));
 const packages = createRequire(join(here, '../../node/package.json'));
 const Bull = packages('bull');
@@ -37,9 +37,19 @@ process.on('exit', () => {
   rmSync(temporary, { recursive: true, force: true });
 });
 
-const [redisPort, port] = [await freePort(), await freePort()];
+const [redisPort, port, storePort, officePort] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
 const url = `redis://127.0.0.1:${redisPort}`;
 start('redis-server', ['--port', String(redisPort), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']);
+// The shop and the back office of examples/store, both ends of the syncs.
+const examples = join(here, '../../../examples/store');
+start('node', [join(examples, 'store.mjs'), '--port', String(storePort), '--customers', '797', '--products', '8100', '--without-sku', '6']);
+start('node', [join(examples, 'office.mjs'), '--port', String(officePort), '--store', `http://127.0.0.1:${storePort}`]);
+const syncs = readFileSync(join(examples, 'bullock.toml'), 'utf8')
+  .slice(readFileSync(join(examples, 'bullock.toml'), 'utf8').indexOf('[queues'))
+  .replaceAll('127.0.0.1:3000', `127.0.0.1:${officePort}`)
+  .replace(/^secret = .*$/gm, '')
+  .replace('batch_delay = "2s"', 'batch_delay = "250ms"')
+  .replace('/products/push" }', '/products/push" }\nbatch_delay = "500ms"');
 const steps = join(here, 'steps.mjs');
 const queueOf = (name, dialect, concurrency) => `[queues."${name}"]
 dialect = "${dialect}"
@@ -54,7 +64,7 @@ url = "${url}"
 name = "w-1"
 [admin]
 listen = "127.0.0.1:${port}"
-${queueOf('woo:customers', 'bull', 3)}${queueOf('shopify-products', 'bullmq', 3)}${queueOf('emails', 'bull', 4)}${queueOf('invoices', 'bullmq', 2)}`);
+${queueOf('woo:customers', 'bull', 3)}${queueOf('shopify-products', 'bullmq', 3)}${queueOf('emails', 'bull', 4)}${queueOf('invoices', 'bullmq', 2)}${syncs}`);
 
 const redis = new Redis(redisPort, '127.0.0.1');
 // It is tried again until the server has come up.
@@ -82,6 +92,18 @@ for (let look = 0; ; look += 1) {
 const add = async (queue, name, list, opts) => {
   for (const [i, data] of list.entries()) await queue.add(name, data, typeof opts === 'function' ? opts(i) : opts);
 };
+const act = (path, body) => fetch(`http://127.0.0.1:${port}/api/v1/${path}`, { method: 'POST', headers: { 'content-type': 'application/json', 'x-requested-with': 'bullock' }, body: JSON.stringify(body) });
+const sync = async (org, name, reason) => {
+  const body = { queue: 'shop-sync', name, data: { shop: org }, opts: { jobId: `${name.slice(5)}-${org}`, attempts: 5 }, reason };
+  const answer = await (await act(`orgs/${org}/syncs`, body)).json();
+  if (!answer.sync) throw new Error(JSON.stringify(answer));
+  return answer.sync.id;
+};
+await sync('acme', 'sync-customers', 'first import');
+const held = await sync('globex', 'sync-customers', '');
+await sleep(2500);
+await act(`syncs/shop-sync/${held}/pause`, { reason: 'the shop is being moved' });
+await sync('acme', 'sync-products', 'first import');
 const many = (n, of) => Array.from({ length: n }, (_, i) => of(i));
 await add(emails, 'welcome', many(18, (i) => ({ to: `${shop(i)}@example.com`, steps: 1 })), {});
 await add(emails, 'welcome', many(4, (i) => ({ to: `${shop(i)}@example.com`, fail: `SMTP 550: mailbox ${200 + i} is unknown` })), {});
@@ -116,11 +138,13 @@ const flow = await new FlowProducer({ connection }).add({
 });
 await reports.pause();
 await add(reports, 'weekly', many(4, (i) => ({ shop: shop(i) })), {});
-const act = (path, body) => fetch(`http://127.0.0.1:${port}/api/v1/${path}`, { method: 'POST', headers: { 'content-type': 'application/json', 'x-requested-with': 'bullock' }, body: JSON.stringify(body) });
 const failed = (await emails.getFailed())[0];
 await act(`queues/emails/jobs/${failed.id}/retry`, { reason: 'the mailbox exists now' });
 await act('queues/emails/pause', { reason: 'the mail server is being moved' });
 await act('queues/emails/resume', {});
+await sync('initech', 'sync-customers', '');
+await sync('hooli', 'sync-products', 'new catalogue');
+await sync('umbrella', 'sync-customers', '');
 await sleep(14_000);
 
 const running = (await customers.getActive())[0];
@@ -129,7 +153,7 @@ const q = encodeURIComponent('woo:customers');
 const pages = {
   overview: '', queue: `queues/${q}`, 'queue-failed': 'queues/shopify-products?state=failed', job: `queues/${q}/jobs/${running.id}`,
   'job-failed': `queues/${q}/jobs/${dead.id}`, failed: 'failed', workers: 'workers', schedulers: 'schedulers',
-  flow: `flows/invoices/${flow.job.id}`, audit: 'audit', history: 'history', system: 'system',
+  flow: `flows/invoices/${flow.job.id}`, syncs: 'syncs', sync: 'syncs/shop-sync/products-acme', 'sync-partial': 'syncs/shop-sync/customers-acme', audit: 'audit', history: 'history', system: 'system',
 };
 if ((await fetch(`http://127.0.0.1:${port}/api/v1/zombies`)).ok) pages.zombies = 'zombies';
 mkdirSync(directory, { recursive: true });
@@ -146,11 +170,13 @@ const shoot = async (name, path, options) => {
   await page.screenshot({ path: join(directory, `${name}.png`) });
   await context.close();
 };
+const wanted = ([name]) => !only || only.split(',').includes(name);
 for (const colorScheme of ['light', 'dark']) {
-  for (const [name, path] of Object.entries(pages)) await shoot(`${name}-${colorScheme}`, path, { colorScheme, viewport: { width: 1280, height: 800 } });
+  for (const [name, path] of Object.entries(pages).filter(wanted)) await shoot(`${name}-${colorScheme}`, path, { colorScheme, viewport: { width: 1280, height: 800 } });
 }
-await shoot('phone-queue-light', pages.queue, { colorScheme: 'light', viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 });
-await shoot('phone-overview-dark', pages.overview, { colorScheme: 'dark', viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 });
+await shoot('phone-sync-light', pages['sync-partial'], { colorScheme: 'light', viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 });
+if (!only) await shoot('phone-queue-light', pages.queue, { colorScheme: 'light', viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 });
+if (!only) await shoot('phone-overview-dark', pages.overview, { colorScheme: 'dark', viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 });
 await browser.close();
 console.log(`${Object.keys(pages).length * 2 + 2} pictures in ${directory}`);
 process.exit(0);

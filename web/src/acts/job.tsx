@@ -54,11 +54,11 @@ export async function act(action: JobAction, job: Target): Promise<boolean> {
   );
 }
 
-/** Says what came of a request. */
-export async function told(done: string, request: () => Promise<unknown>, link?: { href: string; text: string }): Promise<boolean> {
+/** Says what came of a request: `done`, or what it is given of the answer. */
+export async function told<T>(done: string | ((answer: T) => string), request: () => Promise<T>, link?: { href: string; text: string }): Promise<boolean> {
   try {
-    await request();
-    toast(done, 'done', link);
+    const answer = await request();
+    toast(typeof done === 'string' ? done : done(answer), 'done', link);
     return true;
   } catch (error) {
     toast(refusal(error), 'error');

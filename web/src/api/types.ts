@@ -226,3 +226,103 @@ export interface LiveEvent {
   name?: string;
   data: Record<string, unknown>;
 }
+
+export type SyncAction = 'pause' | 'resume' | 'retry-items' | 'cancel' | 'force-done';
+
+/** A sync: a job that moves items, as lists show it. */
+export interface Sync {
+  queue: string;
+  id: string;
+  name: string;
+  org: string | null;
+  state: JobState;
+  status: JobStatus | 'paused';
+  needsAttention: boolean;
+  paused: { at: number; by: string; from: string; why: string } | null;
+  allowedActions: SyncAction[];
+  total: number | null;
+  processed: number;
+  successful: number;
+  failed: number;
+  skipped: number;
+  retrying: number;
+  duplicates: number;
+  percent: number | null;
+  rate: number | null;
+  etaSeconds: number | null;
+  batch: number;
+  batches: number | null;
+  startedAt: number | null;
+  timestamp: number;
+  processedOn: number | null;
+  finishedOn: number | null;
+  dueOn: number | null;
+  attemptsMade: number;
+  attempts: number;
+  worker: string | null;
+  leaseMs: number | null;
+  failedReason: string | null;
+}
+
+export type ItemState = 'failed' | 'retrying' | 'skipped';
+export interface SyncNote { id: string; tries: number; code: string | null; message: string | null }
+
+/** An act or a commit. */
+export interface SyncEntry {
+  id: string;
+  at: number;
+  what: string;
+  was: string | null;
+  is: string | null;
+  by: string;
+  from: string;
+  why: string | null;
+  changed: { plan?: Record<string, unknown>; items?: Record<string, string> } | null;
+}
+
+export interface SyncDetail extends Sync {
+  plan: { cursor: unknown; exhausted: boolean; pages: number; commits: number; batches: number; retryBatches: number; pending: string[]; batchSize: number | null } | null;
+  data: unknown;
+  opts: Record<string, unknown> | null;
+  returnvalue: unknown;
+  items: Partial<Record<ItemState, SyncNote[]>>;
+  itemsTruncated: boolean;
+  itemsDropped: number;
+  timeline: SyncEntry[];
+  timelineNext: string | null;
+  serverTime: number;
+}
+
+export interface SyncList { items: Sync[]; next: string | null; scanned: number; serverTime: number }
+
+export interface Spread { count: number; mean: number; p50: number; p95: number; p99: number }
+export interface ItemCounts { processed: number; successful: number; failed: number; skipped: number }
+
+/** What jobs of one name of one organisation did in a time. */
+export interface Kind {
+  name: string;
+  org: string | null;
+  completed: number;
+  failed: number;
+  retried: number;
+  partial: number;
+  successRate: number | null;
+  runMs: Spread | null;
+  waitMs: Spread | null;
+  items: ItemCounts;
+}
+
+export interface History {
+  queue: string;
+  by: 'hour' | 'day';
+  points: { from: number; kinds: Kind[] }[];
+  kinds: Kind[];
+  slowest: { id: string; name: string; org: string | null; attempt: number; ended: string; runMs: number }[];
+  mostFailing: { name: string; org: string | null; failed: number; ended: number }[];
+  serverTime: number;
+}
+
+export interface SyncRun {
+  entry: string; id: string; name: string; org: string | null; end: 'completed' | 'partial' | 'failed';
+  startedAt: number; endedAt: number; tookMs: number; batches: number; items: ItemCounts;
+}

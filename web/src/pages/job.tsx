@@ -7,7 +7,7 @@ import { act, JOB_ACTS } from '../acts/job';
 import { now } from '../clock';
 import { age, count, duration, plural } from '../format';
 import { useResource } from '../live/resource';
-import { go, param, place, setQuery, to, toJob, toQueue } from '../router';
+import { go, param, place, setQuery, to, toJob, toQueue, toSync } from '../router';
 import { mayDo } from '../session';
 import { useKeys } from '../shell/keyboard';
 import { Failure } from '../ui/failure';
@@ -71,6 +71,9 @@ function Gone({ queue, id }: { queue: string; id: string }) {
   );
 }
 
+/** Only the engine of syncs tells of batches and of items that come again. */
+const isSync = ({ progress }: JobDetail): boolean => typeof progress === 'object' && progress !== null && 'batches' in progress && 'retrying' in progress;
+
 function JobHead({ job, refetch, gone }: { job: JobDetail; refetch: () => void; gone: boolean }) {
   const may = gone ? [] : job.allowedActions.filter(mayDo);
   const run = (action: JobAction): void => {
@@ -101,6 +104,7 @@ function JobHead({ job, refetch, gone }: { job: JobDetail; refetch: () => void; 
       </div>
       <div class="row wrap">
         {direct.map((action, i) => <button key={action} type="button" class={`btn${i === 0 ? ' solid' : ''}`} onClick={() => run(action)}><Icon name={JOB_ACTS[action].icon} />{JOB_ACTS[action].word}</button>)}
+        {isSync(job) ? <a class="btn" href={toSync(job.queue, job.id)}>Its sync</a> : null}
         <CopyButton label="Copy the link to this job" text={location.origin + toJob(job.queue, job.id)} />
         {more.length ? (
           <Menu label="More">

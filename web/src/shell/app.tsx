@@ -71,6 +71,10 @@ function pageAt(path: string[]) {
   if (first === 'queues' && queue && jobs === 'jobs' && id && rest.length === 0) {
     return <Lazy key={`${queue}/${id}`} load={() => import('../pages/job')} name="JobPage" props={{ queue, id }} />;
   }
+  if (first === 'syncs' && !queue) return <Lazy key="syncs" load={() => import('../pages/syncs')} name="SyncsPage" props={{}} />;
+  if (first === 'syncs' && queue && jobs && !id) {
+    return <Lazy key={`syncs/${queue}/${jobs}`} load={() => import('../pages/syncs')} name="SyncPage" props={{ queue, id: jobs }} />;
+  }
   const more = () => import('../pages/more');
   const names: Record<string, string> = {
     failed: 'FailedPage', zombies: 'ZombiesPage', workers: 'WorkersPage', schedulers: 'SchedulersPage', flows: 'FlowsPage',

@@ -9,7 +9,7 @@ import { openHelp } from './help';
 
 const CHORD_MS = 1200;
 const PLACES: Record<string, string[]> = {
-  o: [], f: ['failed'], z: ['zombies'], w: ['workers'], s: ['schedulers'], a: ['audit'], h: ['history'],
+  o: [], f: ['failed'], z: ['zombies'], w: ['workers'], y: ['syncs'], s: ['schedulers'], a: ['audit'], h: ['history'],
 };
 
 type Keys = Record<string, (event: KeyboardEvent) => void>;

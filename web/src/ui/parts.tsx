@@ -20,10 +20,10 @@ export const STATE_NAMES: Record<JobState, string> = {
   paused: 'Paused', failed: 'Failed', completed: 'Completed',
 };
 
-const STATUS_LOOKS: Record<JobStatus, [IconName, JobState]> = {
+const STATUS_LOOKS: Record<JobStatus | 'paused', [IconName, JobState]> = {
   queued: ['circle', 'waiting'], scheduled: ['clock', 'delayed'], running: ['play', 'active'], retrying: ['retry', 'delayed'],
   completed: ['check', 'completed'], partial: ['half', 'delayed'], failed: ['cross', 'failed'], cancelled: ['stop', 'paused'],
-  stalled: ['warn', 'failed'], stuck: ['warn', 'paused'],
+  stalled: ['warn', 'failed'], stuck: ['warn', 'paused'], paused: ['pause', 'paused'],
 };
 
 export function StateIcon({ state }: { state: JobState }) {

@@ -9,6 +9,7 @@ import { param, toJob, toQueue } from '../../router';
 import { Empty } from '../../ui/parts';
 import { Lazy } from '../../ui/lazy';
 import { Answer, QueuePicker, Title } from './frame';
+import { QueueLog } from './history-log';
 
 const GAP_MS = 15_000;
 
@@ -17,10 +18,11 @@ export function HistoryPage() {
   const stats = useResource<Stats>(`stats ${queue}`, (signal) => get(['stats'], { queue }, signal), { when: countsMoved, gapMs: GAP_MS });
   return (
     <>
-      <Title text="History" sub="Of the newest ended jobs of each queue.">
+      <Title text="History" sub={queue ? 'By the hour and the day, and of the newest ended jobs.' : 'Of the newest ended jobs of each queue. Choose one for its hours, days and runs.'}>
         <QueuePicker />
         {stats.data.value ? <button type="button" class="btn" onClick={() => save(stats.data.value as Stats)}>CSV</button> : null}
       </Title>
+      {queue ? <QueueLog key={queue} queue={queue} /> : null}
       <Answer optional resource={stats}>{(data) => {
         const series = data.queues.flatMap((one) => (one.series?.completed.some(Boolean) || one.series?.failed.some(Boolean) ? [one.series] : []));
         const ended = data.queues.filter((one) => one.sampled > 0);
