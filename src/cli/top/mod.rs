@@ -1,6 +1,6 @@
 //! `bullock top`: the queues as a live table on a terminal.
 //!
-//! Owns: the terminal, the keys, when it ends. [`look`] reads, [`view`] draws.
+//! Owns: the terminal, the keys, when it ends. `look` reads, `view` draws.
 
 mod look;
 mod view;

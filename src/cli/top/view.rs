@@ -324,9 +324,15 @@ mod tests {
         let mut screen = Screen::new(Sort::Name, false, "redis://127.0.0.1:6379", "bull");
         let rows = drawn(&mut screen, 80, &snapshot());
         assert!(rows[0].starts_with("bullock top  redis://127.0.0.1:6379  prefix bull"), "{rows:#?}");
-        assert_eq!(rows[3], "QUEUE               WAIT   ACT  DELAY   FAIL  IN/s OUT/s OLDEST    P95 WKR ZOM");
-        assert_eq!(rows[4], "emails                 7     3  12.3k      0  12.3  1235  2m10s   4.2s   2   0");
-        assert!(rows[5].starts_with("paused *            120k"), "{rows:#?}");
+        assert_eq!(
+            rows[3],
+            "QUEUE                 WAIT   ACT  DELAY   FAIL  IN/s OUT/s OLDEST    P95 WKR ZOM"
+        );
+        assert_eq!(
+            rows[4],
+            "emails                   7     3  12.3k      0  12.3  1235  2m10s   4.2s   2   0"
+        );
+        assert!(rows[5].starts_with("paused *              120k"), "{rows:#?}");
         assert!(rows[6].contains("2.5M"), "{rows:#?}");
         assert!(rows[23].starts_with("q quit"), "{rows:#?}");
     }
