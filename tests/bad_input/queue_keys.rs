@@ -18,6 +18,9 @@ fn spec(url: &str, name: &str, recorder: &Recorder) -> QueueSpec {
     let connection = |limit| Connection::new(url, None, limit).unwrap();
     let scripts = Arc::new(Scripts::bull(None));
     QueueSpec {
+        history: std::time::Duration::ZERO,
+        retention: Vec::new(),
+        schedules: Vec::new(),
         store: Store::new(connection(RESPONSE_TIMEOUT), Keys::new("bull", name), scripts),
         blocking: connection(BLOCK_DEADLINE),
         lease_connection: connection(RESPONSE_TIMEOUT),

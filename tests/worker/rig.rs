@@ -219,6 +219,9 @@ impl Plan {
         let connect = |name, timeout| Connection::new(&self.url, name, timeout).unwrap();
         assert!(matches!(store.open().await.unwrap(), Opened::Ready(Dialect::Bull, _)));
         let spec = QueueSpec {
+            history: std::time::Duration::ZERO,
+            retention: Vec::new(),
+            schedules: Vec::new(),
             store,
             blocking: connect(Some(name), BLOCK_DEADLINE),
             lease_connection: connect(None, RESPONSE_TIMEOUT),
