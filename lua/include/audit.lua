@@ -1,10 +1,7 @@
--- How many entries are kept, about, and how long (ms; 0 = however old).
-local AUDIT_ENTRIES_MAX, AUDIT_AGE_MS = 100000, 0
+-- How many entries are kept, about. How long, where that is bounded, is put in with the config (src/store/script.rs).
+local AUDIT_ENTRIES_MAX = 100000
 local function append_entry(log, ...)
   redis.call('XADD', log, 'MAXLEN', '~', AUDIT_ENTRIES_MAX, '*', ...)
-  if AUDIT_AGE_MS > 0 then
-    redis.call('XTRIM', log, 'MINID', '~', string.format('%.0f', redis.call('TIME')[1] * 1000 - AUDIT_AGE_MS))
-  end
 end
 -- Appends to the queue's audit log: what, about which job ('' = the queue), then names and texts. The caller has written
 -- before: XADD by itself would be refused when memory is out.

@@ -23,6 +23,7 @@ const PROBES: &[&str] = &[
     "DEL K X",
     "EXISTS K X",
     "GET K",
+    "GETRANGE K 0 1",
     "HDEL K f",
     "HEXISTS K f",
     "HGET K f",

@@ -132,7 +132,9 @@ const ACT: &str = "--- @act";
 /// Stands around every script of a queue that audits all; see its header.
 const OBSERVED: &str = include_str!("../../lua/observed.lua");
 /// What in `lua/include/audit.lua` says how much is kept.
-const KEPT: &str = "local AUDIT_ENTRIES_MAX, AUDIT_AGE_MS = 100000, 0";
+const KEPT: &str = "local AUDIT_ENTRIES_MAX = 100000\n";
+/// After it, the way in which an entry is appended; where entries are kept by age the older ones go then.
+const APPEND: &str = "  redis.call('XADD', log, 'MAXLEN', '~', AUDIT_ENTRIES_MAX, '*', ...)\n";
 
 /// One script, ready to send.
 #[derive(Debug)]
@@ -385,8 +387,10 @@ impl Auditing {
         } else {
             text
         };
-        let age_ms = self.keep_age_ms.unwrap_or(0);
-        text.replace(KEPT, &format!("local AUDIT_ENTRIES_MAX, AUDIT_AGE_MS = {}, {age_ms}", self.keep_count))
+        let text = text.replace(KEPT, &format!("local AUDIT_ENTRIES_MAX = {}\n", self.keep_count));
+        let Some(age_ms) = self.keep_age_ms else { return text };
+        let oldest = format!("string.format('%.0f', redis.call('TIME')[1] * 1000 - {age_ms})");
+        text.replace(APPEND, &format!("{APPEND}  redis.call('XTRIM', log, 'MINID', '~', {oldest})\n"))
     }
 }
 
