@@ -35,7 +35,8 @@ pub async fn commit(store: &Store, id: &str, token: &str) {
         ),
         changed: r#"{"plan":{"commits":1,"processed":3},"items":{"b":"failed"}}"#,
         items_max: 100,
-        last: false,
+        end: None,
+        history: std::time::Duration::ZERO,
         seen: &seen,
         items: &[
             (

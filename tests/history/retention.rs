@@ -84,7 +84,7 @@ async fn the_oldest_go_by_count_and_by_age_with_all_that_belongs_to_them() {
 #[tokio::test]
 async fn a_job_stays_that_something_else_needs_or_whose_producer_said_so() {
     for dialect in BOTH {
-        let mut ground = Ground::start(dialect).await;
+        let ground = Ground::start(dialect).await;
         let db = &mut ground.db.clone();
         finished(&ground, "completed", &["said"], &[("opts", "{\"removeOnComplete\":false}")]).await;
         finished(&ground, "completed", &["owner"], &[("deid", "d1")]).await;
@@ -211,7 +211,7 @@ async fn a_worker_keeps_what_its_rules_keep() {
 #[tokio::test]
 async fn syncs_go_a_month_after_their_end_and_failed_ones_stay() {
     for dialect in BOTH {
-        let mut ground = Ground::start(dialect).await;
+        let ground = Ground::start(dialect).await;
         let db = &mut ground.db.clone();
         let now = chrono::Utc::now().timestamp_millis();
         let (old, young) = (now - 2 * HOUR_MS, now - 1000);
