@@ -212,7 +212,20 @@ fn build(
         return Err(problems);
     }
     let shown = show::to_toml(&tree, &worker.name);
-    Ok(Config { redis, admin, worker, backoff, log, audit, bullmq_names, alerts, queues, hooks, warnings, shown })
+    Ok(Config {
+        redis,
+        admin,
+        worker,
+        backoff,
+        log,
+        audit,
+        bullmq_names,
+        alerts,
+        queues,
+        hooks,
+        warnings,
+        shown,
+    })
 }
 
 fn nothing_to_work(name: &str) -> Problem {

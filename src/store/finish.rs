@@ -72,8 +72,8 @@ pub struct Completion<'a> {
     pub keep: Keep,
     /// The job's debounce id, if it has one. (`BullMQ` reads it from the hash.)
     pub debounce_id: Option<&'a str>,
-    /// How many fields the hash of a plain job has while it runs ([`ClaimedJob::plain_fields`]
-    /// (super::claim::ClaimedJob::plain_fields)); `None` = it is not known to be plain.
+    /// How many fields the hash of a plain job has while it runs, as its claim told
+    /// ([`plain_fields`](super::claim::ClaimedJob::plain_fields)); `None` = it is not known to be plain.
     pub plain_fields: Option<u8>,
 }
 

@@ -351,8 +351,11 @@ impl Store {
     }
 }
 
+/// Metric, name and organisation, and the count.
+type Counted = (String, (String, String), u64);
+
 /// `<metric>:<org>:<name>` and its count. What is no such field was not written by us.
-fn fields(reply: Value) -> Result<Vec<(String, (String, String), u64)>, StoreError> {
+fn fields(reply: Value) -> Result<Vec<Counted>, StoreError> {
     let found: HashMap<String, String> = super::convert(reply)?;
     Ok(found
         .into_iter()

@@ -128,9 +128,9 @@ impl Store {
         for schedule in schedules {
             let definition = schedule.definition(self.dialect());
             let (key, _) = schedule.key_and_prefix(self.dialect());
-            let mut score = redis::cmd("ZSCORE");
-            score.arg(self.keys.of("repeat")).arg(&key);
-            let planned: Option<f64> = self.connection.query(&score).await?;
+            let mut ask = redis::cmd("ZSCORE");
+            ask.arg(self.keys.of("repeat")).arg(&key);
+            let planned: Option<f64> = self.connection.query(&ask).await?;
             if planned.is_none() || stored.get(&schedule.name) != Some(&definition) {
                 store.register(schedule).await?;
                 let mut note = redis::cmd("HSET");

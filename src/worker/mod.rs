@@ -308,7 +308,7 @@ fn start_queue(
         let queue = Arc::clone(&queue);
         async move {
             let _done = queue.finished_all.clone().drop_guard();
-            finisher::run(queue, outcomes).await;
+            Box::pin(finisher::run(queue, outcomes)).await;
         }
     });
     tasks.spawn(fetcher::run(Arc::clone(&queue), wakeup));

@@ -63,7 +63,7 @@ pub async fn run(dialect: Dialect, pace: &Pace, limit: Duration) -> Seen {
         (*gaps.iter().min().unwrap(), *gaps.iter().max().unwrap())
     };
     let gaps_ms = (0..3).map(gap).collect();
-    Seen { pacing_ms, gaps_ms, recount }
+    Seen { recount, pacing_ms, gaps_ms }
 }
 
 #[tokio::test]

@@ -145,7 +145,7 @@ async fn the_backend_of_the_page_on_handlers_does_its_jobs() {
 
 #[tokio::test]
 async fn the_first_sync_of_the_tutorial_goes_as_told() {
-    const PAGE: &str = "docs/tutorial-first-sync.md";
+    const PAGE: &str = "docs/tutorials/first-sync.md";
     let blocks = blocks::of(&blocks::page(PAGE));
     let reader = Reader::new().await;
     reader.take("examples/store");

@@ -51,11 +51,15 @@ impl Ground {
     }
 
     /// With these scripts.
-    pub async fn of(scripts: Scripts) -> Ground {
+    pub fn of(scripts: Scripts) -> impl Future<Output = Ground> {
+        Ground::on(Arc::new(scripts))
+    }
+
+    async fn on(scripts: Arc<Scripts>) -> Ground {
         let redis = Redis::start();
         let con = redis.connection().await;
         let connection = Connection::new(&redis.url(), None, RESPONSE_TIMEOUT).expect("a connection");
-        let store = Store::new(connection, Keys::new("bull", "q"), Arc::new(scripts));
+        let store = Store::new(connection, Keys::new("bull", "q"), scripts);
         Ground { _redis: redis, con, store, lane: Lane::new("lane") }
     }
 

@@ -85,7 +85,7 @@ impl World {
                     runs.extend(claimed.jobs.iter().map(|job| (job.id.to_string(), token.clone())));
                 }
                 12..=14 => {
-                    drop(self.store.complete(&lane, LEASE_MS, 0, &[completion(of, token)]).await.unwrap())
+                    drop(self.store.complete(&lane, LEASE_MS, 0, &[completion(of, token)]).await.unwrap());
                 }
                 15..=17 => {
                     let fate = [Fate::Bury, Fate::RetryNow, Fate::Delay(60_000)][usize::from(how) % 3];

@@ -79,8 +79,8 @@ async fn a_worker_that_died_before_it_noted_the_delivery_has_added_it_once() {
 #[tokio::test]
 async fn the_config_says_what_a_delivery_is_known_by_and_whose_it_is() {
     let site = site(Dialect::Bull, |hooks| {
-        hooks[0].dedupe = place("body.id");
-        hooks[0].org = place("body.shop.domain");
+        hooks[0].dedupe = Some(place("body.id"));
+        hooks[0].org = Some(place("body.shop.domain"));
     });
     let first = deliver(&site, "woo", "", r#"{"id": 7, "shop": {"domain": "acme"}, "at": 1}"#).await;
     let same = deliver(&site, "woo", "", r#"{"id": 7, "shop": {"domain": "acme"}, "at": 2}"#).await;

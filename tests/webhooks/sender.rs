@@ -114,6 +114,6 @@ pub fn id_of(answer: &Answer) -> String {
     body["id"].as_str().unwrap_or_else(|| panic!("{body}")).to_owned()
 }
 
-pub fn place(text: &str) -> Option<Place> {
-    Some(Place::parse(text).unwrap())
+pub fn place(text: &str) -> Place {
+    Place::parse(text).unwrap()
 }
