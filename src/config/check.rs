@@ -275,7 +275,7 @@ fn unknown(key: &str, pattern: &str, path: &str, place: &Place) -> Problem {
         .map(|(name, _)| name)
         .collect();
     let section = if path.is_empty() { "the top level".to_owned() } else { format!("[{path}]") };
-    let expected = if usable.len() > 12 {
+    let expected = if usable.len() > 16 {
         format!("an option of {section}")
     } else {
         format!("one of {} in {section}", usable.join(", "))

@@ -243,7 +243,7 @@ impl Store {
             match integer(&act.run(terms).await?)? {
                 1 => {}
                 0 => {
-                    self.forget_orgs().await?;
+                    self.forget_rest().await?;
                     return Ok(Obliterated::Done);
                 }
                 -2 => return Ok(Obliterated::JobsRunning),

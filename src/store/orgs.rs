@@ -12,8 +12,8 @@ use super::{Store, StoreError, integer};
 
 /// Jobs that one call puts into the index: it takes less than 5 ms.
 const INDEXED_MOST: usize = 200;
-/// Beginnings of names of what is kept for organisations, apart from any job.
-const KEPT_BY_ORG: &[&str] = &["org:", "one:", "idem:", "turns:"];
+/// What outlives its queue: the log, where its jobs were moved to, and answers, which end by themselves.
+const KEPT: &[&str] = &["audit", "move", "reply:"];
 /// Keys that one step looks at.
 const SCANNED: usize = 1000;
 
@@ -123,20 +123,20 @@ impl Store {
         Ok(integer(&script.run(&self.connection, &call).await?)? == 1)
     }
 
-    /// Deletes what is kept by organisation and under idempotency keys, with the index: of a queue that is gone. A step at a
-    /// time; each is one command that takes Redis less than 1 ms.
-    pub(super) async fn forget_orgs(&self) -> Result<(), StoreError> {
+    /// Deletes what is left of a queue that is gone: what is kept by organisation and under idempotency keys, the index, history,
+    /// watermarks. A step at a time; each is one command that takes Redis less than 1 ms.
+    pub(super) async fn forget_rest(&self) -> Result<(), StoreError> {
         let base = &self.keys.extra;
         let mut cursor = "0".to_owned();
         loop {
             let mut scan = redis::cmd("SCAN");
             scan.arg(&cursor).arg("MATCH").arg(format!("{}*", escape_glob(base))).arg("COUNT").arg(SCANNED);
             let (next, keys): (String, Vec<Vec<u8>>) = self.connection.query(&scan).await?;
-            let ours = |key: &&Vec<u8>| {
+            let goes = |key: &&Vec<u8>| {
                 let name = key.strip_prefix(base.as_bytes()).unwrap_or_default();
-                name == b"turns" || KEPT_BY_ORG.iter().any(|start| name.starts_with(start.as_bytes()))
+                !KEPT.iter().any(|start| name.starts_with(start.as_bytes()))
             };
-            let found: Vec<&Vec<u8>> = keys.iter().filter(ours).collect();
+            let found: Vec<&Vec<u8>> = keys.iter().filter(goes).collect();
             if !found.is_empty() {
                 let _: u64 = self.connection.query(redis::cmd("UNLINK").arg(found)).await?;
             }

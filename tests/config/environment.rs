@@ -96,8 +96,8 @@ fn a_variable_that_means_nothing_is_refused_with_what_was_meant() {
         "error: variable for a name that is not in [queues] (env BULLOCK_QUEUES__MAIL__CONCURRENCY): expected one of a. hint: add its table to the config file; in variables all but letters and digits is _"
     );
     assert_eq!(
-        line("BULLOCK_ALERTS__URL"),
-        "error: not yet: alerts (env BULLOCK_ALERTS__URL): \"x\"; expected a config without alerts. hint: leave it out; a later version will bring it"
+        line("BULLOCK_SERVERS__URL"),
+        "error: not yet: servers (env BULLOCK_SERVERS__URL): \"x\"; expected a config without further Redis servers. hint: leave it out; a later version will bring it"
     );
 }
 

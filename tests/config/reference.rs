@@ -155,7 +155,7 @@ fn the_schema_describes_every_option() {
     }
     assert_eq!(schema["additionalProperties"], false);
     assert_eq!(schema["properties"]["worker"]["properties"]["lease"]["default"], "15s");
-    assert!(schema["properties"]["alerts"].is_null(), "names for later are not offered");
+    assert!(schema["properties"]["servers"].is_null(), "names for later are not offered");
 }
 
 #[test]

@@ -34,12 +34,18 @@ impl Source {
 }
 
 fn delta(source: Arc<dyn Handler>, fails: bool) -> SyncOptions {
-    let answer = move |batch: &Value| if fails { Ok(batch["items"]
-    .as_array()
-    .unwrap()
-    .iter()
-    .map(|item| json!({"id": item["id"], "status": "failed"}))
-    .collect()) } else { Ok(all_ok(batch)) };
+    let answer = move |batch: &Value| {
+        if fails {
+            Ok(batch["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|item| json!({"id": item["id"], "status": "failed"}))
+                .collect())
+        } else {
+            Ok(all_ok(batch))
+        }
+    };
     SyncOptions {
         watermark: Some(Watermark { kind: "customers".into(), delta: true, on_partial: false }),
         item_attempts: 1,
