@@ -31,6 +31,7 @@ pub mod feed;
 pub mod finish;
 pub mod flow;
 pub mod force_done;
+mod fragments;
 pub mod history;
 pub mod inspect;
 pub mod job;
