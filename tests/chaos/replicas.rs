@@ -25,6 +25,12 @@ const LATE: usize = 3;
 /// The late ones are due when the master is dead: a job that has run is not lost without a trace.
 const DUE_MS: u64 = 20_000;
 
+/// The number behind these words, `None` = they are not there.
+fn number_after(text: &str, words: &str) -> Option<u64> {
+    let (_, rest) = text.split_once(words)?;
+    rest.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
+}
+
 async fn a_master_dies_ahead_of_its_replica(dialect: Dialect, wait_replicas: u32) -> Verdict {
     let options = Options { workers: 2, wait_replicas, ..Options::of(2, dialect) };
     let scene = Scene::begin(options.clone()).await;
@@ -50,7 +56,11 @@ async fn a_master_dies_ahead_of_its_replica(dialect: Dialect, wait_replicas: u32
                 ask(master, &["ZCARD", &completed]).await == [BEFORE.to_string()]
             })
             .await;
-            ask(master, &["WAIT", "1", "10000"]).await;
+            wait::until("the replica to have it all", async || {
+                let info = ask(master, &["INFO", "replication"]).await.remove(0);
+                number_after(&info, ",offset=") == number_after(&info, "master_repl_offset:")
+            })
+            .await;
             link.hold();
         }
         let design = Design {
