@@ -130,19 +130,18 @@ impl Bullock {
     /// Waits for 200 on `/readyz`. `Err` is what the process printed before it ended.
     pub async fn become_ready(&mut self) -> Result<(), String> {
         let started = Instant::now();
-        let mut last = String::new();
         loop {
             if self.process.ended().is_some() {
                 // The reading threads may be a moment behind the end of the process.
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 return Err(self.output.text());
             }
-            match self.get("/readyz").await {
-                Ok((200, _)) => return Ok(()),
-                other => last = format!("{other:?}"),
+            let answer = self.get("/readyz").await;
+            if matches!(answer, Ok((200, _))) {
+                return Ok(());
             }
             let said = || self.output.text();
-            assert!(started.elapsed() < DEADLINE, "not ready after {DEADLINE:?}: {last}\n{}", said());
+            assert!(started.elapsed() < DEADLINE, "not ready after {DEADLINE:?}: {answer:?}\n{}", said());
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
