@@ -138,13 +138,17 @@ async fn without_redis_server_the_error_is_the_install_command() {
 
 #[tokio::test]
 async fn a_given_port_is_used_and_one_that_is_taken_is_refused() {
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port();
-    let refused = Redis::start(Options { port: Some(port), ..ephemeral() }).await.unwrap_err();
-    assert!(matches!(refused, StartError::PortTaken { port: named } if named == port), "{refused}");
-    drop(taken);
-    let redis = Redis::start(Options { port: Some(port), ..ephemeral() }).await.unwrap();
-    assert_eq!(redis.port(), port);
+    let redis = wait::value("a port that nobody else takes meanwhile", async || {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let refused = Redis::start(Options { port: Some(port), ..ephemeral() }).await.unwrap_err();
+        assert!(matches!(refused, StartError::PortTaken { port: named } if named == port), "{refused}");
+        drop(taken);
+        let redis = Redis::start(Options { port: Some(port), ..ephemeral() }).await.ok()?;
+        assert_eq!(redis.port(), port);
+        Some(redis)
+    })
+    .await;
     redis.stop().await;
 }
 

@@ -47,7 +47,8 @@ async fn a_job_that_waits_is_delayed_or_has_failed_is_completed_with_who_and_why
             assert_eq!(again["was"], "completed");
             assert_eq!(place.queue.finished(id).await, Ok(forced("done by hand")));
         }
-        let audit = place.audit().await;
+        let mut audit = place.audit().await;
+        audit.retain(|entry| entry[0] != "promote"); // how they were put back in line
         assert_eq!(audit.len(), 4, "{audit:?}");
         let expected = ["force-done", &wait, "wait", "completed", "kim", "done by hand"].map(str::to_owned);
         assert_eq!(audit[0], expected);
