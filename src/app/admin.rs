@@ -1,7 +1,7 @@
 //! The admin server of a worker process: from the config to a served port.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
@@ -37,9 +37,14 @@ pub(super) struct Board {
 pub(super) struct Link {
     stops: Stops,
     troubles: Troubles,
+    begun: Mutex<Begun>,
+}
+
+/// Behind one lock: whoever reads one of them reads the other at the same moment.
+struct Begun {
     /// Queues that no worker has begun with.
-    opening: Mutex<Vec<String>>,
-    workers: Mutex<Vec<Linked>>,
+    opening: Vec<String>,
+    workers: Vec<Linked>,
 }
 
 struct Linked {
@@ -49,29 +54,33 @@ struct Linked {
 
 impl Link {
     pub(super) fn new(stops: Stops, troubles: Troubles, opening: Vec<String>) -> Arc<Self> {
-        Arc::new(Self { stops, troubles, opening: Mutex::new(opening), workers: Mutex::default() })
+        Arc::new(Self { stops, troubles, begun: Mutex::new(Begun { opening, workers: Vec::new() }) })
+    }
+
+    fn begun(&self) -> MutexGuard<'_, Begun> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From now on this worker is asked too.
     pub(super) fn add(&self, worker: &Worker) {
         let linked = Linked { runs: worker.runs(), ready: worker.readiness() };
-        let mut opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
-        opening.retain(|name| linked.ready.iter().all(|(begun, _)| begun != name));
-        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(linked);
+        let mut begun = self.begun();
+        begun.opening.retain(|name| linked.ready.iter().all(|(ready, _)| ready != name));
+        begun.workers.push(linked);
     }
 
     fn readiness(&self) -> Readiness {
-        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
-        let ready = workers.iter().flat_map(|worker| &worker.ready);
-        let opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let opening = opening.into_iter().map(|name| (name, false));
+        let begun = self.begun();
+        let ready = begun.workers.iter().flat_map(|worker| &worker.ready);
+        let opening = begun.opening.iter().map(|name| (name.clone(), false));
         let queues = opening.chain(ready.map(|(name, ready)| (name.clone(), *ready.borrow()))).collect();
+        drop(begun);
         let (reasons, redis) = self.troubles.read();
         Readiness { draining: self.stops.is_asked(), queues, reasons, redis }
     }
 
     fn ended(&self, queue: &str, token: &str) {
-        for worker in self.workers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for worker in &self.begun().workers {
             worker.runs.ended_elsewhere(queue, token);
         }
     }

@@ -8,6 +8,8 @@ use bullock::wire::Dialect;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::support::wait;
+
 /// What is cut out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Guard {
@@ -94,7 +96,10 @@ pub(crate) async fn relay(guard: Guard, dialect: Dialect, redis: u16) -> u16 {
 /// Loads the cut scripts, which the workers cannot: again when the server has forgotten them.
 pub(crate) async fn teach(guard: Guard, dialect: Dialect, redis: u16) {
     let client = redis::Client::open(format!("redis://127.0.0.1:{redis}")).unwrap();
-    let mut db = client.get_multiplexed_async_connection().await.unwrap();
+    let patient = redis::AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(wait::DEADLINE))
+        .set_response_timeout(Some(wait::DEADLINE));
+    let mut db = client.get_multiplexed_async_connection_with_config(&patient).await.unwrap();
     for (_, _, text) in guard.scripts(dialect) {
         let _: String = redis::cmd("SCRIPT").arg("LOAD").arg(text).query_async(&mut db).await.unwrap();
     }

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::backend::{Backend, call_back};
 use crate::program::{Program, run};
 use crate::support::node::BullQueue;
+use crate::support::{http, wait};
 
 #[tokio::test]
 async fn every_queue_that_appears_is_sent_to_the_url_and_those_of_two_dialects_are_passed_over() {
@@ -40,6 +41,38 @@ async fn every_queue_that_appears_is_sent_to_the_url_and_those_of_two_dialects_a
         "said once: {}",
         program.output()
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn probes_are_answered_while_queue_after_queue_is_begun_with() {
+    const QUEUES: usize = 60;
+    let backend = Backend::start().await;
+    let to = format!("{}/ok", backend.url);
+    let program = Program::start("", &["dev", "--to", &to, "--port", "0", "--ephemeral"], &[]);
+    let url = program.word_after("REDIS_URL=").await;
+    program.says("every queue that appears is worked").await;
+    let place = program.word_after("admin server on http://").await;
+    let admin = format!("http://{}", place.trim_end_matches(|letter: char| !letter.is_ascii_digit()));
+    let mut add = redis::pipe();
+    for n in 0..QUEUES {
+        add.cmd("SET").arg(format!("bull:q{n}:id")).arg(1).ignore();
+    }
+    let mut db = redis::Client::open(url.as_str()).unwrap().get_multiplexed_async_connection().await.unwrap();
+    let () = add.query_async(&mut db).await.unwrap();
+    let mut probes = tokio::task::JoinSet::new();
+    for _ in 0..6 {
+        let admin = admin.clone();
+        probes.spawn(async move {
+            loop {
+                let (_, said) = http::get(&admin, "/readyz?verbose").await.expect("an answer to the probe");
+                if (0..QUEUES).all(|n| said.contains(&format!("q{n}"))) {
+                    return;
+                }
+            }
+        });
+    }
+    let all = tokio::time::timeout(3 * wait::DEADLINE, probes.join_all()).await;
+    assert!(all.is_ok(), "{}", program.output());
 }
 
 #[tokio::test]
