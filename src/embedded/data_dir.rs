@@ -109,6 +109,8 @@ impl Drop for DataDir {
             // Nothing can be done about a failure here: it is a directory of the system's for temporary files.
             let _ = std::fs::remove_dir_all(&self.path);
         }
+        // Closing is not enough: a program that is just being started has a copy of the descriptor for a moment.
+        let _ = self.lock.unlock();
     }
 }
 
@@ -127,6 +129,15 @@ mod tests {
         drop(first);
         let (_second, record) = DataDir::open(dir.path()).unwrap();
         assert_eq!(record.unwrap().bullock_pid, 4711);
+    }
+
+    #[test]
+    fn a_directory_is_free_at_once_although_a_child_has_inherited_the_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let (first, _) = DataDir::open(dir.path()).unwrap();
+        let _inherited = first.lock.try_clone().unwrap();
+        drop(first);
+        assert!(DataDir::open(dir.path()).is_ok());
     }
 
     #[test]
