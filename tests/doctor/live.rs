@@ -116,7 +116,7 @@ async fn twenty_looks(major: u8) {
     })
     .await;
     let seen = join_all((0..4).map(|_| looks(&redis, major, 5))).await;
-    assert!(seen.iter().all(|jobs| *jobs > 200), "{seen:?}");
+    assert!(seen.iter().all(|jobs| *jobs > 50), "a busy queue: {seen:?}");
     assert!(!load.is_finished(), "the load came to an end");
     load.abort();
     ours.stop();
