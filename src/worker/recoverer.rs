@@ -19,21 +19,8 @@ pub(super) async fn run(queue: Arc<Queue>) {
     let mut trouble = Trouble::of("recover");
     let mut next_check = Instant::now();
     while !queue.stop.is_asked() {
-        let pause = match sweep(&queue, &mut next_check).await {
-            Ok(pause) => {
-                trouble.over(&queue);
-                pause
-            }
-            Err(error) => {
-                let pause = trouble.met(&queue, &error);
-                trouble::pause(&queue, pause).await;
-                continue;
-            }
-        };
-        tokio::select! {
-            () = queue.stop.asked() => {}
-            () = tokio::time::sleep(pause) => {}
-        }
+        let step = sweep(&queue, &mut next_check).await;
+        trouble::rest(&queue, &mut trouble, step).await;
     }
 }
 

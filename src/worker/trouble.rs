@@ -67,6 +67,20 @@ impl Trouble {
     }
 }
 
+/// Rests between two steps of a duty: as long as the step said, or as its error asks for; a stop ends either.
+pub(super) async fn rest(queue: &Queue, trouble: &mut Trouble, step: Result<Duration, StoreError>) {
+    match step {
+        Ok(time) => {
+            trouble.over(queue);
+            tokio::select! {
+                () = queue.stop.asked() => {}
+                () = tokio::time::sleep(time) => {}
+            }
+        }
+        Err(error) => pause(queue, trouble.met(queue, &error)).await,
+    }
+}
+
 /// Waits out a pause, a stop, or the time until a server that was away is back.
 pub(super) async fn pause(queue: &Queue, pause: Duration) {
     tokio::select! {

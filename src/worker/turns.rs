@@ -19,21 +19,9 @@ pub(super) async fn run(queue: Arc<Queue>) {
     let mut trouble = Trouble::of("index");
     let mut said = false;
     while !queue.stop.is_asked() {
-        let pause = match queue.store.index_turns(!said).await {
-            Ok(more) => {
-                trouble.over(&queue);
-                said = true;
-                if more { BETWEEN } else { IDLE }
-            }
-            Err(error) => {
-                let pause = trouble.met(&queue, &error);
-                trouble::pause(&queue, pause).await;
-                continue;
-            }
-        };
-        tokio::select! {
-            () = queue.stop.asked() => {}
-            () = tokio::time::sleep(pause) => {}
-        }
+        let step = queue.store.index_turns(!said).await;
+        said |= step.is_ok();
+        let step = step.map(|more| if more { BETWEEN } else { IDLE });
+        trouble::rest(&queue, &mut trouble, step).await;
     }
 }

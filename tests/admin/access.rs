@@ -4,7 +4,8 @@ use bullock::admin::routes::{Access, ROUTES};
 use bullock::admin::{Role, ServeError, Server, ServerOptions, TokenOptions};
 use sha2::{Digest, Sha256};
 
-use crate::site::{Answer, Site};
+use crate::site::Site;
+use crate::support::http::Answer;
 
 fn token(name: &str, role: Role) -> TokenOptions {
     let digest: [u8; 32] = Sha256::digest(name.as_bytes()).into();

@@ -10,11 +10,10 @@ use bullock::store::claim::ClaimRequest;
 use bullock::store::{Connection, Lane, Scripts, Store};
 use bullock::wire::{Keys, NewJob};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::sync::DropGuard;
 
+use crate::support::http::{Answer, exchange};
 use crate::support::redis::Redis;
 use crate::support::wait::DEADLINE;
 
@@ -94,15 +93,7 @@ impl Site {
 
     /// Sends bytes and reads until the server closes.
     pub async fn raw(&self, bytes: &[u8]) -> Answer {
-        let exchange = async {
-            let mut stream = TcpStream::connect(self.address).await.unwrap();
-            // The server may answer and close before it has read all.
-            let _ = stream.write_all(bytes).await;
-            let mut reply = Vec::new();
-            let _ = stream.read_to_end(&mut reply).await;
-            Answer::read(&reply)
-        };
-        tokio::time::timeout(DEADLINE, exchange).await.expect("an answer")
+        exchange(self.address, bytes, DEADLINE).await
     }
 
     /// One callback with a JSON body.
@@ -154,47 +145,4 @@ fn connection(redis: &Redis) -> Connection {
 
 fn store(redis: &Redis) -> Store {
     Store::new(connection(redis), Keys::new("bull", QUEUE), Arc::new(Scripts::bull(None)))
-}
-
-/// What came back.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    /// Names in lower case.
-    pub headers: Vec<(String, String)>,
-    pub body: String,
-}
-
-impl Answer {
-    fn read(reply: &[u8]) -> Answer {
-        let reply = String::from_utf8_lossy(reply);
-        let (head, body) = reply.split_once("\r\n\r\n").unwrap_or((&reply, ""));
-        let mut lines = head.lines();
-        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).unwrap_or(0);
-        let headers = lines
-            .filter_map(|line| line.split_once(':'))
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-            .collect();
-        Answer { status, headers, body: body.to_owned() }
-    }
-
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    /// The last part of a problem's type.
-    pub fn problem(&self) -> String {
-        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
-        let body = self.json();
-        assert_eq!(body["status"], self.status, "{self:?}");
-        assert!(
-            body["requestId"].as_str().is_some_and(|id| Some(id) == self.header("request-id")),
-            "{self:?}"
-        );
-        body["type"].as_str().unwrap().rsplit(':').next().unwrap().to_owned()
-    }
 }

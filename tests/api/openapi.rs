@@ -7,7 +7,8 @@ use bullock::admin::hooks::{HookOptions, Signature};
 
 use serde_json::{Value, json};
 
-use crate::site::{Answer, Site, claim, fail_next, run_token};
+use crate::site::{Site, claim, fail_next, run_token};
+use crate::support::http::Answer;
 
 /// One request and the status that it must have.
 struct Case {

@@ -14,11 +14,10 @@ use bullock::store::{Connection, Lane, Queue, Scripts, Store};
 use bullock::wire::{Dialect, Keys};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::sync::DropGuard;
 
+use crate::support::http::{Answer, exchange};
 use crate::support::redis::Redis;
 use crate::support::wait::DEADLINE;
 
@@ -122,15 +121,7 @@ impl Site {
         }
         text += "\r\n";
         text += body.unwrap_or_default();
-        let exchange = async {
-            let mut stream = TcpStream::connect(self.address).await.unwrap();
-            // The server may answer and close before it has read all.
-            let _ = stream.write_all(text.as_bytes()).await;
-            let mut reply = Vec::new();
-            let _ = stream.read_to_end(&mut reply).await;
-            Answer::read(&reply)
-        };
-        tokio::time::timeout(2 * DEADLINE, exchange).await.expect("an answer")
+        exchange(self.address, text.as_bytes(), 2 * DEADLINE).await
     }
 }
 
@@ -214,45 +205,4 @@ pub fn connection(redis: &Redis) -> Connection {
 pub fn queue(redis: &Redis, dialect: Dialect, name: &str) -> Queue {
     let scripts = Arc::new(Scripts::of(dialect));
     Queue::on(Store::new(connection(redis), Keys::new("bull", name), scripts))
-}
-
-/// What came back.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    /// Names in lower case.
-    pub headers: Vec<(String, String)>,
-    pub body: String,
-}
-
-impl Answer {
-    fn read(reply: &[u8]) -> Answer {
-        let reply = String::from_utf8_lossy(reply);
-        let (head, body) = reply.split_once("\r\n\r\n").unwrap_or((&reply, ""));
-        let mut lines = head.lines();
-        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).unwrap_or(0);
-        let headers = lines
-            .filter_map(|line| line.split_once(':'))
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-            .collect();
-        Answer { status, headers, body: body.to_owned() }
-    }
-
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    /// Asserts a refusal of this status, and gives the last part of its type and its detail.
-    pub fn refused(&self, status: u16) -> (String, String) {
-        assert_eq!(self.status, status, "{self:?}");
-        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
-        let body = self.json();
-        assert_eq!(body["status"], self.status, "{self:?}");
-        let kind = body["type"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
-        (kind, body["detail"].as_str().unwrap_or_default().to_owned())
-    }
 }

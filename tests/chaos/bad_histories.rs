@@ -236,7 +236,7 @@ fn undone_by_a_failover(taken_at: i64) -> History {
         lock(999, "r1"),
         unlock(1100),
         write(1100, "returnvalue", "r1"),
-        seen(1500, 1500, "a", What::MayBeUndone { since: 1000.0 }),
+        seen(1500, 1500, "a", What::MayBeUndone { since: 1000.0, died: 1400.0 }),
         seen(1500, 1500, "a", What::Lock { token: "w:r1".into(), ms: 1499.0 }),
         lock(taken_at, "r2"),
         unlock(taken_at + 100),
@@ -255,8 +255,34 @@ fn an_end_that_died_with_its_master_explains_another_run_and_nothing_else_does()
     has(&judge(&history), Class::Unexplained);
     let mut history = undone_by_a_failover(3000);
     // Longer ago than any replica was behind.
-    history.seen[3] = seen(1500, 1500, "a", What::MayBeUndone { since: 1200.0 });
+    history.seen[3] = seen(1500, 1500, "a", What::MayBeUndone { since: 1200.0, died: 1400.0 });
     has(&judge(&history), Class::Unexplained);
+}
+
+/// r1 was claimed on a master that died before it had told of it; its successor knows nothing of r1.
+fn untold_by_a_failover(start: i64, died: f64) -> History {
+    let mut history = undone_by_a_failover(3000);
+    history.runs[0] = run("r1", "a", 1, start, Some((start + 20, As::Done)));
+    history.seen[3] = seen(1500, 1500, "a", What::MayBeUndone { since: 0.0, died });
+    // Its lock, its end, what it wrote, and the lock that the successor would have.
+    for at in [4, 2, 1, 0] {
+        history.seen.remove(at);
+    }
+    history
+}
+
+#[test]
+fn a_claim_that_died_untold_with_its_master_explains_a_run_without_a_lease_and_nothing_else_does() {
+    let judgement = judge(&untold_by_a_failover(1440, 1400.0));
+    assert!(judgement.is_clean(), "{:#?}", judgement.findings);
+    has(&judge(&untold_by_a_failover(1250, 1400.0)), Class::Unexplained);
+    has(&judge(&untold_by_a_failover(1600, 1400.0)), Class::Unexplained);
+    let mut history = untold_by_a_failover(1440, 1400.0);
+    history.seen.remove(0);
+    has(&judge(&history), Class::Unexplained);
+    let mut history = untold_by_a_failover(1440, 1400.0);
+    history.seen.push(write(3200, "returnvalue", "r1"));
+    has(&judge(&history), Class::StaleWrite);
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub(crate) async fn fail_over(world: &World, is_stopped: bool, lasts: Duration) 
     world.port.store(port, Ordering::SeqCst);
     world.monitor.follow_to(port).await;
     let unfinished = scan::unfinished_jobs(&mut world.own_connection().await, world.dialect, QUEUE).await;
-    world.monitor.may_have_lost(unfinished, died - LAG_MS);
+    world.monitor.may_have_lost(unfinished, died - LAG_MS, died);
     tell_locks(world).await;
     for network in &world.networks {
         network.leads_to(new);

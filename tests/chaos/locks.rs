@@ -7,6 +7,9 @@ use crate::monitor::{Seen, UNSEEN, What};
 /// Redis looks at its clock in ms, and MONITOR says when a command was told: they may differ by this much.
 const SLACK_MS: f64 = 5.0;
 
+/// A server that dies may have answered a claim and not yet told the judge of it: so long before its death, busy as it is.
+const UNTOLD_MS: f64 = 100.0;
+
 /// One lock of one job, from its writing to its end.
 #[derive(Clone, Debug)]
 pub(crate) struct Grant {
@@ -53,6 +56,8 @@ pub(crate) struct Tale {
     /// In order.
     pub grants: Vec<Grant>,
     pub writes: Vec<Written>,
+    /// From the death of a server to the time when the next one was watched, where that one has the job as not ended.
+    deaths: Vec<(f64, f64)>,
 }
 
 /// The tales of all jobs.
@@ -103,7 +108,8 @@ impl Tale {
                     grant.released = Some((at, seen.call, seen.script));
                 }
             }
-            What::MayBeUndone { since } => {
+            What::MayBeUndone { since, died } => {
+                self.deaths.push((*died, at));
                 let undone = self.grants.iter_mut().filter_map(|grant| grant.released.as_mut());
                 for (_, _, script) in undone.filter(|(at, ..)| at >= since) {
                     *script = Some(UNSEEN);
@@ -118,6 +124,11 @@ impl Tale {
                 self.writes.push(Written { at, field, run: run.clone(), holder });
             }
         }
+    }
+
+    /// Whether the claim of a run that began then may have died with its server, which no one was told of.
+    pub(crate) fn may_be_untold(&self, start: i64) -> bool {
+        self.deaths.iter().any(|(died, over)| (died - UNTOLD_MS..*over).contains(&(start as f64)))
     }
 
     /// The grant that a run worked under: by its token, or else the last one before it began.

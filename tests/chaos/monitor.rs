@@ -46,9 +46,11 @@ pub(crate) enum What {
         ms: f64,
     },
     Unlock,
-    /// The server that takes over may not have heard of an unlock since then: the run's end may be undone.
+    /// The server that takes over may not have heard of an unlock since then: the run's end may be undone. What the old
+    /// one did when it died it may have told nobody but the worker.
     MayBeUndone {
         since: f64,
+        died: f64,
     },
     /// A run's name stands in this field of the job from now on.
     Write {
@@ -144,10 +146,10 @@ impl Monitor {
 
     /// Another server took over, which has these jobs as not ended. What the old one did with them since then it may
     /// never have heard of.
-    pub(crate) fn may_have_lost(&self, unfinished: Vec<String>, since: i64) {
+    pub(crate) fn may_have_lost(&self, unfinished: Vec<String>, since: i64, died: i64) {
         let mut reader = self.shared.lock().unwrap();
         for job in unfinished {
-            reader.note(job, What::MayBeUndone { since: since as f64 });
+            reader.note(job, What::MayBeUndone { since: since as f64, died: died as f64 });
         }
     }
 

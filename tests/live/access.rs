@@ -1,7 +1,8 @@
 use bullock::admin::Role;
 use serde_json::json;
 
-use crate::stage::{Answer, BULL, BULLMQ, Stage, Stream, send, token};
+use crate::stage::{BULL, BULLMQ, Stage, Stream, send, token};
+use crate::support::http::Answer;
 use crate::support::node::BullQueue;
 
 fn guarded() -> Stage {

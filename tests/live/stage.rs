@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::support::http::{Answer, exchange};
 use crate::support::redis::Redis;
 use crate::support::wait::DEADLINE;
 
@@ -89,54 +90,16 @@ pub async fn send(
     headers: &[(&str, &str)],
     body: Option<&str>,
 ) -> Answer {
-    let mut stream = request(address, method, path, headers, body).await;
-    {
-        let mut bytes = Vec::new();
-        let read = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut bytes)).await;
-        read.expect("an answer").unwrap();
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        Answer { status: status(head), head: head.to_owned(), body: body.to_owned() }
-    }
+    exchange(address, request(address, method, path, headers, body).as_bytes(), DEADLINE).await
 }
 
-pub struct Answer {
-    pub status: u16,
-    pub head: String,
-    pub body: String,
-}
-
-impl Answer {
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
-    }
-
-    pub fn header(&self, name: &str) -> Option<&str> {
-        header(&self.head, name)
-    }
-
-    /// The last part of a problem's type.
-    pub fn problem(&self) -> String {
-        self.json()["type"].as_str().unwrap().rsplit(':').next().unwrap().to_owned()
-    }
-}
-
-fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
-    let pair = |line: &'h str| line.split_once(':').filter(|(known, _)| known.eq_ignore_ascii_case(name));
-    head.lines().find_map(pair).map(|(_, value)| value.trim())
-}
-
-fn status(head: &str) -> u16 {
-    head.split(' ').nth(1).unwrap().parse().unwrap()
-}
-
-async fn request(
+fn request(
     address: SocketAddr,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
     body: Option<&str>,
-) -> TcpStream {
+) -> String {
     // HTTP/1.0: the answer comes as it is, without chunks, and ends with the connection.
     let mut text = format!("{method} {path} HTTP/1.0\r\n");
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
@@ -149,9 +112,7 @@ async fn request(
         write!(text, "content-type: application/json\r\ncontent-length: {}\r\n", body.len()).unwrap();
     }
     write!(text, "\r\n{}", body.unwrap_or_default()).unwrap();
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(text.as_bytes()).await.unwrap();
-    stream
+    text
 }
 
 /// The events of one connection.
@@ -166,10 +127,12 @@ pub struct Stream {
 
 impl Stream {
     pub async fn open(address: SocketAddr, query: &str, headers: &[(&str, &str)]) -> Stream {
-        let socket = request(address, "GET", &format!("/api/v1/events{query}"), headers, None).await;
+        let text = request(address, "GET", &format!("/api/v1/events{query}"), headers, None);
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        socket.write_all(text.as_bytes()).await.unwrap();
         let mut stream = Stream { status: 0, head: String::new(), socket, text: String::new(), last_id: 0 };
         stream.head = stream.until("\r\n\r\n").await.expect("a head");
-        stream.status = status(&stream.head);
+        stream.status = stream.head.split(' ').nth(1).unwrap().parse().unwrap();
         if stream.status == 200 {
             let first = stream.until("\n\n").await.expect("a beginning");
             assert!(first.starts_with("retry: 2000\nid: "), "{first}");

@@ -161,14 +161,7 @@ async fn what_comes_after_belongs_to_the_same_organisation() {
         stop(run(&ground, then(&Shop::new(1, 1), &["delta"])).await).await;
         let added = ground.acts().await.into_iter().find(|act| act[0] == "sync.after").unwrap();
         assert_eq!(ground.record(&added[1], "org").await.as_deref(), Some("acme"), "{dialect:?}");
-        let of_org: Vec<String> = redis::cmd("ZRANGE")
-            .arg(format!("bull::x:{QUEUE}::org:acme"))
-            .arg(0)
-            .arg(-1)
-            .query_async(&mut ground.db.clone())
-            .await
-            .unwrap();
-        assert_eq!(of_org.len(), 2);
+        assert_eq!(ground.ids_of_org("acme").await.len(), 2);
         let runs = ground.store().sync_runs(&Ask::between(0, i64::MAX / 2), 10, None).await.unwrap().runs;
         assert_eq!(runs[0].org, "acme");
     }

@@ -155,6 +155,13 @@ impl Ground {
         Ground { redis, dialect, db, queue }
     }
 
+    /// The ids that the index of an organisation lists.
+    pub async fn ids_of_org(&self, org: &str) -> Vec<String> {
+        let key = format!("bull::x:{QUEUE}::org:{org}");
+        let all = redis::cmd("ZRANGE").arg(key).arg(0).arg(-1).query_async(&mut self.db.clone()).await;
+        all.unwrap()
+    }
+
     pub async fn work(&self, options: SyncOptions) -> Worker {
         self.work_with(options, |_| {}).await
     }

@@ -106,14 +106,7 @@ async fn an_organisation_has_one_sync_of_a_kind_at_a_time() {
         assert_eq!(third.how, StartedAs::Created);
         ground.sync(shop.options()).await;
         assert_eq!(start(&ground, Some("acme"), Some("2"), None).await.how, StartedAs::Created);
-        let index: Vec<String> = redis::cmd("ZRANGE")
-            .arg(format!("bull::x:{QUEUE}::org:acme"))
-            .arg(0)
-            .arg(-1)
-            .query_async(&mut ground.db.clone())
-            .await
-            .unwrap();
-        assert_eq!(index.len(), 3);
+        assert_eq!(ground.ids_of_org("acme").await.len(), 3);
         assert_eq!(ground.record("s", "org").await.as_deref(), Some("acme"));
     }
 }
