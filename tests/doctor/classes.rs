@@ -201,6 +201,21 @@ async fn a_sound_queue_has_no_faults_and_an_unknown_one_is_an_error() {
 }
 
 #[tokio::test]
+async fn jobs_that_are_all_that_is_left_of_a_queue_are_told_where_it_is_named_and_left_alone() {
+    let redis = Redis::start();
+    let mut connection = redis.connection().await;
+    send(&mut connection, "bull", "HSET bull:q:7 name a data {} opts {}\nHSET bull:q:8 other x").await;
+    let before = redis.dump().await;
+    assert!(found(&redis, &[]).await.is_empty(), "a name says that it is a queue, and nothing else does");
+    for args in [&["q"][..], &["q", "--repair"]] {
+        let answer = doctor(&redis, args).await;
+        assert!(answer.code == 1 && answer.stdout.contains("orphan_hash"), "{answer:?}");
+        assert!(!answer.stdout.contains("8"), "{answer:?}");
+    }
+    assert_eq!(redis.dump().await, before);
+}
+
+#[tokio::test]
 async fn what_has_no_safe_rule_is_said_and_left_alone() {
     let redis = Redis::start();
     let mut connection = redis.connection().await;

@@ -34,6 +34,10 @@ async fn frozen(path: &str) -> Frozen {
     worker.freeze();
     let peer = Bullock::run(&config).await;
     assert_eq!(bull.finished(&id).await, Ok(json!({"run": "second"})));
+    wait::until("the peer to write down that it ran", async || {
+        redis.dump().await.keys().any(|key| key.starts_with("bull::x:q::stats:day:"))
+    })
+    .await;
     Frozen { redis, backend, bull, id, worker, peer }
 }
 

@@ -91,7 +91,7 @@ async fn jobs_that_run_are_waited_for_and_counted_when_that_takes_too_long() {
     let id =
         bull.add("again", json!({"failsOnce": true}), json!({"attempts": 2, "backoff": 3_600_000})).await;
     let mut worker = scene.bull().await;
-    worker.work(1, 1500).await;
+    worker.work(1, 6000).await;
     worker.hear("the start", |line| line["started"] == *id).await;
     let report = scene.moved(7, &["--wait", "10ms"]).await;
     assert_eq!((&report["active"], &report["moved"]["delayed"]), (&json!(1), &json!(0)));

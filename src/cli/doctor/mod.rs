@@ -12,7 +12,7 @@ use super::actor::Reason;
 use super::error::CliError;
 use super::session::Session;
 use crate::store::doctor::queue::fault_of_server;
-use crate::store::doctor::{Finding, Report, SETTLE, Sort, scan};
+use crate::store::doctor::{Finding, Found, Report, SETTLE, Sort, scan};
 use crate::store::{Store, StoreError};
 use crate::wire::doctor::Class;
 use report::{Tally, Total};
@@ -42,13 +42,17 @@ pub struct Doctor {
 pub async fn run(session: &Session, args: &Doctor) -> Result<ExitCode, CliError> {
     let failed = |error| session.error(error);
     for name in &args.queues {
-        known(session, name).await?;
+        crate::wire::keys::check_name("queue name", name).map_err(CliError::usage)?;
     }
     let mut total = Total::default();
     if let Some(fault) = fault_of_server(&session.connection).await.map_err(failed)? {
         total.add("", &Finding { id: Vec::new(), fault, facts: None });
     }
     let found = scan(&session.connection, &session.prefix, &args.queues).await.map_err(failed)?;
+    // A queue that was named must have a key. Whose it is does not matter here.
+    if let Some(name) = args.queues.iter().find(|name| found.get(*name).is_none_or(Found::is_empty)) {
+        return Err(session.no_queue(name));
+    }
     let reports: Vec<(Store, Report)> = futures_util::stream::iter(found)
         .map(|(name, keys)| async move {
             let store = session.store(&name);
@@ -64,13 +68,6 @@ pub async fn run(session: &Session, args: &Doctor) -> Result<ExitCode, CliError>
     }
     total.print(session, args.repair)?;
     Ok(if total.is_sound(args.repair && !args.dry_run) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// A queue that was named must have a key. Whose it is does not matter here.
-async fn known(session: &Session, name: &str) -> Result<(), CliError> {
-    crate::wire::keys::check_name("queue name", name).map_err(CliError::usage)?;
-    let layout = session.store(name).layout().await.map_err(|error| session.error(error))?;
-    if layout.exists { Ok(()) } else { Err(session.no_queue(name)) }
 }
 
 /// Takes down what was found in one queue, and mends it if asked.

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use redis::Value;
 
 use super::bodies::Unreadable;
-use super::{CONFIRMED_MAX, Finding, Found};
+use super::{CONFIRMED_MAX, Finding, Found, Report};
 use crate::store::{BATCH_MAX, Store, StoreError, array, bytes, integer};
 use crate::wire::Dialect;
 use crate::wire::doctor::{Class, Fault, JobFacts, Kind, PLACES, Place, Places, judge};
@@ -33,6 +33,24 @@ pub(in crate::store) enum Lists {
 }
 
 impl Store {
+    /// Jobs of a queue that has no other key. Neither is it known whose they were, nor is there a state to put them into:
+    /// they are told, and left as they are.
+    pub(super) async fn leftovers(&self, found: &Found) -> Result<Report, StoreError> {
+        let ids: Vec<Id> = found.ids(self.dialect()).into_iter().map(<[u8]>::to_vec).collect();
+        let mut report = Report::default();
+        for chunk in ids.chunks(AT_ONCE) {
+            let ids: Vec<&Id> = chunk.iter().collect();
+            let facts = self.examine(&ids, Lists::None).await?;
+            let jobs = chunk.iter().zip(facts);
+            for (id, _) in jobs.filter(|(_, job)| job.kind == Kind::Right && job.looks_like_a_job()) {
+                let fault = Fault::without_rule(Class::OrphanHash, "nothing but jobs is left of its queue");
+                report.findings.push(Finding::about(id.clone(), fault));
+            }
+        }
+        report.jobs = report.findings.len();
+        Ok(report)
+    }
+
     /// How many jobs there are, and those that seem wrong at a look that is not of one instant.
     pub(super) async fn suspects(&self, found: &Found) -> Result<(usize, Vec<Suspect>), StoreError> {
         let mut places = self.places().await?;

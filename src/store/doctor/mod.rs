@@ -78,7 +78,8 @@ impl Store {
     pub async fn doctor(&self, found: &Found, settle: Duration) -> Result<Report, StoreError> {
         let layout = match self.look().await? {
             Opened::Ready(_, layout) | Opened::Otherwise(_, layout) => layout,
-            Opened::Undecided | Opened::NewerLayout(_) => return Ok(Report::default()),
+            Opened::Undecided => return self.leftovers(found).await,
+            Opened::NewerLayout(_) => return Ok(Report::default()),
         };
         if layout.is_mixed() {
             let fault = Fault::without_rule(Class::MixedLayout, layout.describe());

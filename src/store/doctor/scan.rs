@@ -22,6 +22,11 @@ pub struct Found {
 }
 
 impl Found {
+    /// Has it no key at all?
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.own.is_empty()
+    }
+
     /// What keys of one kind are about.
     pub(super) fn of<'a>(
         &'a self,
