@@ -2,7 +2,7 @@ use serde_json::json;
 
 use crate::site::{Site, TOKEN, callback_path};
 
-async fn post(site: &Site, content_type: &str, body: &[u8]) -> crate::site::Answer {
+async fn post(site: &Site, content_type: &str, body: &[u8]) -> crate::support::http::Answer {
     let id = "1";
     let head = format!(
         "POST {} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: Bearer {TOKEN}\r\n\

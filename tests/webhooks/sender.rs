@@ -11,7 +11,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
 use sha2::Sha256;
 
-use crate::site::{Answer, QUEUE, Site};
+use crate::site::{QUEUE, Site};
+use crate::support::http::Answer;
 
 pub const SECRET: &str = "the shop's own secret, 32 chars..";
 pub const STANDARD_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
