@@ -9,6 +9,7 @@ mod build;
 pub mod check;
 mod discover;
 mod failure;
+mod files;
 mod handlers;
 mod observer;
 mod opening;
@@ -180,6 +181,7 @@ async fn work(
     }
     let queues: Vec<_> =
         specs.iter().map(|spec| (spec.store.keys().queue.to_string(), spec.concurrency)).collect();
+    files::raise(queues.iter().map(|(_, slots)| slots).sum());
 
     // 3. The admin server is bound before Redis is asked: a port in use is known before any job is touched, and probes
     // hear what is waited for.

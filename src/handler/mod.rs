@@ -9,6 +9,7 @@ pub mod exec;
 pub mod http;
 pub mod idempotency;
 pub mod native;
+mod room;
 pub mod stopping;
 pub mod stream;
 mod within;

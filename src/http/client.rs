@@ -13,6 +13,7 @@ use bytes::Bytes;
 use reqwest::{Method, StatusCode, Url, header::HeaderMap};
 
 use super::address::PublicOnly;
+use super::room;
 
 /// Longest wait for a connection (name lookup, TCP and TLS) unless configured.
 pub const CONNECT_DEFAULT: Duration = Duration::from_secs(5);
@@ -154,6 +155,8 @@ pub enum TransportErrorKind {
     Setup,
     /// No connection: the backend has not seen the request.
     Connect,
+    /// No connection, because this machine has no file or memory left for one.
+    NoRoom,
     /// No connection within the limit.
     ConnectTimeout,
     /// The connection broke before the head of the response: whether the backend did the work is unknown.
@@ -174,7 +177,13 @@ pub struct TransportError {
 impl TransportError {
     fn of(error: &reqwest::Error) -> Self {
         let kind = if error.is_connect() {
-            if error.is_timeout() { TransportErrorKind::ConnectTimeout } else { TransportErrorKind::Connect }
+            if error.is_timeout() {
+                TransportErrorKind::ConnectTimeout
+            } else if is_our_own(error) {
+                TransportErrorKind::NoRoom
+            } else {
+                TransportErrorKind::Connect
+            }
         } else if error.is_body() || error.is_decode() {
             TransportErrorKind::Body
         } else if error.is_builder() {
@@ -191,7 +200,7 @@ impl std::fmt::Display for TransportError {
         let cause = &self.cause;
         match self.kind {
             TransportErrorKind::Setup => write!(f, "the HTTP client cannot be set up: {cause}"),
-            TransportErrorKind::Connect => write!(f, "cannot connect: {cause}"),
+            TransportErrorKind::Connect | TransportErrorKind::NoRoom => write!(f, "cannot connect: {cause}"),
             TransportErrorKind::ConnectTimeout => {
                 f.write_str("cannot connect: no connection within the limit")
             }
@@ -202,6 +211,18 @@ impl std::fmt::Display for TransportError {
 }
 
 impl std::error::Error for TransportError {}
+
+/// Is it this machine that has no room for a connection?
+fn is_our_own(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if inner.downcast_ref().is_some_and(room::is_out) {
+            return true;
+        }
+        cause = inner.source();
+    }
+    false
+}
 
 /// The innermost error: the outer ones only say "error sending request for url (…)".
 fn root_cause(error: &reqwest::Error) -> String {

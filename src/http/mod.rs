@@ -6,6 +6,7 @@
 pub mod address;
 pub mod client;
 pub mod health;
+pub mod room;
 pub mod sign;
 
 pub use client::{Client, ClientOptions, Clients, Response, TransportError};

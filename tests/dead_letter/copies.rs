@@ -96,7 +96,12 @@ async fn a_dead_letter_queue_of_the_other_kind_or_in_another_slot_is_refused_at_
 
     let cluster = Redis::start_with(&["--cluster-enabled", "yes"]);
     let mut db = cluster.connection().await;
-    let () = redis::cmd("CLUSTER").arg("ADDSLOTSRANGE").arg(0).arg(16383).query_async(&mut db).await.unwrap();
+    let () = redis::cmd("CLUSTER")
+        .arg("ADDSLOTS")
+        .arg((0..16384).collect::<Vec<u16>>())
+        .query_async(&mut db)
+        .await
+        .unwrap();
     wait::until("the cluster", async || {
         let info: String =
             redis::cmd("CLUSTER").arg("INFO").query_async(&mut cluster.connection().await).await.unwrap();

@@ -5,6 +5,7 @@
 mod backend;
 mod bullmq;
 mod bullmq_killed;
+mod crowded;
 mod frozen;
 mod killed;
 mod shared;

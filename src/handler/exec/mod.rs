@@ -33,7 +33,7 @@ use self::options::Ready;
 use self::stderr::Stderr;
 use super::envelope::Envelope;
 use super::stream::{Limits, Stop, Stream, Verdict};
-use super::{BoxFuture, Context, Handler, OptionError, StopReason};
+use super::{BoxFuture, Context, Handler, OptionError, StopReason, room};
 use crate::job::outcome::{Failure, Outcome, ReasonClass, ReturnValue};
 use crate::job::{Data, Job};
 
@@ -90,14 +90,20 @@ impl Halt {
 }
 
 async fn attempt(ready: &Ready, job: &Job<Data>, ctx: &Context) -> Outcome {
-    let started = options::command(ready, job, ctx).and_then(|mut command| {
-        let program = command.as_std().get_program().to_string_lossy().into_owned();
-        Group::spawn(&mut command, ready.options.kill_grace)
-            .map_err(|error| Failure::new(ReasonClass::Error, format!("cannot start {program}: {error}")))
-    });
-    let (mut group, pipes) = match started {
-        Ok(started) => started,
+    let mut command = match options::command(ready, job, ctx) {
+        Ok(command) => command,
         Err(failure) => return Outcome::Failed(failure),
+    };
+    let (mut group, pipes) = loop {
+        match Group::spawn(&mut command, ready.options.kill_grace) {
+            Ok(started) => break started,
+            Err(error) if room::is_out(&error) => room::wait(error).await,
+            Err(error) => {
+                let program = command.as_std().get_program().to_string_lossy();
+                let text = format!("cannot start {program}: {error}");
+                return Outcome::Failed(Failure::new(ReasonClass::Error, text));
+            }
+        }
     };
     ctx.pulse.beat();
     let limits =

@@ -30,7 +30,7 @@ pub use options::{BodyMode, FORBIDDEN_HEADERS, HttpOptions};
 pub use retry_after::parse as parse_retry_after;
 
 use self::options::Ready;
-use super::{BoxFuture, Context, Handler, OptionError};
+use super::{BoxFuture, Context, Handler, OptionError, room};
 use crate::http::client::TransportErrorKind;
 use crate::http::health::Health;
 use crate::http::{Clients, Method, Response, StatusCode, TransportError};
@@ -113,12 +113,19 @@ async fn attempt(ready: &Ready, job: &Arc<Job<Data>>, ctx: &Context) -> Outcome 
         Err(failure) => return Outcome::Failed(*failure),
     };
     let sent = Sent { ready, host: ready.target.host(&url), path: url.path().to_owned() };
-    let (headers, body) = match request::build(ready, job, ctx) {
-        Ok(built) => built,
-        Err(failure) => return Outcome::Failed(*failure),
+    // Signed anew for each try: a signature tells its time.
+    let answer = loop {
+        let (headers, body) = match request::build(ready, job, ctx) {
+            Ok(built) => built,
+            Err(failure) => return Outcome::Failed(*failure),
+        };
+        let exchange = ready.client.send(Method::POST, url.clone(), headers, body);
+        match within(ready.options.first_byte, exchange).await {
+            Some(Err(error)) if error.kind == TransportErrorKind::NoRoom => room::wait(error.cause).await,
+            answer => break answer,
+        }
     };
-    let exchange = ready.client.send(Method::POST, url, headers, body);
-    let response = match within(ready.options.first_byte, exchange).await {
+    let response = match answer {
         Some(Ok(response)) => response,
         Some(Err(error)) => return Outcome::Failed(sent.broken(&error)),
         None => {

@@ -1,0 +1,45 @@
+//! No room on this machine for one more run: no file, no port, no process. That is nothing the job did, so it spends no
+//! attempt: the run waits where it is, with its lease, until others have ended.
+
+use std::fmt::Display;
+use std::io;
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+
+use crate::http::room;
+
+/// Between two tries; runs that wait do not come back in step.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(400));
+/// Between two lines in the log, for all runs of the process together.
+const SAID_EVERY: Duration = Duration::from_secs(10);
+
+/// Does starting a program fail because there is no room for it? Too many processes is `EAGAIN`.
+pub(super) fn is_out(error: &io::Error) -> bool {
+    room::is_out(error) || error.raw_os_error() == Some(Errno::EAGAIN as i32)
+}
+
+/// Waits a moment for others to end, and says in the log now and then why.
+pub(super) async fn wait(why: impl Display) {
+    static SAID: LazyLock<Mutex<Option<Instant>>> = LazyLock::new(Mutex::default);
+    let is_news = {
+        let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = said.is_none_or(|at| at.elapsed() >= SAID_EVERY);
+        if is_news {
+            *said = Some(Instant::now());
+        }
+        is_news
+    };
+    if is_news {
+        tracing::warn!(
+            %why,
+            "no room on this machine for one more run: runs wait until others have ended; raise the limit (LimitNOFILE, \
+             ulimit -n) or lower concurrency"
+        );
+    }
+    let mut byte = [0u8; 1];
+    // Without a random source they only come back in step.
+    let spread = getrandom::fill(&mut byte).map_or(0.5, |()| f64::from(byte[0]) / 255.0);
+    tokio::time::sleep(PAUSE.0 + (PAUSE.1 - PAUSE.0).mul_f64(spread)).await;
+}
