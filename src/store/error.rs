@@ -107,7 +107,7 @@ fn reason(text: &str) -> &'static str {
 impl From<RedisError> for StoreError {
     fn from(error: RedisError) -> Self {
         let text = describe(&error);
-        match (error.kind(), error.code()) {
+        match (error.kind(), code_of(&error)) {
             (_, Some("WRONGKEY")) => Self::WrongKey(error.detail().unwrap_or_default().to_owned()),
             // A command of ours outside of scripts, or a key that no script expects to be anything else.
             (_, Some("WRONGTYPE")) => Self::WrongKey(text),
@@ -121,14 +121,8 @@ impl From<RedisError> for StoreError {
             // A command that is too long for somebody who is not known yet.
             (_, _) if text.contains("Protocol error: unauthenticated") => Self::Refused(text),
             (ErrorKind::UnexpectedReturnType | ErrorKind::Parse, _) => Self::Protocol(text),
-            // Redis 6.2 wraps the error of a script's command into one of its own.
-            (ErrorKind::Server(ServerErrorKind::ResponseError), _) if text.contains(": -OOM") => {
-                Self::OutOfMemory(text)
-            }
             (ErrorKind::Server(ServerErrorKind::ResponseError), code)
-                if !is_passing(code)
-                    && !text.contains("max number of clients")
-                    && !WRAPPED_PASSING.iter().any(|wrapped| text.contains(wrapped)) =>
+                if !is_passing(code) && !text.contains("max number of clients") =>
             {
                 Self::Protocol(text)
             }
@@ -137,8 +131,17 @@ impl From<RedisError> for StoreError {
     }
 }
 
-/// The same codes inside an error that Redis 6.2 makes of them when a script meets them.
-const WRAPPED_PASSING: [&str; 4] = [": -READONLY", ": -MISCONF", ": -NOREPLICAS", ": -MASTERDOWN"];
+/// The code of an error. Redis 6.2 wraps what a script's command met into an error of its own: `ERR Error running script
+/// (call to f_…): @user_script:7: WRONGTYPE …`, or `… @user_script: 7: -READONLY …`.
+pub(super) fn code_of(error: &RedisError) -> Option<&str> {
+    let wrapped = || {
+        let (_, line) = error.detail()?.rsplit_once("@user_script:")?;
+        let (_, text) = line.trim_start().split_once(": ")?;
+        let code = text.trim_start_matches('-').split(' ').next()?;
+        (code.len() > 2 && code.bytes().all(|byte| byte.is_ascii_uppercase())).then_some(code)
+    };
+    wrapped().or_else(|| error.code())
+}
 
 /// Error codes of a server that will recover by itself.
 fn is_passing(code: Option<&str>) -> bool {
@@ -153,5 +156,39 @@ fn describe(error: &RedisError) -> String {
     match (error.code(), error.detail()) {
         (Some(code), Some(detail)) => format!("{code} {detail}"),
         _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn met(text: &str) -> StoreError {
+        let reply = redis::parse_redis_value(format!("-{text}\r\n").as_bytes()).unwrap();
+        reply.extract_error().unwrap_err().into()
+    }
+
+    #[test]
+    fn an_error_that_redis_6_wraps_because_a_script_met_it_is_the_error_that_redis_7_gives() {
+        type Is = fn(&StoreError) -> bool;
+        let cases: [(&str, Is); 5] = [
+            ("WRONGTYPE Operation against a key", |error| matches!(error, StoreError::WrongKey(_))),
+            ("OOM command not allowed", |error| matches!(error, StoreError::OutOfMemory(_))),
+            ("READONLY You can't write", |error| error.reason() == "read_only"),
+            ("NOREPLICAS Not enough good replicas", |error| error.reason() == "no_replicas"),
+            ("MISCONF Redis is configured to save", |error| error.reason() == "disk"),
+        ];
+        for (plain, is) in cases {
+            let wrapped = "ERR Error running script (call to f_177bead370f0): @user_script";
+            for text in
+                [plain.to_owned(), format!("{wrapped}:692: {plain}"), format!("{wrapped}: 7: -{plain}")]
+            {
+                let error = met(&text);
+                assert!(is(&error), "{text}: {error:?}");
+            }
+        }
+        let own = met("ERR Error running script (call to f_1): @user_script:7: attempt to index a nil value");
+        assert!(matches!(own, StoreError::Protocol(_)), "{own:?}");
     }
 }

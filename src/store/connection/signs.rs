@@ -6,6 +6,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, RedisError, Value};
 
 use super::GRACE;
+use crate::store::error::code_of;
 
 /// A TLS handshake that takes longer may be with a server that speaks none.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_millis(500);
@@ -93,6 +94,6 @@ pub(super) async fn speaks_plainly(client: &redis::Client) -> RedisError {
 /// request that was given up must not meet a later one. So does a server that has become a replica: it keeps its
 /// connections open, and the primary is elsewhere.
 pub(super) fn is_broken(error: &RedisError) -> bool {
-    let elsewhere = matches!(error.code(), Some("READONLY" | "MASTERDOWN" | "MOVED" | "CLUSTERDOWN"));
+    let elsewhere = matches!(code_of(error), Some("READONLY" | "MASTERDOWN" | "MOVED" | "CLUSTERDOWN"));
     elsewhere || error.is_io_error() || error.is_timeout() || error.is_unrecoverable_error()
 }
