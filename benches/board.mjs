@@ -31,7 +31,6 @@ async function watched(work) {
 
 async function main() {
   if (values.help) { console.log(HELP); return; }
-  const all = [];
   const settleSeconds = number('settle');
   for (const part of values.only.split(',')) {
     for (const dialect of part === 'idle' ? [''] : values.dialect.split(',')) {
@@ -41,11 +40,9 @@ async function main() {
         streams: () => streams({ dialect, readers: number('readers'), rate: number('rate'), seconds: number('seconds'), settleSeconds }),
       }[part];
       if (!work) throw new Error(`--only ${part}: expected lists, idle or streams`);
-      all.push(...await watched(work));
+      for (const one of await watched(work)) console.log(JSON.stringify(one, (_, value) => (typeof value === 'number' ? Number(value.toFixed(2)) : value)));
     }
   }
-  console.log();
-  for (const one of all) console.log(JSON.stringify(one, (_, value) => (typeof value === 'number' ? Number(value.toFixed(2)) : value)));
 }
 
 main().then(() => process.exit(0), (error) => { console.error(`board: ${error.message}`); process.exit(1); });

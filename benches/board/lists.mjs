@@ -4,7 +4,7 @@ import { PrivateRedis } from '../lib/private-redis.mjs';
 import { fillMany } from './fill.mjs';
 import { bullockBoard, memory, percentiles, shown } from './programs.mjs';
 
-const QUEUE = 'woo:customers';
+const QUEUE = 'woo-customers';
 const LISTS = { waiting: 'wait', active: 'active' };
 
 /** The cursor behind the job at a rank, as the page before it would have named it. */
@@ -64,6 +64,7 @@ export async function lists({ dialect, jobs, asks, settleSeconds }) {
   const url = `${board.url}/api/v1/queues/${encodeURIComponent(QUEUE)}/jobs`;
   const asked = await questions(server.client, counts);
   await ask(url, {});
+  await server.resetCounters();
   console.log(`\n${dialect}: ${jobs} jobs (written in ${Math.round((Date.now() - began) / 1000)} s), each page asked for ${asks} times\n`);
   await settle(settleSeconds);
   const before = memory(board.pid);
@@ -77,7 +78,8 @@ export async function lists({ dialect, jobs, asks, settleSeconds }) {
   for (const [name, values] of Object.entries(times)) console.log(`${name.padEnd(width)}${shown(percentiles(values))}`);
   const after = memory(board.pid);
   const worst = Math.max(...Object.values(times).map((values) => percentiles(values).p99));
+  const { evalsha } = await server.commands();
   await board.stop();
   await server.stop();
-  return { what: `lists, ${dialect}`, jobs, ...percentiles(Object.values(times).flat()), worst_page_p99: worst, memory_before_mib: before.now, memory_grew_mib: after.most - before.now };
+  return { what: `lists, ${dialect}`, jobs, ...percentiles(Object.values(times).flat()), worst_page_p99: worst, script_ms: evalsha.usec / evalsha.calls / 1000, memory_before_mib: before.now, memory_grew_mib: after.most - before.now };
 }

@@ -6,7 +6,7 @@ import { settle } from '../lib/noise.mjs';
 import { PrivateRedis } from '../lib/private-redis.mjs';
 import { bullockBoard, memory, percentiles, sleep } from './programs.mjs';
 
-const QUEUE = 'woo:customers';
+const QUEUE = 'woo-customers';
 /** Time for the last events to arrive. */
 const DRAIN_MS = 3000;
 

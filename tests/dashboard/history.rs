@@ -28,7 +28,7 @@ async fn what_a_worker_ran_is_counted_on_the_page_by_kind_hour_and_day_and_grows
     for name in [BULL, MQ] {
         site.browser.open(&format!("history?queue={}", segment(name))).await;
         // Kind, ended, succeeded, partial, failed. Workers write their counts once a second.
-        let expected = json!([["sync", "7", "71 %", "0", "2"], ["mail", "1", "100 %", "0", "0"]]);
+        let expected = json!([["mail", "1", "100 %", "0", "0"], ["sync", "7", "71 %", "0", "2"]]);
         site.browser.until(&format!("JSON.stringify({kinds}) === '{expected}'")).await;
         site.browser.see(&format!("section[aria-label='{name}']"), "8 jobs").await;
         let bars =
