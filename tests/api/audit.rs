@@ -201,6 +201,8 @@ async fn what_workers_did_is_left_out_where_acts_of_people_are_asked_for() {
         };
         assert_eq!(acts("").await, ["commit", "sync.start"]);
         assert_eq!(acts("&by=*").await, ["sync.start"]);
+        let start = &site.get(&format!("/audit?queue={queue}&job={id}&by=*")).await["items"][0];
+        assert_eq!((&start["was"], &start["is"]), (&Value::Null, &json!("waiting")), "{start}");
         assert_eq!(acts("&by=*&what=commit").await, [] as [&str; 0]);
     }
 }

@@ -36,9 +36,9 @@ function Table({ items }: { items: AuditEntry[] }) {
         {items.map((one) => (
           <tr key={`${one.queue} ${one.id}`}>
             <td class="nowrap quiet"><Clock at={one.at} /></td>
-            <td><div class="pair"><b class="break">{one.by}</b><span class="faint break">{one.from}</span></div></td>
+            <td><div class="pair"><b class="break">{one.by}</b><span class="faint break wide-only">{one.from}</span></div></td>
             <td class="nowrap">{one.what}</td>
-            <td class="wide break"><a href={toQueue(one.queue)}>{one.queue}</a>{one.job ? <> <a class="link mono" href={toJob(one.queue, one.job)}>{one.job}</a></> : null}</td>
+            <td class="wide break"><a href={toQueue(one.queue)}>{one.queue}</a>{one.job ? <> <a class="link mono" href={toJob(one.queue, one.job)}>{one.job}</a></> : null}{one.why ? <div class="only-small quiet">{one.why}</div> : null}</td>
             <td class="md quiet nowrap">{one.was || one.is ? `${one.was ?? '–'} → ${one.is ?? '–'}` : ''}</td>
             <td class="wide md quiet break">{one.why}</td>
           </tr>

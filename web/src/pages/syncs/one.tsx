@@ -140,7 +140,7 @@ function Now({ sync, at }: { sync: SyncDetail; at: number }) {
         <Fact name="Tries">{tries(sync)}</Fact>
         {sync.plan ? <Fact name="Commits">{count(sync.plan.commits)}</Fact> : null}
         {sync.plan?.batchSize ? <Fact name="Batch size">{count(sync.plan.batchSize)}, as the sink asked</Fact> : null}
-        {sync.plan ? <Fact name="Goes on at">{sync.plan.exhausted ? 'the end of the source' : <code class="break">{JSON.stringify(sync.plan.cursor)}</code>}</Fact> : null}
+        {sync.plan && sync.state !== 'completed' ? <Fact name="Goes on at">{sync.plan.exhausted ? 'the end of the source' : <code class="break">{JSON.stringify(sync.plan.cursor)}</code>}</Fact> : null}
       </dl>
     </section>
   );
