@@ -133,6 +133,13 @@ async fn every_page_fits_a_phone_without_sideways_scrolling() {
             site.browser.open(&path).await;
             site.browser.see(&at, &text).await;
             site.browser.fits(&format!("/{path} at {width} px")).await;
+            let current = "document.querySelector('.nav [aria-current]').getBoundingClientRect()";
+            let in_sight = format!("{current}.left >= 0 && {current}.right <= innerWidth");
+            assert_eq!(
+                site.browser.run(&in_sight).await,
+                json!(true),
+                "/{path} at {width} px: its name in the header"
+            );
         }
     }
 }

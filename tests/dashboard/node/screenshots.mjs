@@ -147,6 +147,9 @@ await act('queues/emails/resume', {});
 await sync('initech', 'sync-customers', '');
 await sync('hooli', 'sync-products', 'new catalogue');
 await sync('umbrella', 'sync-customers', '');
+// Some work that goes on, so that there are rates.
+let order = 9000;
+setInterval(() => void invoices.add('render', { order: order += 1, steps: 1 }), 600);
 await sleep(14_000);
 
 const running = (await customers.getActive())[0];
@@ -161,11 +164,15 @@ if ((await fetch(`http://127.0.0.1:${port}/api/v1/zombies`)).ok) pages.zombies =
 mkdirSync(directory, { recursive: true });
 const places = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome-stable'];
 const browser = await chromium.launch({ executablePath: places.find((place) => place && existsSync(place)), args: ['--no-sandbox', '--force-color-profile=srgb'] });
+/** What comes last, where that is not the frame. */
+const lasts = { overview: '.chart canvas', history: '.chart canvas' };
 const shoot = async (name, path, { base = `http://127.0.0.1:${port}`, ready = 'header.header', ...options }) => {
   const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
   const page = await context.newPage();
   await page.goto(`${base}/${path}`);
   await page.locator(ready).first().waitFor();
+  const last = lasts[name.replace('phone-', '').split('-')[0]];
+  if (last) await page.locator(last).first().waitFor();
   while (await page.locator("[aria-busy]").count()) await sleep(50);
   // A rate takes some progress to be told.
   await sleep(name.startsWith('job-') ? 4000 : 1500);
