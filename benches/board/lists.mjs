@@ -65,6 +65,7 @@ export async function lists({ dialect, jobs, asks, settleSeconds }) {
   const asked = await questions(server.client, counts);
   await ask(url, {});
   await server.resetCounters();
+  await server.client.slowlog('RESET');
   console.log(`\n${dialect}: ${jobs} jobs (written in ${Math.round((Date.now() - began) / 1000)} s), each page asked for ${asks} times\n`);
   await settle(settleSeconds);
   const before = memory(board.pid);
@@ -79,7 +80,9 @@ export async function lists({ dialect, jobs, asks, settleSeconds }) {
   const after = memory(board.pid);
   const worst = Math.max(...Object.values(times).map((values) => percentiles(values).p99));
   const { evalsha } = await server.commands();
+  // [id, when, µs, command, …], at most the newest 128 above 10 ms.
+  const slow = (await server.client.slowlog('GET', 128)).map(([, , micros]) => micros / 1000);
   await board.stop();
   await server.stop();
-  return { what: `lists, ${dialect}`, jobs, ...percentiles(Object.values(times).flat()), worst_page_p99: worst, script_ms: evalsha.usec / evalsha.calls / 1000, memory_before_mib: before.now, memory_grew_mib: after.most - before.now };
+  return { what: `lists, ${dialect}`, jobs, ...percentiles(Object.values(times).flat()), worst_page_p99: worst, script_ms: evalsha.usec / evalsha.calls / 1000, slowest_script_ms: Math.max(0, ...slow), memory_before_mib: before.now, memory_grew_mib: after.most - before.now };
 }

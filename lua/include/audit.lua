@@ -10,8 +10,5 @@ local function log_entry(what, job, ...)
 end
 -- Notes what a person did: which act, to which job, from which state to which ('' = none), who, from where and why.
 local function audit(what, job, was, is, by, from, why)
-  -- The list `wait` is the state waiting.
-  if was == 'wait' then was = 'waiting' end
-  if is == 'wait' then is = 'waiting' end
   log_entry(what, job, 'was', was, 'is', is, 'by', by, 'from', from, 'why', why)
 end

@@ -168,8 +168,8 @@ impl Store {
                     id: raw.id.clone(),
                     what: field("what"),
                     job: field("job"),
-                    was: field("was"),
-                    is: field("is"),
+                    was: state(field("was")),
+                    is: state(field("is")),
                     by: field("by"),
                     from: field("from"),
                     why: field("why"),
@@ -189,4 +189,9 @@ impl Store {
         }
         Ok((entries, scanned, Some(from)))
     }
+}
+
+/// Some scripts note the list in which the job was: `wait` is the state waiting.
+fn state(place: String) -> String {
+    if place == "wait" { "waiting".to_owned() } else { place }
 }
