@@ -27,6 +27,27 @@ const reader = (url, type, heard) => new Promise((resolve, reject) => {
   }).on('error', reject);
 });
 
+const STUCK = 50;
+const FLOOD = 30_000;
+
+/** What readers that take nothing cost the server while very much happens, and whether one of them that wakes up is told of its gap. */
+async function stuck(board, addMany) {
+  const open = () => new Promise((resolve, reject) => {
+    const request = get(`${board.url}/api/v1/events?type=job.*&type=resync`, (answer) => { answer.pause(); resolve({ request, answer }); }).on('error', reject);
+  });
+  const all = await Promise.all(Array.from({ length: STUCK }, open));
+  await sleep(DRAIN_MS);
+  const before = memory(board.pid);
+  for (let done = 0; done < FLOOD; done += 1000) await addMany(1000, 'n'.repeat(500));
+  await sleep(DRAIN_MS);
+  const [{ answer }] = all;
+  let told = false;
+  answer.setEncoding('utf8').on('data', (chunk) => { told ||= chunk.includes('"type":"resync"'); }).on('error', () => undefined).resume();
+  for (let look = 0; look < 100 && !told; look += 1) await sleep(50);
+  for (const { request } of all) request.destroy();
+  return { memory_mib: memory(board.pid).most - before.most, told };
+}
+
 export async function streams({ dialect, readers, rate, seconds, settleSeconds }) {
   const server = await PrivateRedis.start({ core: null });
   const queue = dialect === 'bull' ? new Queue(QUEUE, server.url) : new MqQueue(QUEUE, { connection: { port: server.port } });
@@ -60,6 +81,9 @@ export async function streams({ dialect, readers, rate, seconds, settleSeconds }
   while (heard < n * readers && Date.now() < deadline) await sleep(50);
   const after = memory(board.pid);
   for (const close of closing) close();
+  const left = await stuck(board, (many, name) => queue.addBulk(Array.from({ length: many }, () => ({ name, data: {} }))));
+  console.log(`${dialect}: ${STUCK} readers that take nothing, ${FLOOD} jobs: the server's memory grew by ${left.memory_mib.toFixed(1)} MiB; `
+    + `one that goes on is ${left.told ? '' : 'NOT '}told of its gap`);
   await queue.close();
   await board.stop();
   await server.stop();
@@ -67,5 +91,5 @@ export async function streams({ dialect, readers, rate, seconds, settleSeconds }
   console.log(`${dialect}: ${rate} jobs a second for ${seconds} s, ${readers} readers, ${heard} of ${n * readers} events heard, ${gaps} gaps: `
     + `p50 ${delays.p50} ms, p95 ${delays.p95} ms, p99 ${delays.p99} ms, max ${delays.max} ms`);
   if (heard < n * readers && gaps === 0) throw new Error('events were lost and nobody was told');
-  return { what: `streams, ${dialect}`, readers, rate, ...delays, heard, gaps, memory_before_mib: before.now, memory_grew_mib: after.most - before.now };
+  return { what: `streams, ${dialect}`, readers, rate, ...delays, heard, gaps, memory_before_mib: before.now, memory_grew_mib: after.most - before.now, stuck_memory_mib: left.memory_mib, stuck_told: left.told };
 }
