@@ -57,7 +57,7 @@ async fn filled(site: &Site) -> (BullQueue, BullQueue, Vec<String>) {
     for (data, opts) in [
         (json!({"shop": "acme", "steps": 3, "log": true}), json!({})),
         (json!({"shop": "globex", "fail": "card declined"}), json!({})),
-        (json!({"shop": "initech", "steps": 600, "stepMs": 100}), json!({})),
+        (json!({"shop": "initech", "steps": 6000, "stepMs": 100}), json!({})),
         (json!({"shop": "hooli"}), json!({"delay": 3_600_000})),
     ] {
         ids.push(bull.add("sync", data, opts).await);

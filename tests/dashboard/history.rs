@@ -11,6 +11,11 @@ fn cells(at: &str) -> String {
     )
 }
 
+/// Waits longer than elsewhere: workers write their counts once a second, and the page asks for them every now and then.
+async fn soon(site: &mut Site, expression: &str) {
+    site.browser.ask("until", json!({"js": expression, "ms": 60_000})).await.unwrap();
+}
+
 #[tokio::test]
 async fn what_a_worker_ran_is_counted_on_the_page_by_kind_hour_and_day_and_grows_by_itself() {
     let mut site = Site::start().await;
@@ -29,19 +34,17 @@ async fn what_a_worker_ran_is_counted_on_the_page_by_kind_hour_and_day_and_grows
         site.browser.open(&format!("history?queue={}", segment(name))).await;
         // Kind, ended, succeeded, partial, failed. Workers write their counts once a second.
         let expected = json!([["mail", "1", "100 %", "0", "0"], ["sync", "7", "71 %", "0", "2"]]);
-        site.browser.until(&format!("JSON.stringify({kinds}) === '{expected}'")).await;
+        soon(&mut site, &format!("JSON.stringify({kinds}) === '{expected}'")).await;
         site.browser.see(&format!("section[aria-label='{name}']"), "8 jobs").await;
-        let bars =
-            "document.querySelector('section[aria-label=\"By kind\"] [role=img]').getAttribute('aria-label')";
+        let bars = "document.querySelector('section[aria-label=\"By kind\"] [role=img]')?.getAttribute('aria-label')";
         assert_eq!(site.browser.run(bars).await, json!("6 completed, 2 failed, by the hour"));
         site.browser.click("nav[aria-label='Time shown'] button:has-text('30 days')").await;
-        site.browser.until(&format!("{bars} === '6 completed, 2 failed, by the day'")).await;
+        soon(&mut site, &format!("{bars} === '6 completed, 2 failed, by the day'")).await;
         assert!(site.browser.place().await.ends_with("&by=day"), "what is shown stands in the address");
         site.browser.quiet(name).await;
     }
     let id = mq.add("late", json!({}), json!({})).await;
     mq.finished(&id).await.unwrap();
-    let there = format!("JSON.stringify({kinds}).includes('[\"late\",\"1\"')");
-    site.browser.ask("until", json!({"js": there, "ms": 30_000})).await.unwrap();
+    soon(&mut site, &format!("JSON.stringify({kinds}).includes('[\"late\",\"1\"')")).await;
     site.browser.quiet("it grew").await;
 }

@@ -12,7 +12,7 @@ import { Pager, Slowest } from './frame';
 const GAP_MS = 5000;
 /** Workers write what they have counted once a second. */
 const SETTLE_MS = 2000;
-const EVERY_MS = 60_000;
+const EVERY_MS = 15_000;
 const RUNS = 50;
 
 export function QueueLog({ queue }: { queue: string }) {
