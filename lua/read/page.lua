@@ -71,11 +71,11 @@ for i = 9, #ARGV, 3 do
   wanted[#wanted + 1], is_plain[#is_plain + 1], texts[#texts + 1] = ARGV[i], ARGV[i + 1] ~= '1', ARGV[i + 2]
 end
 local function may_be_meant(id)
-  if #wanted == 0 then return true end
-  local found = fields_of(id, wanted)
   for i, name in ipairs(wanted) do
-    local text = found[i]
-    if not text then return false end
+    local text = redis.pcall('HGET', P .. id, name)
+    -- No such field, or no hash.
+    if type(text) ~= 'string' then return false end
+    bytes_read = bytes_read + #text
     if name == 'failedReason' then text = string.lower(text) end
     if not string.find(text, texts[i], 1, is_plain[i]) then return false end
   end
@@ -123,8 +123,9 @@ while looked < look_max and #jobs < take_max and bytes_read < read_max and not e
       break
     end
     looked = looked + 1
-    last_id, at = id, scores and scores[i] or string.format('%.0f', start + looked - 1)
+    last_id, at = id, scores and scores[i] or start + looked - 1
     if may_be_meant(id) then jobs[#jobs + 1] = view(id, scores and scores[i]) end
   end
 end
+if type(at) == 'number' then at = string.format('%.0f', at) end
 return { now, looked, ended and 1 or 0, at, last_id, unpack(jobs) }

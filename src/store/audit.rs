@@ -124,7 +124,7 @@ impl Entry {
 pub struct AuditFilter {
     /// Of this job.
     pub job: Option<String>,
-    /// By this person or token.
+    /// By this person or token; `*` = by anybody, and not by a worker.
     pub by: Option<String>,
     /// Of this act.
     pub what: Option<String>,
@@ -134,7 +134,10 @@ impl AuditFilter {
     fn accepts(&self, entry: &Entry) -> bool {
         let fits =
             |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
-        fits(&self.job, &entry.job) && fits(&self.by, &entry.by) && fits(&self.what, &entry.what)
+        let by_anybody = self.by.as_deref() == Some("*") && !entry.by.is_empty();
+        fits(&self.job, &entry.job)
+            && (by_anybody || fits(&self.by, &entry.by))
+            && fits(&self.what, &entry.what)
     }
 }
 
@@ -165,8 +168,8 @@ impl Store {
                     id: raw.id.clone(),
                     what: field("what"),
                     job: field("job"),
-                    was: field("was"),
-                    is: field("is"),
+                    was: state(field("was")),
+                    is: state(field("is")),
                     by: field("by"),
                     from: field("from"),
                     why: field("why"),
@@ -186,4 +189,9 @@ impl Store {
         }
         Ok((entries, scanned, Some(from)))
     }
+}
+
+/// Some scripts note the list in which the job was: `wait` is the state waiting.
+fn state(place: String) -> String {
+    if place == "wait" { "waiting".to_owned() } else { place }
 }

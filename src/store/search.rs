@@ -25,7 +25,7 @@ static READ: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../..
 /// Jobs that one search looks at before it answers with what it has.
 pub const SCAN_JOBS_MAX: usize = 10_000;
 /// Time after which a search answers with what it has.
-pub const SCAN_TIME_MAX: Duration = Duration::from_millis(80);
+pub const SCAN_TIME_MAX: Duration = Duration::from_millis(60);
 /// Bodies above this are not read into lists, bytes.
 pub const LIST_BODY_BYTES_MAX: usize = 64 * 1024;
 /// Bodies above this are not searched, bytes.
@@ -144,7 +144,7 @@ impl Store {
 
     /// One page. A search that finds little ends at its budget, and says where to go on.
     pub async fn search(&self, search: &Search<'_>) -> Result<Found, StoreError> {
-        let started = Instant::now();
+        let (started, mut slowest) = (Instant::now(), Duration::ZERO);
         let limit = search.limit.clamp(1, PAGE_MAX);
         let mut found = Found::default();
         let first = search.after.as_ref().map_or(search.states.first().copied(), |place| Some(place.state));
@@ -153,13 +153,15 @@ impl Store {
             loop {
                 let left = SCAN_JOBS_MAX.saturating_sub(found.scanned);
                 // A page of all jobs looks at no more than it shows: only a search can go on and on.
-                let spent = left == 0 || started.elapsed() >= SCAN_TIME_MAX;
+                // The next call may take as long as the slowest one did, and has to be over by then.
+                let spent = left == 0 || started.elapsed() + slowest >= SCAN_TIME_MAX;
                 if found.jobs.len() >= limit || (spent && !search.filter.is_empty()) {
                     found.truncated = found.jobs.len() < limit;
                     found.next =
                         Some(after.unwrap_or_else(|| Place { state, at: String::new(), id: String::new() }));
                     return Ok(found);
                 }
+                let asked = Instant::now();
                 let part = self
                     .part(
                         search,
@@ -169,6 +171,7 @@ impl Store {
                         left.clamp(1, CALL_JOBS_MAX),
                     )
                     .await?;
+                slowest = slowest.max(asked.elapsed());
                 found.now_ms = part.now_ms;
                 found.scanned += part.looked;
                 found.jobs.extend(part.jobs);

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::site::{Site, fail_next};
+use crate::site::{Site, claim, complete_next, fail_next, run_token};
+use crate::syncs::commit;
 
 async fn newest(site: &Site, queue: &str) -> Value {
     site.get(&format!("/audit?limit=1&queue={queue}")).await["items"][0].clone()
@@ -182,4 +183,26 @@ async fn the_log_is_paged_over_queues_and_filtered() {
     assert_eq!(seen, expected);
     let paused = site.get("/audit?queue=pdf&what=pause&limit=200").await;
     assert_eq!(paused["items"].as_array().unwrap().len(), 8, "{paused}");
+}
+
+#[tokio::test]
+async fn what_workers_did_is_left_out_where_acts_of_people_are_asked_for() {
+    let site = Site::start().with_jobs().await;
+    for (queue, handle) in [("shop", &site.shop), ("pdf", &site.pdf)] {
+        complete_next(handle.store(), "1").await;
+        let order = json!({"queue": queue, "name": "import", "reason": "first"});
+        let started = site.ask("POST", "/orgs/acme/syncs", order).await.json();
+        let id = claim(handle.store(), &run_token(1)).await;
+        assert_eq!(started["sync"]["id"], json!(id));
+        commit(handle.store(), &id, &run_token(1)).await;
+        let acts = async |more: &str| {
+            let page = site.get(&format!("/audit?queue={queue}&job={id}{more}")).await;
+            page["items"].as_array().unwrap().iter().map(|one| one["what"].clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(acts("").await, ["commit", "sync.start"]);
+        assert_eq!(acts("&by=*").await, ["sync.start"]);
+        let start = &site.get(&format!("/audit?queue={queue}&job={id}&by=*")).await["items"][0];
+        assert_eq!((&start["was"], &start["is"]), (&Value::Null, &json!("waiting")), "{start}");
+        assert_eq!(acts("&by=*&what=commit").await, [] as [&str; 0]);
+    }
 }

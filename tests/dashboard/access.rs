@@ -22,9 +22,14 @@ async fn a_wrong_token_is_refused_in_words_and_a_right_one_signs_in_until_one_si
     let mut site = Site::start_with(&admin("operator")).await;
     let browser = &mut site.browser;
     browser.expect(&["401"]).await;
-    browser.visit(&format!("queues/{}", segment(BULL))).await;
-    browser.see("main.login", "Token").await;
-    browser.accessible("login").await;
+    for look in [json!({"dark": true}), json!({"width": 390, "height": 844}), json!({})] {
+        browser.fresh(look).await;
+        browser.visit(&format!("queues/{}", segment(BULL))).await;
+        browser.see("main.login", "Token").await;
+        browser.accessible("login").await;
+        browser.fits("login").await;
+        browser.quiet("login").await;
+    }
     browser.fill("input[type=password]", "not-the-token-at-all-0123456789").await;
     browser.press(&["Enter"]).await;
     browser.see("[role=alert]", "No such token").await;

@@ -1,8 +1,13 @@
 //! What producers write is shown and never run.
 
+use std::path::Path;
+
+use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::site::{BULL, MQ, Site, segment};
+use crate::support::bullock::cli;
+use crate::support::node::BullQueue;
 
 /// Each would set `pwned`, or open a dialog, if a browser took it for markup, a script or an address.
 const PAYLOADS: &[&str] = &[
@@ -91,6 +96,91 @@ async fn forty_payloads_in_every_text_of_a_job_stay_text() {
             site.browser.click(&format!("nav.tabs a:has-text('{tab}')")).await;
         }
         inert(&mut site, payload).await;
+    }
+}
+
+/// A queue of syncs whose sink refuses all items in their own words.
+const SYNCS: &str = "moves";
+/// One of them goes for all where a text stands once on a page: it would run wherever it is taken for markup.
+const IMG: &str = "<img src=x onerror=pwned=1>";
+/// The same without blanks, for names of connections.
+const SCRIPT: &str = "<script>pwned=1</script>";
+
+fn config_of_syncs() -> String {
+    let sink = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dashboard/node/refuse.mjs");
+    format!(
+        "[queues.{SYNCS}]\ndialect = \"bull\"\n[queues.{SYNCS}.handlers.\"*\".sync]\nitem_attempts = 1\n\
+         sink = {{ exec = [\"node\", \"{}\"] }}\n",
+        sink.display()
+    )
+}
+
+/// What `bullock` does on the command line, which must succeed.
+async fn done(site: &Site, arguments: &[&str]) {
+    let url = site.redis.url();
+    let answer = cli(&[arguments, &["--redis-url", &url]].concat(), &[]).await;
+    assert_eq!(answer.code, 0, "{arguments:?}: {}", answer.stderr);
+}
+
+#[tokio::test]
+async fn forty_payloads_as_names_ids_items_reasons_and_workers_stay_text_on_every_other_page() {
+    let mut site = Site::start_with(&config_of_syncs()).await;
+    let url = site.redis.url();
+    let mut mq = site.bullmq().await;
+    // A queue, its job and its worker, which dies at it: overview, finder, zombies, workers.
+    let mut orphans = BullQueue::open_mq(6, &url, IMG, &json!({})).await;
+    orphans.work_with(1, 600_000, json!({"lockDuration": 1000, "name": SCRIPT})).await;
+    orphans.add(IMG, json!({}), json!({"jobId": IMG})).await;
+    orphans.hear("its start", |line| line["started"] == json!(IMG)).await;
+    site.browser.open("workers").await;
+    site.browser.see("main table", SCRIPT).await;
+    inert(&mut site, "workers").await;
+    orphans.node().signal(Signal::SIGKILL);
+    for (n, payload) in PAYLOADS.iter().enumerate() {
+        let child = json!({"name": payload, "queueName": MQ, "data": {"text": payload}, "opts": {"delay": 3_600_000}});
+        let id = format!("flow{n}");
+        let parent =
+            json!({"name": payload, "queueName": MQ, "data": {}, "opts": {"jobId": id}, "children": [child]});
+        mq.flow(parent).await;
+        let template = json!({"name": payload, "data": {"text": payload}});
+        let scheduler = format!("{n}{payload}");
+        mq.call("upsertJobScheduler", json!([scheduler, {"every": 3_600_000}, template])).await.unwrap();
+        let told = json!({"progress": {"total": 2, "processed": 1, "metadata": payload, (*payload): payload}, "result": {(*payload): payload}});
+        let id = mq.add(payload, told, json!({"jobId": format!("told{n}")})).await;
+        mq.finished(&id).await.unwrap();
+        if n % 8 == 0 {
+            let held = format!("held{n}");
+            mq.add(payload, json!({}), json!({"jobId": held, "delay": 3_600_000})).await;
+            done(&site, &["job", "force-done", MQ, &held, "--reason", payload]).await;
+        }
+    }
+    let items: Vec<_> = PAYLOADS.iter().map(|payload| json!({"id": payload, "name": payload})).collect();
+    let data = json!({"items": items, "note": IMG}).to_string();
+    let sync =
+        ["sync", "start", SYNCS, IMG, "--org", "<script>", "--id", IMG, "--data", &data, "--reason", IMG];
+    done(&site, &sync).await;
+
+    let one = format!("syncs/{SYNCS}/{}", encoded(IMG));
+    let pages = [
+        (String::new(), "table.queues", IMG),
+        (format!("queues/{}", encoded(IMG)), "main", IMG),
+        ("zombies".into(), "main table", IMG),
+        ("schedulers".into(), "main table", IMG),
+        (format!("flows/{MQ}/flow1"), "main", PAYLOADS[1]),
+        ("audit".into(), "main table", IMG),
+        ("history".into(), "main", IMG),
+        (format!("history?queue={MQ}"), "section[aria-label='By kind']", IMG),
+        (format!("history?queue={SYNCS}"), "section[aria-label='Runs of syncs']", IMG),
+        ("syncs".into(), "table.syncs-table", IMG),
+        (one, ".items table", IMG),
+        ("system".into(), "main", "noeviction"),
+        (format!("queues/{MQ}/jobs/told3?tab=result"), ".json-tree", PAYLOADS[3]),
+        (format!("queues/{MQ}/jobs/held0"), "ol.timeline", IMG),
+    ];
+    for (path, at, text) in pages {
+        site.browser.open(&path).await;
+        site.browser.see(at, text).await;
+        inert(&mut site, &path).await;
     }
 }
 

@@ -14,6 +14,7 @@ mod browser;
 mod cancel;
 mod every_page;
 mod healing;
+mod history;
 mod hostile;
 mod idle;
 mod keyboard;

@@ -128,6 +128,7 @@ async fn the_pages_of_syncs_are_accessible_and_fit_a_phone() {
     let mut shop = Shop::start(0).await;
     shop.sync("acme", "customers-acme").await;
     let one = format!("syncs/{QUEUE}/customers-acme");
+    let history = format!("history?queue={QUEUE}");
     for look in [
         json!({}),
         json!({"dark": true}),
@@ -135,13 +136,20 @@ async fn the_pages_of_syncs_are_accessible_and_fit_a_phone() {
         json!({"width": 320, "height": 844}),
     ] {
         shop.site.browser.fresh(look.clone()).await;
-        for (path, at) in [("syncs", "table.syncs-table"), (&*one, ".items table")] {
+        for (path, at, text) in [
+            ("syncs", "table.syncs-table", "customers"),
+            (&*one, ".items table", "no e-mail"),
+            (&*history, "section[aria-label='Runs of syncs']", "partial"),
+            ("audit", "main table", "sync.start"),
+        ] {
             let when = format!("/{path} {look}");
             shop.site.browser.open(path).await;
-            shop.site.browser.see(at, if path == "syncs" { "customers" } else { "no e-mail" }).await;
+            shop.site.browser.see(at, text).await;
             shop.site.browser.accessible(&when).await;
             shop.site.browser.fits(&when).await;
             shop.site.browser.quiet(&when).await;
         }
+        // What people did, and not each batch that a worker committed.
+        assert_eq!(shop.site.browser.count("main tbody td:text-is('commit')").await, 0);
     }
 }

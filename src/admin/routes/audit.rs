@@ -18,7 +18,11 @@ pub(super) const LIST: About = About::new("audit", "What people did, newest firs
     .query(&[
         param("queue", Kind::Text, "Of this queue only"),
         param("job", Kind::Text, "About this job, or this scheduler"),
-        param("by", Kind::Text, "By this person, or by the token of this name"),
+        param(
+            "by",
+            Kind::Text,
+            "By this person, or by the token of this name; * = by anybody, which leaves out what workers did",
+        ),
         param("what", Kind::Text, "Of this act, such as retry"),
         param("since", Kind::Time, "Not older than this, ms since 1970"),
         param("until", Kind::Time, "Not newer than this, ms since 1970"),

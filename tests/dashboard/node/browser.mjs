@@ -140,7 +140,9 @@ const acts = {
       for (let up = element.parentElement; up && up !== document.body; up = up.parentElement) if (getComputedStyle(up).overflowX !== 'visible') return true;
       return false;
     };
-    const who = [...document.querySelectorAll('body *')].filter((one) => one.getBoundingClientRect().right > width + 0.5 && !scrolls(one));
+    const beyond = [...document.querySelectorAll('body *')].filter((one) => one.getBoundingClientRect().right > width + 0.5);
+    const free = beyond.filter((one) => !scrolls(one));
+    const who = free.length ? free : beyond;
     return { over, who: over > 0 ? who.slice(0, 5).map((one) => `${one.tagName}.${one.getAttribute('class')}`) : [] };
   }),
   // A complaint that holds one of these words is expected from now on.

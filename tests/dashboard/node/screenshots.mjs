@@ -1,12 +1,14 @@
 // Pictures of every page, light and dark: node screenshots.mjs <bullock binary> <directory> [name,name,…]
 //
 // Starts a Redis and a bullock of its own, has npm bull and npm bullmq add made-up jobs, and ends both.
+// With BESIDE=1 every page is taken at 1440 × 900 and at 390 px, and so is bull-board over the same jobs: to compare, not for docs/.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
@@ -27,8 +29,8 @@ const freePort = () => new Promise((resolve) => {
 
 const temporary = mkdtempSync(join(tmpdir(), 'bullock-screenshots-'));
 const children = [];
-const start = (command, args) => {
-  const child = spawn(command, args, { cwd: temporary, stdio: 'ignore' });
+const start = (command, args, stdio = 'ignore') => {
+  const child = spawn(command, args, { cwd: temporary, stdio });
   children.push(child);
   return child;
 };
@@ -145,6 +147,9 @@ await act('queues/emails/resume', {});
 await sync('initech', 'sync-customers', '');
 await sync('hooli', 'sync-products', 'new catalogue');
 await sync('umbrella', 'sync-customers', '');
+// Some work that goes on, so that there are rates.
+let order = 9000;
+setInterval(() => void invoices.add('render', { order: order += 1, steps: 1 }), 600);
 await sleep(14_000);
 
 const running = (await customers.getActive())[0];
@@ -159,11 +164,15 @@ if ((await fetch(`http://127.0.0.1:${port}/api/v1/zombies`)).ok) pages.zombies =
 mkdirSync(directory, { recursive: true });
 const places = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome-stable'];
 const browser = await chromium.launch({ executablePath: places.find((place) => place && existsSync(place)), args: ['--no-sandbox', '--force-color-profile=srgb'] });
-const shoot = async (name, path, options) => {
+/** What comes last, where that is not the frame. */
+const lasts = { overview: '.chart canvas', history: '.chart canvas' };
+const shoot = async (name, path, { base = `http://127.0.0.1:${port}`, ready = 'header.header', ...options }) => {
   const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
   const page = await context.newPage();
-  await page.goto(`http://127.0.0.1:${port}/${path}`);
-  await page.locator('header.header').waitFor();
+  await page.goto(`${base}/${path}`);
+  await page.locator(ready).first().waitFor();
+  const last = lasts[name.replace('phone-', '').split('-')[0]];
+  if (last) await page.locator(last).first().waitFor();
   while (await page.locator("[aria-busy]").count()) await sleep(50);
   // A rate takes some progress to be told.
   await sleep(name.startsWith('job-') ? 4000 : 1500);
@@ -171,6 +180,21 @@ const shoot = async (name, path, options) => {
   await context.close();
 };
 const wanted = ([name]) => !only || only.split(',').includes(name);
+if (process.env.BESIDE) {
+  const names = ['woo:customers', 'emails', 'reports', '--bullmq', 'shopify-products', '--bullmq', 'invoices'];
+  const board = start('node', [join(here, '../../node/bull-board.mjs'), url, ...names], ['pipe', 'pipe', 'inherit']);
+  const { listening } = JSON.parse(await new Promise((resolve) => { createInterface({ input: board.stdout }).once('line', resolve); }));
+  const theirs = { 'bull-board': '', 'bull-board-queue': `queue/${q}`, 'bull-board-failed': 'queue/shopify-products?status=failed', 'bull-board-job': `queue/${q}/${running.id}` };
+  const desk = { viewport: { width: 1440, height: 900 } };
+  const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 };
+  for (const colorScheme of ['light', 'dark']) {
+    for (const [size, options] of [['desk', desk], ['phone', phone]]) {
+      for (const [name, path] of Object.entries(pages).filter(wanted)) await shoot(`${name}-${size}-${colorScheme}`, path, { ...options, colorScheme });
+      for (const [name, path] of Object.entries(theirs)) await shoot(`${name}-${size}-${colorScheme}`, path, { ...options, colorScheme, base: listening, ready: 'main' });
+    }
+  }
+  process.exit(0);
+}
 for (const colorScheme of ['light', 'dark']) {
   for (const [name, path] of Object.entries(pages).filter(wanted)) await shoot(`${name}-${colorScheme}`, path, { colorScheme, viewport: { width: 1280, height: 800 } });
 }

@@ -148,7 +148,8 @@ function Outcome({ job }: { job: Job }) {
 
 const firstLine = (text: string | null): string => text?.split('\n', 1)[0] ?? '';
 
-function tries(job: Job): string {
+/** The try that runs, or the last one, of those that its producer allows. */
+export function tries(job: Pick<Job, 'state' | 'attempts' | 'attemptsMade'>): string {
   const made = Math.max(job.attemptsMade, 0);
   const at = job.state === 'active' ? made + 1 : job.state === 'completed' ? Math.max(made, 1) : made;
   return at === 0 ? '–' : `${Math.min(at, Math.max(job.attempts, made, 1))} / ${job.attempts}`;

@@ -18,6 +18,7 @@ import { CopyButton, CopyLine, Due, Empty, Note, Skeleton, StatusChip } from '..
 import { ProgressPanel } from './job-progress';
 import { Attempts, AuditLines, Children, Timeline } from './job-parts';
 import { Logs } from './job-logs';
+import { tries } from './job-table';
 
 const ALL = 'logs,attempts,children,audit';
 const GAP_MS = 500;
@@ -129,7 +130,7 @@ function Facts({ job, at }: { job: JobDetail; at: number }) {
         {job.dueOn && job.state === 'delayed' ? <Fact name="Runs"><Due at={job.dueOn} /></Fact> : null}
         {job.finishedOn && job.processedOn ? <Fact name="Ran">{duration(job.finishedOn - job.processedOn)}</Fact> : null}
         {job.processedOn ? <Fact name="Waited">{duration(job.processedOn - job.timestamp)}</Fact> : <Fact name="Waiting for">{age(now.value - job.timestamp)}</Fact>}
-        <Fact name="Tries">{count(job.attemptsMade)} of {count(Math.max(job.attempts, 1))} used</Fact>
+        <Fact name="Tries">{tries(job)}</Fact>
         {job.priority ? <Fact name="Priority">{count(job.priority)}</Fact> : null}
         {job.reason ? <Fact name="Reason class"><code>{job.reason}</code></Fact> : null}
         {job.crashes ? <Fact name="Crashes">{count(job.crashes)} of its worker</Fact> : null}
@@ -162,7 +163,7 @@ function Details({ job }: { job: JobDetail }) {
   const best: Tab = job.state === 'failed' && has.error ? 'error' : job.state === 'active' && (job.logs?.total ?? 0) > 0 ? 'logs' : 'data';
   const [first] = useState(best);
   const tab = TABS.includes(asked) && has[asked] ? asked : has[first] ? first : 'data';
-  const n: Partial<Record<Tab, number>> = { logs: job.logs?.total, attempts: job.attemptHistory?.length, children: job.children?.total, audit: job.audit?.length };
+  const n: Partial<Record<Tab, number>> = { logs: job.state === 'active' ? undefined : job.logs?.total, attempts: job.attemptHistory?.length, children: job.children?.total, audit: job.audit?.length };
   useEffect(() => {
     if (asked && !has[asked]) setQuery({ tab: '' }, true);
   }, [asked]);

@@ -95,14 +95,14 @@ function oldest(queue: Queue): number | null {
 
 function Tiles({ queues }: { queues: Queue[] }) {
   const sum = (pick: (queue: Queue) => number | null | undefined): number => queues.reduce((n, queue) => n + (pick(queue) ?? 0), 0);
-  const known = queues.some((queue) => queue.rate !== null);
+  const perSecond = sum((q) => q.rate?.out);
   const oldestMs = Math.max(-1, ...queues.map((queue) => oldest(queue) ?? -1));
   const tiles: [string, string, string, string?][] = [
     ['Active', count(sum((q) => q.counts?.active)), 'st-active'],
     ['Waiting', count(sum((q) => inLine(q.counts))), 'st-waiting', oldestMs >= 0 ? `oldest ${age(oldestMs)}` : ''],
     ['Delayed', count(sum((q) => (q.counts?.delayed ?? 0) + (q.counts?.['waiting-children'] ?? 0))), 'st-delayed'],
     ['Failed', count(sum((q) => q.counts?.failed)), 'st-failed'],
-    ['Completed', short(sum((q) => q.counts?.completed)), 'st-completed', known ? `${rate(sum((q) => q.rate?.out))} a second` : ''],
+    ['Completed', short(sum((q) => q.counts?.completed)), 'st-completed', perSecond > 0 ? `${rate(perSecond)} a second` : ''],
   ];
   return (
     <dl class="tiles">

@@ -1,5 +1,6 @@
 // The header: where one is, how live it is, and the way to everything.
 
+import { useEffect, useRef } from 'preact/hooks';
 import { failedTotal } from '../live/queues';
 import { live, missed, togglePause } from '../live/stream';
 import { short } from '../format';
@@ -19,13 +20,16 @@ const THEME_LOOKS: Record<Theme, [IconName, string]> = {
 export function Header() {
   const [icon, label] = THEME_LOOKS[theme.value];
   const who = session.value;
+  const nav = useRef<HTMLElement>(null);
+  // On a narrow window the pages are wider than it: the current one is brought into sight.
+  useEffect(() => nav.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' }), [place.value.path[0]]);
   return (
     <header class="header">
       <a class="brand" href={to([])}>
         <svg viewBox="0 0 32 32" aria-hidden="true"><path d="M5.5 8.5c0 4.2 2.3 6.3 6 6.3h9c3.7 0 6-2.1 6-6.3M11.5 14.8V19c0 3.5 2 6 4.5 6s4.5-2.5 4.5-6v-4.2" fill="none" stroke="currentColor" stroke-width="2.6" stroke-linecap="round" stroke-linejoin="round" /></svg>
         Bullock
       </a>
-      <nav class="nav" aria-label="Pages">
+      <nav class="nav" aria-label="Pages" ref={nav}>
         {PAGES.map((page) => <NavLink key={page.name} name={page.name} path={page.path} />)}
       </nav>
       <div class="tools">

@@ -10,7 +10,6 @@ import { theme } from '../shell/theme';
 interface Series { minute: number; completed: number[]; failed: number[] }
 
 const MINUTES = 60;
-const HEIGHT_PX = 180;
 
 /** Sums the queues' minutes, oldest first. */
 function summed(series: Series[]): { times: number[]; done: number[]; failed: number[] } {
@@ -43,8 +42,8 @@ export function Throughput({ series }: { series: Series[] }) {
   useEffect(() => {
     const element = box.current;
     if (!element) return;
-    plot.current = new uPlot(options(element.clientWidth, (index) => { at.value = index; }), data, element);
-    const sized = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: HEIGHT_PX }));
+    plot.current = new uPlot(options(element, (index) => { at.value = index; }), data, element);
+    const sized = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: element.clientHeight }));
     sized.observe(element);
     return () => {
       sized.disconnect();
@@ -68,12 +67,12 @@ export function Throughput({ series }: { series: Series[] }) {
 
 const hour = (seconds: number): string => new Date(seconds * 1000).toTimeString().slice(0, 5);
 
-function options(width: number, pointAt: (index: number | null) => void): uPlot.Options {
+function options({ clientWidth: width, clientHeight: height }: HTMLElement, pointAt: (index: number | null) => void): uPlot.Options {
   const bars = uPlot.paths.bars?.({ size: [0.7, 14], radius: 0.15 });
   const axis = { stroke: color('--text-3'), font: '11px system-ui', ticks: { show: false } };
   return {
     width,
-    height: HEIGHT_PX,
+    height,
     padding: [8, 10, 0, 0],
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
     legend: { show: false },

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
+use futures_util::try_join;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -72,8 +73,7 @@ pub(in crate::admin::routes) async fn list(call: Ask) -> Result<Response, Proble
         filter: &filter,
         hide: &|view| call.shared.redaction.hide(view),
     };
-    let found = store.search(&search).await?;
-    let (counts, _) = store.counts().await?;
+    let (found, (counts, _)) = try_join!(store.search(&search), store.counts())?;
     let viewer = call.viewer(&store);
     Ok(answer(
         StatusCode::OK,

@@ -62,7 +62,7 @@ function Group({ group, refetch }: { group: FailedGroup; refetch: () => void }) 
   return (
     <tr>
       <td class="num"><strong>{count(group.count)}</strong></td>
-      <th scope="row" class="wide"><div class="pair"><a class="open reason clip" data-row href={href} title={group.signature}>{group.signature || '(no message)'}</a><span class="faint clip">{group.reason ? <span class="tag">{group.reason}</span> : null} newest: <a class="link" href={toJob(group.newest.queue, group.newest.id)}>{group.newest.queue} {group.newest.id}</a></span></div></th>
+      <th scope="row" class="wide"><div class="pair"><a class="open reason clip" data-row href={href} title={group.signature}>{group.signature || '(no message)'}</a><span class="faint clip">{group.reason ? <span class="tag">{group.reason}</span> : null}<span class="wide-only"> newest: <a class="link" href={toJob(group.newest.queue, group.newest.id)}>{group.newest.queue} {group.newest.id}</a></span></span></div></th>
       <td class="md">{queues.slice(0, 3).map(([queue, n]) => <div key={queue} class="clip"><a href={toQueue(queue, { state: 'failed', q: search })}>{queue}</a> <span class="faint">{count(n)}</span></div>)}{queues.length > 3 ? <span class="faint">and {queues.length - 3} more</span> : null}</td>
       <td class="lo md quiet clip cell">{group.names.join(', ')}</td>
       <td class="num md quiet"><Ago at={group.firstOn} /></td>

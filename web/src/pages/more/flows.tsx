@@ -46,7 +46,7 @@ function FlowOf({ queue, id }: { queue: string; id: string }) {
   const flow = useResource<Flow>(`flow ${queue} ${id}`, (signal) => get(['flows', queue, id], { depth: 10 }, signal), { when: (event) => event.type.startsWith('job.') || countsMoved(event), gapMs: 1500 });
   return (
     <>
-      <Title text="Flow" sub={<><a class="link" href={to(['flows'])}>All flows</a></>} />
+      <Title text={flow.data.value?.root.name || id} above={<><a href={to(['flows'])}>Flows</a><span aria-hidden="true">/</span><a href={toQueue(queue)}>{queue}</a><span aria-hidden="true">/</span></>} />
       <Answer resource={flow}>{(data) => (
         <section class="card" aria-label="Flow">
           <header>

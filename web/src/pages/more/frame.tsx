@@ -2,16 +2,18 @@
 
 import type { ComponentChildren } from 'preact';
 import { Problem } from '../../api/client';
+import { duration } from '../../format';
 import { queueList } from '../../live/queues';
 import type { Resource } from '../../live/resource';
-import { param, setQuery } from '../../router';
+import { param, setQuery, toJob } from '../../router';
 import { Failure } from '../../ui/failure';
+import { Icon } from '../../ui/icon';
 import { Empty, Skeleton } from '../../ui/parts';
 
-export function Title({ text, sub, children }: { text: string; sub?: ComponentChildren; children?: ComponentChildren }) {
+export function Title({ text, above, sub, children }: { text: string; above?: ComponentChildren; sub?: ComponentChildren; children?: ComponentChildren }) {
   return (
     <header class="page-head">
-      <div><h1>{text}</h1>{sub ? <p class="sub">{sub}</p> : null}</div>
+      <div>{above ? <nav class="crumbs" aria-label="Above">{above}</nav> : null}<h1>{text}</h1>{sub ? <p class="sub">{sub}</p> : null}</div>
       {children ? <div class="row wrap">{children}</div> : null}
     </header>
   );
@@ -36,5 +38,37 @@ export function QueuePicker() {
       <option value="">All queues</option>
       {names.map((name) => <option key={name} value={name}>{name}</option>)}
     </select>
+  );
+}
+
+/** A text that the list is filtered by, kept in the address. */
+export function FilterField({ name, label }: { name: string; label: string }) {
+  return <input class="input narrow" type="search" aria-label={label} placeholder={label} value={param(name)} onChange={(event) => setQuery({ [name]: event.currentTarget.value.trim(), cursor: '' }, true)} />;
+}
+
+/** Below a list that is read page by page; nothing where one page is all. */
+export function Pager({ next }: { next: string | null }) {
+  const cursor = param('cursor');
+  if (!cursor && !next) return null;
+  return (
+    <footer class="sel"><span class="pages">
+      {cursor ? <button type="button" class="btn s" onClick={() => history.back()}><Icon name="left" small />Back</button> : null}
+      {next ? <button type="button" class="btn s" onClick={() => setQuery({ cursor: next })}>Older<Icon name="right" small /></button> : null}
+    </span></footer>
+  );
+}
+
+const SLOWEST = 5;
+/** Longer ids are those that libraries make up, and nobody reads them. */
+const ID_CHARS = 16;
+
+interface Run { id: string; name: string; runMs: number }
+
+export function Slowest({ queue, runs }: { queue: string; runs: Run[] }) {
+  if (runs.length === 0) return null;
+  return (
+    <p class="body quiet slowest">Slowest: {runs.slice(0, SLOWEST).map(({ id, name, runMs }, i) => (
+      <span key={i}>{i ? ', ' : ''}<a class="link" href={toJob(queue, id)} title={id}>{name} {id.length > ID_CHARS ? `${id.slice(0, 8)}…` : id}</a> {duration(runMs)}</span>
+    ))}</p>
   );
 }

@@ -3,26 +3,29 @@
 import { get } from '../../api/client';
 import type { History, Kind, SyncRun } from '../../api/types';
 import { count, duration, iso, percent } from '../../format';
+import { countsMoved } from '../../live/queues';
 import { useResource } from '../../live/resource';
-import { param, setQuery, toJob, toQueue, toSync } from '../../router';
-import { Icon } from '../../ui/icon';
+import { param, setQuery, toQueue, toSync } from '../../router';
 import { Clock, StatusWord } from '../../ui/parts';
+import { Pager, Slowest } from './frame';
 
-const GAP_MS = 15_000;
-const EVERY_MS = 60_000;
+const GAP_MS = 5000;
+/** Workers write what they have counted once a second. */
+const SETTLE_MS = 2000;
+const EVERY_MS = 15_000;
 const RUNS = 50;
 
 export function QueueLog({ queue }: { queue: string }) {
   const by = param('by') === 'day' ? 'day' : 'hour';
   const cursor = param('cursor');
-  const history = useResource<History>(`history ${queue} ${by}`, (signal) => get(['history'], { queue, by }, signal), { gapMs: GAP_MS, everyMs: EVERY_MS });
-  const runs = useResource<{ items: SyncRun[]; next: string | null }>(`runs ${queue} ${cursor}`, (signal) => get(['history', 'runs'], { queue, cursor, limit: RUNS }, signal), { gapMs: GAP_MS, everyMs: cursor ? undefined : EVERY_MS });
+  const history = useResource<History>(`history ${queue} ${by}`, (signal) => get(['history'], { queue, by }, signal), { when: countsMoved, gapMs: GAP_MS, everyMs: EVERY_MS, settleMs: SETTLE_MS });
+  const runs = useResource<{ items: SyncRun[]; next: string | null }>(`runs ${queue} ${cursor}`, (signal) => get(['history', 'runs'], { queue, cursor, limit: RUNS }, signal), cursor ? {} : { when: countsMoved, gapMs: GAP_MS, everyMs: EVERY_MS, settleMs: SETTLE_MS });
   const data = history.data.value;
   const list = runs.data.value;
   return (
     <>
       {data && data.kinds.length > 0 ? <Kinds data={data} by={by} /> : null}
-      {list && list.items.length > 0 ? <Runs queue={queue} items={list.items} next={list.next} cursor={cursor} /> : null}
+      {list && list.items.length > 0 ? <Runs queue={queue} items={list.items} next={list.next} /> : null}
     </>
   );
 }
@@ -52,7 +55,7 @@ function Kinds({ data, by }: { data: History; by: 'hour' | 'day' }) {
           ))}
         </tbody>
       </table>
-      {data.slowest.length ? <p class="body quiet slowest">Slowest: {data.slowest.slice(0, 5).map((one, i) => <span key={`${one.id} ${one.attempt}`}>{i ? ', ' : ''}<a class="link" href={toJob(data.queue, one.id)}>{one.name} {one.id}</a> {duration(one.runMs)}</span>)}</p> : null}
+      <Slowest queue={data.queue} runs={data.slowest} />
     </section>
   );
 }
@@ -73,7 +76,7 @@ function Points({ data }: { data: History }) {
   );
 }
 
-function Runs({ queue, items, next, cursor }: { queue: string; items: SyncRun[]; next: string | null; cursor: string }) {
+function Runs({ queue, items, next }: { queue: string; items: SyncRun[]; next: string | null }) {
   return (
     <section class="card" aria-label="Runs of syncs">
       <header><h2>Runs of syncs</h2><span class="quiet">newest first</span></header>
@@ -90,10 +93,7 @@ function Runs({ queue, items, next, cursor }: { queue: string; items: SyncRun[];
           ))}
         </tbody>
       </table>
-      {cursor || next ? <footer class="sel"><span class="pages">
-        {cursor ? <button type="button" class="btn s" onClick={() => history.back()}><Icon name="left" small />Back</button> : null}
-        {next ? <button type="button" class="btn s" onClick={() => setQuery({ cursor: next })}>Older<Icon name="right" small /></button> : null}
-      </span></footer> : null}
+      <Pager next={next} />
     </section>
   );
 }

@@ -5,10 +5,10 @@ import type { QueueStats, Stats } from '../../api/types';
 import { count, duration, percent } from '../../format';
 import { countsMoved } from '../../live/queues';
 import { useResource } from '../../live/resource';
-import { param, toJob, toQueue } from '../../router';
+import { param, toQueue } from '../../router';
 import { Empty } from '../../ui/parts';
 import { Lazy } from '../../ui/lazy';
-import { Answer, QueuePicker, Title } from './frame';
+import { Answer, QueuePicker, Slowest, Title } from './frame';
 import { QueueLog } from './history-log';
 
 const GAP_MS = 15_000;
@@ -41,7 +41,7 @@ function QueueHistory({ stats }: { stats: QueueStats }) {
   return (
     <section class="card card-scroll" aria-label={stats.queue}>
       <header><h2><a href={toQueue(stats.queue)}>{stats.queue}</a></h2><span class="quiet">{count(stats.sampled)} jobs{stats.successRate === null ? '' : ` · ${percent(stats.successRate)} succeeded`}{stats.waitMs ? ` · wait p95 ${duration(stats.waitMs.p95)}` : ''}</span></header>
-      <table class="table">
+      <table class="table names">
         <thead><tr><th scope="col">Name</th><th scope="col" class="num">Jobs</th><th scope="col" class="num">Failed</th><th scope="col" class="num">Run p50</th><th scope="col" class="num">p95</th><th scope="col" class="num md">p99</th></tr></thead>
         <tbody>
           {stats.names.map((one) => (
@@ -51,7 +51,7 @@ function QueueHistory({ stats }: { stats: QueueStats }) {
           ))}
         </tbody>
       </table>
-      {stats.slowest.length ? <p class="body quiet slowest">Slowest: {stats.slowest.slice(0, 5).map((one, i) => <span key={one.id}>{i ? ', ' : ''}<a class="link" href={toJob(stats.queue, one.id)}>{one.name} {one.id}</a> {duration(one.runMs)}</span>)}</p> : null}
+      <Slowest queue={stats.queue} runs={stats.slowest} />
     </section>
   );
 }

@@ -42,17 +42,17 @@ function Table({ items, refetch }: { items: Scheduler[]; refetch: () => void }) 
   return (
     <section class="card card-scroll" aria-label="Schedules">
       <table class="table">
-        <thead><tr><th scope="col">Schedule</th><th scope="col">When</th><th scope="col">Next</th><th scope="col" class="num md">Runs so far</th><th scope="col" class="md">Last job</th><th scope="col"><span class="sr">Acts</span></th></tr></thead>
+        <thead><tr><th scope="col">Schedule</th><th scope="col" class="md">When</th><th scope="col">Next</th><th scope="col" class="num md">Runs so far</th><th scope="col" class="md">Last job</th><th scope="col"><span class="sr">Acts</span></th></tr></thead>
         <tbody>
           {items.map((one) => (
             <tr key={`${one.queue}/${one.key}`}>
-              <th scope="row"><div class="pair"><b class="break">{one.name || one.id}</b><span class="faint break"><a href={toQueue(one.queue)}>{one.queue}</a>{one.id !== one.name ? ` · ${one.id}` : ''}</span></div></th>
-              <td><code>{every(one)}</code></td>
+              <th scope="row"><div class="pair"><b class="break">{one.name || one.id}</b><span class="faint break"><a href={toQueue(one.queue)}>{one.queue}</a>{one.id !== one.name ? ` · ${one.id}` : ''}</span></div><div class="only-small"><code>{every(one)}</code></div></th>
+              <td class="md"><code>{every(one)}</code></td>
               <td>{one.next ? <div class="pair"><Due at={one.next} /><span class="faint"><Clock at={one.next} /></span></div> : '–'}</td>
               <td class="num md">{one.iterations ?? '–'}{one.limit ? <span class="faint"> / {one.limit}</span> : null}</td>
               <td class="md">{one.lastJob ? <a class="link mono break" href={toJob(one.queue, one.lastJob)}>{one.lastJob}</a> : '–'}</td>
               <td class="num nowrap">
-                {isOperator.value ? <button type="button" class="btn s" onClick={() => run(one)} ><Icon name="play" small />Run now<span class="sr">: {one.id}</span></button> : null}{' '}
+                {isOperator.value ? <button type="button" class="btn s" aria-label={`Run now: ${one.id}`} title="Run now" onClick={() => run(one)}><Icon name="play" small /><span class="wide-only">Run now</span></button> : null}{' '}
                 {isAdmin.value ? <button type="button" class="btn ghost s square" aria-label={`Remove ${one.id}`} title="Remove" onClick={() => void remove(one)}><Icon name="trash" small /></button> : null}
               </td>
             </tr>

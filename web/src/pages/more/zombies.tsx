@@ -65,7 +65,7 @@ function List({ items, refetch }: { items: Zombie[]; refetch: () => void }) {
               <th scope="row"><div class="pair"><a class="open break" data-row href={toJob(one.queue, one.id)}>{one.name ?? one.id}</a><span class="faint clip">{one.queue} · {one.id}</span></div></th>
               <td class="wide break"><span class="word st-failed"><Icon name="warn" small />{one.why}</span>{one.detail ? <div class="quiet">{one.detail}</div> : null}</td>
               <td class="num">{one.activeMs ? age(one.activeMs) : '–'}</td><td class="num md">{one.heartbeatMs ? `${age(one.heartbeatMs)} ago` : '–'}</td><td class="md">{one.worker ?? '–'}</td>
-              <td class="num"><div class="row">{one.allowedActions.filter(mayDo).map((action) => (
+              <td class="num"><div class="row wrap end">{one.allowedActions.filter(mayDo).map((action) => (
                 <button key={action} type="button" class="btn s" onClick={() => void mend(action, one).then(refetch)}>{MENDS[action].word}</button>
               ))}</div></td>
             </tr>

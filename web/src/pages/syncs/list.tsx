@@ -8,7 +8,7 @@ import { param, setQuery, toSync } from '../../router';
 import { Icon } from '../../ui/icon';
 import { Ago, Empty, StatusWord } from '../../ui/parts';
 import { useRows } from '../../ui/rows';
-import { Answer, QueuePicker, Title } from '../more/frame';
+import { Answer, FilterField, Pager, QueuePicker, Title } from '../more/frame';
 import { counted, shareOf } from './live';
 
 /** Counters come with the events; what is asked for is the rest. */
@@ -37,15 +37,12 @@ export function SyncsPage() {
           <option value="">Any status</option>
           {STATUSES.map((one) => <option key={one} value={one}>{one}</option>)}
         </select>
-        <input class="input narrow" type="search" aria-label="Name" placeholder="Name" value={query.name} onChange={(event) => setQuery({ name: event.currentTarget.value.trim(), cursor: '' }, true)} />
+        <FilterField name="name" label="Name" />
       </Title>
       <Answer optional resource={list}>{(data) => (
         <section class="card" aria-label="Syncs">
           {data.items.length === 0 ? <Nothing filtered={Boolean(query.queue || query.status || query.name || query.cursor)} /> : <Table items={data.items} />}
-          {query.cursor || data.next ? <footer class="sel"><span class="pages">
-            {query.cursor ? <button type="button" class="btn s" onClick={() => history.back()}><Icon name="left" small />Back</button> : null}
-            {data.next ? <button type="button" class="btn s" onClick={() => setQuery({ cursor: data.next ?? '' })}>Older<Icon name="right" small /></button> : null}
-          </span></footer> : null}
+          <Pager next={data.next} />
         </section>
       )}</Answer>
     </>

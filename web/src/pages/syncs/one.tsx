@@ -13,6 +13,7 @@ import { Failure } from '../../ui/failure';
 import { Icon } from '../../ui/icon';
 import { Menu, MenuItem } from '../../ui/menu';
 import { Ago, Clock, CopyLine, Due, Empty, Note, Skeleton, StatusChip } from '../../ui/parts';
+import { tries } from '../job-table';
 import { actOn, SYNC_ACTS } from './acts';
 import { Batches } from './batches';
 import { Items } from './items';
@@ -136,10 +137,10 @@ function Now({ sync, at }: { sync: SyncDetail; at: number }) {
         {began ? <Fact name="Began"><Ago at={began} suffix=" ago" /></Fact> : <Fact name="Waiting for">{age(now.value - sync.timestamp)}</Fact>}
         {sync.finishedOn && began ? <Fact name="Took">{duration(sync.finishedOn - began)}</Fact> : null}
         {sync.dueOn && sync.state === 'delayed' && sync.status !== 'paused' ? <Fact name="Goes on"><Due at={sync.dueOn} /></Fact> : null}
-        <Fact name="Tries">{count(sync.attemptsMade)} of {count(Math.max(sync.attempts, 1))} used</Fact>
+        <Fact name="Tries">{tries(sync)}</Fact>
         {sync.plan ? <Fact name="Commits">{count(sync.plan.commits)}</Fact> : null}
         {sync.plan?.batchSize ? <Fact name="Batch size">{count(sync.plan.batchSize)}, as the sink asked</Fact> : null}
-        {sync.plan ? <Fact name="Goes on at">{sync.plan.exhausted ? 'the end of the source' : <code class="break">{JSON.stringify(sync.plan.cursor)}</code>}</Fact> : null}
+        {sync.plan && sync.state !== 'completed' ? <Fact name="Goes on at">{sync.plan.exhausted ? 'the end of the source' : <code class="break">{JSON.stringify(sync.plan.cursor)}</code>}</Fact> : null}
       </dl>
     </section>
   );
