@@ -7,6 +7,7 @@ mod support;
 
 mod act;
 mod add;
+mod api_access;
 mod audit;
 mod errors;
 mod flow;
@@ -15,8 +16,10 @@ mod history;
 mod init;
 mod look;
 mod output;
+mod over_api;
 mod queue;
 mod schedule;
+mod served;
 mod top;
 mod watch;
 mod worker;

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use crate::cli::actor::Reason;
 use crate::cli::error::{CliError, Exit, shown};
-use crate::cli::job::{no_job, queue_of};
-use crate::cli::session::Session;
+use crate::cli::job::no_job;
+use crate::cli::target::Target;
 use crate::store::sync::operate::{Paused, Resumed, RetriedItems};
 
 /// One sync.
@@ -40,10 +40,10 @@ pub struct RetryItems {
 }
 
 /// Pauses.
-pub(super) async fn pause(session: &Session, args: &Act) -> Result<(), CliError> {
+pub(super) async fn pause(target: &Target, args: &Act) -> Result<(), CliError> {
     let One { queue, id } = &args.one;
-    let store = queue_of(session, queue, id).await?;
-    let paused = store.pause_sync(&args.reason.actor(), id).await.map_err(|error| session.error(error))?;
+    let at = target.known_queue(queue).await?.by(&args.reason);
+    let paused = at.pause_sync(&args.reason, id).await?;
     let id_shown = shown(id);
     let (words, was) = match paused {
         Paused::Done(was) if was == "active" => {
@@ -54,14 +54,14 @@ pub(super) async fn pause(session: &Session, args: &Act) -> Result<(), CliError>
         Paused::Ended(state) => return Err(conflict("pause it", queue, &format!("it is {state}"))),
         Paused::NotFound => return Err(no_job(queue, id)),
     };
-    Ok(session.out.answer(&words, id, &json!({"queue": queue, "id": id, "paused": true, "was": was}))?)
+    Ok(target.out.answer(&words, id, &json!({"queue": queue, "id": id, "paused": true, "was": was}))?)
 }
 
 /// Resumes.
-pub(super) async fn resume(session: &Session, args: &Act) -> Result<(), CliError> {
+pub(super) async fn resume(target: &Target, args: &Act) -> Result<(), CliError> {
     let One { queue, id } = &args.one;
-    let store = queue_of(session, queue, id).await?;
-    let resumed = store.resume_sync(&args.reason.actor(), id).await.map_err(|error| session.error(error))?;
+    let at = target.known_queue(queue).await?.by(&args.reason);
+    let resumed = at.resume_sync(&args.reason, id).await?;
     let (words, was, done) = match resumed {
         Resumed::Done(was) => (format!("sync {} goes on; it was {was}", shown(id)), was, true),
         Resumed::NotPaused(was) => {
@@ -76,15 +76,14 @@ pub(super) async fn resume(session: &Session, args: &Act) -> Result<(), CliError
         Resumed::NoBody => return Err(conflict("resume it", queue, "it has no data to run")),
         Resumed::NotFound => return Err(no_job(queue, id)),
     };
-    Ok(session.out.answer(&words, id, &json!({"queue": queue, "id": id, "resumed": done, "was": was}))?)
+    Ok(target.out.answer(&words, id, &json!({"queue": queue, "id": id, "resumed": done, "was": was}))?)
 }
 
 /// Pushes failed items again.
-pub(super) async fn retry_items(session: &Session, args: &RetryItems) -> Result<(), CliError> {
+pub(super) async fn retry_items(target: &Target, args: &RetryItems) -> Result<(), CliError> {
     let One { queue, id } = &args.one;
-    let store = queue_of(session, queue, id).await?;
-    let actor = args.reason.actor();
-    let retried = store.retry_items(&actor, id, &args.items).await.map_err(|error| session.error(error))?;
+    let at = target.known_queue(queue).await?.by(&args.reason);
+    let retried = at.retry_items(&args.reason, id, &args.items).await?;
     let refused = |found: &str| Err(conflict("push its items again", queue, found));
     let (was, items) = match retried {
         RetriedItems::Done(was, items) => (was, items),
@@ -102,7 +101,7 @@ pub(super) async fn retry_items(session: &Session, args: &RetryItems) -> Result<
         RetriedItems::NotFound => return Err(no_job(queue, id)),
     };
     let words = format!("{items} items of sync {} are pushed again; it was {was}", shown(id));
-    Ok(session.out.answer(&words, id, &json!({"queue": queue, "id": id, "items": items, "was": was}))?)
+    Ok(target.out.answer(&words, id, &json!({"queue": queue, "id": id, "items": items, "was": was}))?)
 }
 
 fn conflict(act: &str, queue: &str, found: &str) -> CliError {
