@@ -50,6 +50,13 @@ fn alike(value: &Value) -> Value {
 }
 
 fn without_times(text: &str) -> String {
+    // "lease held by w-1, 14 s left"
+    if let Some((before, _)) = text.split_once(" (lease held by ") {
+        return before.to_owned();
+    }
+    if text.starts_with("cancelled by ") {
+        return "cancelled".to_owned();
+    }
     if chrono::DateTime::parse_from_rfc3339(text).is_ok() {
         return "#".to_owned();
     }
@@ -77,6 +84,8 @@ struct Twins {
     direct: Place,
     served: Served,
     tried: BTreeSet<String>,
+    /// What was not alike.
+    unlike: Vec<String>,
 }
 
 impl Twins {
@@ -90,30 +99,33 @@ impl Twins {
     }
 
     /// The same on both, at once: for acts.
-    async fn same(&mut self, arguments: &[&str]) -> Answer {
+    async fn same(&mut self, code: i32, arguments: &[&str]) {
         let (direct, served) = self.both(arguments).await;
-        assert_eq!(direct.code, served.code, "{arguments:?}: {direct:?} {served:?}");
-        assert_eq!(lines(&direct.stdout), lines(&served.stdout), "{arguments:?}: {direct:?} {served:?}");
-        assert_eq!(direct.stderr.is_empty(), served.stderr.is_empty(), "{direct:?} {served:?}");
-        direct
+        let is_said = direct.stderr.is_empty() == served.stderr.is_empty();
+        if !is_alike(code, &direct, &served) || !is_said {
+            self.unlike.push(format!("{arguments:?}\n  {direct:?}\n  {served:?}"));
+        }
     }
 
     /// The same on both before long: for looks, which a server keeps for a moment.
-    async fn like(&mut self, arguments: &[&str]) -> Answer {
+    async fn like(&mut self, code: i32, arguments: &[&str]) {
         let begun = tokio::time::Instant::now();
         loop {
             let (direct, served) = self.both(arguments).await;
-            if direct.code == served.code && lines(&direct.stdout) == lines(&served.stdout) {
-                return direct;
+            if is_alike(code, &direct, &served) {
+                return;
             }
-            let (one, other) = (lines(&direct.stdout), lines(&served.stdout));
-            assert!(
-                begun.elapsed() < DEADLINE,
-                "{arguments:?}:\n{one:#?}\n{other:#?}\n{direct:?}\n{served:?}"
-            );
+            if begun.elapsed() > DEADLINE {
+                self.unlike.push(format!("{arguments:?}\n  {direct:?}\n  {served:?}"));
+                return;
+            }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
+}
+
+fn is_alike(code: i32, direct: &Answer, served: &Answer) -> bool {
+    (direct.code, served.code) == (code, code) && lines(&direct.stdout) == lines(&served.stdout)
 }
 
 /// Jobs of npm `bull` and `bullmq` in every state, alike in each place.
@@ -166,7 +178,12 @@ async fn tally(place: &Place) {
 }
 
 async fn twins() -> (Twins, Vec<BullQueue>) {
-    let twins = Twins { direct: Place::start(), served: Served::start().await, tried: BTreeSet::new() };
+    let twins = Twins {
+        direct: Place::start(),
+        served: Served::start().await,
+        tried: BTreeSet::new(),
+        unlike: Vec::new(),
+    };
     let mut nodes = fill(&twins.direct).await;
     nodes.extend(fill(&twins.served.place).await);
     (twins, nodes)
@@ -177,29 +194,28 @@ async fn every_command_does_the_same_over_the_api_as_on_redis_itself() {
     let (mut all, _nodes) = twins().await;
     let direct_worker = slow_worker(&all.direct, "slow").await;
     let served_worker = slow_worker(&all.served.place, "slow").await;
-    for id in ["s1", "s2"] {
-        all.same(&["job", "add", "slow", "x", "--job-id", id]).await;
-        for place in [&all.direct, &all.served.place] {
-            wait::until("it to run", async || {
-                place.json(&["job", "show", "slow", id]).await["state"] == "active"
-            })
-            .await;
-        }
+    all.same(0, &["job", "add", "slow", "x", "--job-id", "s1"]).await;
+    for place in [&all.direct, &all.served.place] {
+        wait::until("it to run", async || {
+            place.json(&["job", "show", "slow", "s1"]).await["state"] == "active"
+        })
+        .await;
     }
 
     looks(&mut all).await;
     acts(&mut all).await;
     syncs(&mut all).await;
     schedules(&mut all).await;
-    all.same(&["job", "cancel", "slow", "s1", "--reason", "no"]).await;
-    all.same(&["job", "kill", "slow", "s2", "--dry-run"]).await;
+    all.same(0, &["job", "kill", "slow", "s1", "--dry-run"]).await;
+    all.same(0, &["job", "cancel", "slow", "s1", "--reason", "no"]).await;
     workers(&mut all).await;
-    all.same(&["queue", "obliterate", "web", "--dry-run"]).await;
-    all.same(&["queue", "obliterate", "ghosts", "--yes", "--force"]).await;
-    all.like(&["audit", "--queue", "dead"]).await;
-    all.like(&["audit", "--job", "mail/w1", "--what", "remove"]).await;
-    all.like(&["audit", "--limit", "3"]).await;
+    all.same(0, &["queue", "obliterate", "web", "--dry-run"]).await;
+    all.same(0, &["queue", "obliterate", "ghosts", "--yes", "--force"]).await;
+    all.like(0, &["audit", "--queue", "orders"]).await;
+    all.like(0, &["audit", "--job", "mail/w1", "--what", "remove"]).await;
+    all.like(0, &["audit", "--limit", "3"]).await;
 
+    assert!(all.unlike.is_empty(), "{}", all.unlike.join("\n"));
     // A terminal of its own: tests/cli/top.rs. What is told live: below.
     all.tried.extend(["top", "events", "job watch"].map(str::to_owned));
     let known: BTreeSet<String> = OVER_API.iter().map(|name| (*name).to_owned()).collect();
@@ -217,7 +233,7 @@ async fn looks(all: &mut Twins) {
         (0, &["queue", "show", "mail"]),
         (0, &["queue", "show", "pdf"]),
         (3, &["queue", "show", "none"]),
-        (0, &["queue", "stats", "dead"]),
+        (0, &["queue", "stats", "done"]),
         (3, &["queue", "stats", "none"]),
         (0, &["job", "ls", "mail"]),
         (0, &["job", "ls", "pdf"]),
@@ -251,7 +267,7 @@ async fn looks(all: &mut Twins) {
         (0, &["history", "--queue", "mail", "--by", "day", "--since", "2d", "--org", "acme"]),
         (3, &["history", "--queue", "none"]),
     ] {
-        assert_eq!(all.like(arguments).await.code, code, "{arguments:?}");
+        all.like(code, arguments).await;
     }
 }
 
@@ -297,10 +313,10 @@ async fn acts(all: &mut Twins) {
         (2, &["queue", "drain", "mail", "--keep-delayed", "--yes"]),
         (0, &["queue", "drain", "mail", "--yes", "--reason", "old"]),
     ] {
-        assert_eq!(all.same(arguments).await.code, code, "{arguments:?}");
+        all.same(code, arguments).await;
     }
     for arguments in [&["job", "ls", "mail"][..], &["job", "ls", "ghosts"], &["job", "ls", "fresh"]] {
-        all.like(arguments).await;
+        all.like(0, arguments).await;
     }
 }
 
@@ -326,7 +342,7 @@ async fn syncs(all: &mut Twins) {
         (5, &["sync", "pause", "orders", "one"]),
         (5, &["sync", "resume", "orders", "one"]),
     ] {
-        assert_eq!(all.same(arguments).await.code, code, "{arguments:?}");
+        all.same(code, arguments).await;
     }
 }
 
@@ -345,13 +361,13 @@ async fn schedules(all: &mut Twins) {
         (0, &["schedule", "rm", "pdf", "nightly", "--dry-run"]),
         (3, &["schedule", "rm", "pdf", "none"]),
     ] {
-        assert_eq!(all.same(arguments).await.code, code, "{arguments:?}");
+        all.same(code, arguments).await;
     }
-    all.like(&["schedule", "ls"]).await;
-    all.like(&["queue", "show", "pdf"]).await;
+    all.like(0, &["schedule", "ls"]).await;
+    all.like(0, &["queue", "show", "pdf"]).await;
     let (direct, served) = all.both(&["schedule", "run", "pdf", "nightly"]).await;
     assert_eq!((direct.code, served.code), (0, 0), "{direct:?} {served:?}");
-    all.same(&["schedule", "rm", "pdf", "nightly", "--reason", "no more"]).await;
+    all.same(0, &["schedule", "rm", "pdf", "nightly", "--reason", "no more"]).await;
 }
 
 async fn workers(all: &mut Twins) {
@@ -369,12 +385,14 @@ async fn workers(all: &mut Twins) {
         let served = all.served.run(&["worker", act, &names.1, "--json"]).await;
         assert_eq!((direct.code, lines(&direct.stdout)), (served.code, lines(&served.stdout)), "{served:?}");
     }
-    assert_eq!(all.same(&["worker", "quiet", "nobody"]).await.code, 3);
+    all.same(3, &["worker", "quiet", "nobody"]).await;
 }
 
 #[tokio::test]
 async fn a_watch_and_the_events_of_a_server_tell_what_redis_tells() {
     let served = Served::start().await;
+    // A server hears of a new queue within seconds; this one is there before anybody looks on.
+    served.place.add(&["sync", "x", "--delay", "1h"]).await;
     let worker = super::watch::stepping_worker(&served.place, "sync").await;
     let url = served.url.clone();
     let told = tokio::spawn(async move {
