@@ -167,7 +167,7 @@ enum Command {
     Audit(audit::Audit),
     /// Move a Bull 4 queue to BullMQ while both are in use
     Move(moving::Move),
-    /// Measure this worker on a queue that anyone filled
+    /// Measure this worker with this Redis, on a queue of its own
     Bench(bench::Bench),
     /// Print a completion script for a shell
     Completions(completions::Completions),
@@ -236,15 +236,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Move(args) => on_runtime(async {
             moving::run(&Session::new(&shared)?, &args).await.map(|()| ExitCode::SUCCESS)
         }),
-        Command::Bench(mut args) => {
-            let redis = shared.redis()?;
-            redis.as_str().clone_into(&mut args.redis_url);
-            args.prefix = shared.prefix;
-            on_runtime(async {
-                bench::run(&args).await.map_err(|error| CliError::worker(error, &redis))?;
-                Ok(ExitCode::SUCCESS)
-            })
-        }
+        Command::Bench(args) => on_runtime(async { bench::run(&Session::new(&shared)?, &args).await }),
     }
 }
 

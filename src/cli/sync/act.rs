@@ -3,10 +3,10 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::actor::Reason;
+use crate::cli::actor::{Reason, Trial};
 use crate::cli::error::{CliError, Exit, shown};
 use crate::cli::job::no_job;
-use crate::cli::target::Target;
+use crate::cli::target::{QueueAt, Target};
 use crate::store::sync::operate::{Paused, Resumed, RetriedItems};
 
 /// One sync.
@@ -36,7 +36,7 @@ pub struct RetryItems {
     #[arg(value_name = "ITEM")]
     items: Vec<String>,
     #[command(flatten)]
-    reason: Reason,
+    how: Trial,
 }
 
 /// Pauses.
@@ -82,8 +82,11 @@ pub(super) async fn resume(target: &Target, args: &Act) -> Result<(), CliError> 
 /// Pushes failed items again.
 pub(super) async fn retry_items(target: &Target, args: &RetryItems) -> Result<(), CliError> {
     let One { queue, id } = &args.one;
-    let at = target.known_queue(queue).await?.by(&args.reason);
-    let retried = at.retry_items(&args.reason, id, &args.items).await?;
+    let at = target.known_queue(queue).await?.by(&args.how.reason);
+    if args.how.dry_run {
+        return would_retry(target, &at, args).await;
+    }
+    let retried = at.retry_items(&args.how.reason, id, &args.items).await?;
     let refused = |found: &str| Err(conflict("push its items again", queue, found));
     let (was, items) = match retried {
         RetriedItems::Done(was, items) => (was, items),
@@ -102,6 +105,18 @@ pub(super) async fn retry_items(target: &Target, args: &RetryItems) -> Result<()
     };
     let words = format!("{items} items of sync {} are pushed again; it was {was}", shown(id));
     Ok(target.out.answer(&words, id, &json!({"queue": queue, "id": id, "items": items, "was": was}))?)
+}
+
+/// How many items would be pushed again, by what they look like now.
+async fn would_retry(target: &Target, at: &QueueAt<'_>, args: &RetryItems) -> Result<(), CliError> {
+    let One { queue, id } = &args.one;
+    let Some(sync) = at.sync(id).await? else { return Err(no_job(queue, id)) };
+    let failed = sync.items.get("failed").map(Vec::as_slice).unwrap_or_default();
+    let is_meant = |item: &String| args.items.is_empty() || args.items.contains(item);
+    let items = failed.iter().filter(|(item, _)| is_meant(item)).count();
+    let words = format!("would push {items} items of sync {} again", shown(id));
+    let json = json!({"queue": queue, "id": id, "items": 0, "wouldRetry": items});
+    Ok(target.out.answer(&words, &items.to_string(), &json)?)
 }
 
 fn conflict(act: &str, queue: &str, found: &str) -> CliError {
