@@ -9,6 +9,7 @@ mod act;
 mod add;
 mod api_access;
 mod audit;
+mod bench;
 mod errors;
 mod flow;
 mod help;
