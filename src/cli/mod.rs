@@ -179,8 +179,14 @@ impl Command {
     /// Does it speak to Redis itself, or start what does? Then no API can stand for that.
     fn needs_redis(&self) -> bool {
         match self {
-            Self::Run(_) | Self::Dev(_) | Self::Demo(_) | Self::Board(_) | Self::Check(_) => true,
-            Self::Doctor(_) | Self::Move(_) | Self::Bench(_) => true,
+            Self::Run(_)
+            | Self::Dev(_)
+            | Self::Demo(_)
+            | Self::Board(_)
+            | Self::Check(_)
+            | Self::Doctor(_)
+            | Self::Move(_)
+            | Self::Bench(_) => true,
             Self::Init(args) => args.asks_redis(),
             _ => false,
         }

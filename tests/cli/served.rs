@@ -34,7 +34,7 @@ pub(super) fn config(more: &str) -> String {
     let token = |(name, role, orgs): &(&str, &str, &str)| {
         use sha2::Digest as _;
         let digest = sha2::Sha256::digest(name.as_bytes());
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String = digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
         format!(
             "[[admin.tokens]]\nname = \"{name}\"\nrole = \"{role}\"\nsha256 = \"{hex}\"\norgs = [\"{orgs}\"]\nqueues = [\"*\"]\n"
         )

@@ -67,13 +67,12 @@ impl Stream {
                 }
                 continue;
             };
-            match tokio::time::timeout(SILENT_MAX, response.chunk()).await {
-                Ok(Ok(Some(part))) => self.take(&part),
-                _ => {
-                    self.response = None;
-                    self.left.clear();
-                    tokio::time::sleep(AGAIN).await;
-                }
+            if let Ok(Ok(Some(part))) = tokio::time::timeout(SILENT_MAX, response.chunk()).await {
+                self.take(&part);
+            } else {
+                self.response = None;
+                self.left.clear();
+                tokio::time::sleep(AGAIN).await;
             }
         }
     }

@@ -117,7 +117,7 @@ async fn wait(
     queue: &QueueAt<'_>,
     args: &Add,
     added: &Added,
-    mut changes: Changes,
+    mut news: Changes,
 ) -> Result<ExitCode, CliError> {
     let id = added.id.as_str();
     target.out.note(&if added.existed {
@@ -127,7 +127,7 @@ async fn wait(
     });
     let mut bar = target.out.is_live().then(View::bar);
     let changed = |record: &_| bar.as_mut().map_or(Ok(()), |bar| bar.show(target, record));
-    let end = watch::follow(target, queue, id, &mut changes, args.timeout, changed).await;
+    let end = watch::follow(target, queue, id, &mut news, args.timeout, changed).await;
     if let Some(bar) = &bar {
         bar.clear();
     }

@@ -88,14 +88,13 @@ impl End {
 /// Watches.
 pub(super) async fn run(target: &Target, args: &Watch) -> Result<ExitCode, CliError> {
     let queue = target.known_queue(&args.queue).await?;
-    let mut changes = queue.changes(Some(&args.id)).await?;
+    let mut news = queue.changes(Some(&args.id)).await?;
     if queue.record(&args.id).await?.is_none() {
         return Err(no_job(&args.queue, &args.id));
     }
     let mut view = if target.out.is_live() { View::bar() } else { View::lines() };
     let end =
-        follow(target, &queue, &args.id, &mut changes, args.timeout, |record| view.show(target, record))
-            .await;
+        follow(target, &queue, &args.id, &mut news, args.timeout, |record| view.show(target, record)).await;
     view.clear();
     let end = end?;
     if let End::Completed { result, record } = &end {
@@ -109,7 +108,7 @@ pub(super) async fn follow(
     target: &Target,
     queue: &QueueAt<'_>,
     id: &str,
-    changes: &mut Changes,
+    news: &mut Changes,
     timeout: Option<Duration>,
     mut changed: impl FnMut(&Record) -> Result<(), CliError>,
 ) -> Result<End, CliError> {
@@ -119,7 +118,7 @@ pub(super) async fn follow(
     let (mut last, mut answered): (Option<Record>, Instant) = (None, Instant::now());
     loop {
         let said = tokio::select! {
-            event = changes.next() => Some(event?),
+            event = news.next() => Some(event?),
             _ = look.tick() => None,
             () = sleep_until(begun + timeout.unwrap_or_default()), if timeout.is_some() => {
                 let whereabouts = last.as_ref().map_or_else(|| "unknown".to_owned(), Record::whereabouts);
@@ -143,7 +142,7 @@ pub(super) async fn follow(
                 }
                 last = Some(record);
             }
-            Ok(None) => return Ok(how_it_went(said, id, changes).await),
+            Ok(None) => return Ok(how_it_went(said, id, news).await),
             Err(error) if error.exit() == Exit::Unreachable && answered.elapsed() < AWAY_MAX => {
                 target.out.detail(&format!("{error}; trying again"));
             }
@@ -164,7 +163,7 @@ fn end_of(record: &Record) -> Option<End> {
 }
 
 /// The job is gone: only an event can tell how it ended.
-async fn how_it_went(said: Option<JobEvent>, id: &str, changes: &mut Changes) -> End {
+async fn how_it_went(said: Option<JobEvent>, id: &str, news: &mut Changes) -> End {
     let until = tokio::time::Instant::now() + LATE_EVENT;
     let mut event = said;
     loop {
@@ -175,7 +174,7 @@ async fn how_it_went(said: Option<JobEvent>, id: &str, changes: &mut Changes) ->
             Some(JobEvent::Failed { id: of, reason }) if of == id => return End::Failed { reason },
             _ => {}
         }
-        match tokio::time::timeout_at(until, changes.next()).await {
+        match tokio::time::timeout_at(until, news.next()).await {
             Ok(Ok(next)) => event = Some(next),
             _ => return End::Gone,
         }
