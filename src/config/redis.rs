@@ -111,16 +111,6 @@ fn with_certificates(
     if named.is_empty() {
         return Some(url);
     }
-    if !url.expose().starts_with("rediss") && !url.expose().contains("tls=true") {
-        let hint = "with certificates the URL begins with rediss://";
-        problems.push(section.problem(
-            "ca",
-            "is for a Redis behind TLS",
-            "a URL with TLS in redis.url",
-            hint,
-        ));
-        return Some(url);
-    }
     let joint = if url.expose().contains('?') { '&' } else { '?' };
     Some(RedisUrl::trusted(format!("{}{joint}{}", url.expose(), named.join("&"))))
 }

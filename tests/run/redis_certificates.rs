@@ -115,7 +115,7 @@ async fn a_redis_that_asks_for_certificates_takes_the_right_one_and_each_wrong_o
 async fn a_certificate_without_its_key_and_a_url_without_tls_are_told_before_anything_connects() {
     for (url, environment, said) in [
         ("rediss://localhost:1", ("BULLOCK_REDIS__TLS__CERT", "/c.pem"), "redis.tls.cert stands alone"),
-        ("redis://localhost:1", ("BULLOCK_REDIS__TLS__CA", "/ca.pem"), "is for a Redis behind TLS"),
+        ("redis://localhost:1", ("BULLOCK_REDIS__TLS__CA", "/ca.pem"), "own certificates for Redis need"),
     ] {
         let config = config(url, "mail", "http://127.0.0.1:9/");
         let ended = run(&config, &["run", "--fail-fast"], &[environment]).await;
