@@ -2,16 +2,20 @@
 
 use clap::Args;
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use serde::Deserialize;
 use serde_json::json;
 use std::time::Duration;
 
+use super::api::Api;
 use super::error::CliError;
 use super::output::{Cell, Column, Row};
 use super::session::Session;
+use super::target::{At, Target, names};
 use super::time::{iso, local, now_ms, parse_duration};
 use crate::admin::routes::audit::AuditEntry;
 use crate::store::StoreError;
-use crate::store::audit::{AuditFilter, Entry};
+use crate::store::audit::AuditFilter;
+use crate::store::inspect::PAGE_MAX;
 
 /// Logs that are read at once.
 const AT_ONCE: usize = 8;
@@ -54,8 +58,40 @@ const COLUMNS: &[Column] = &[
     Column::text("WHY"),
 ];
 
+/// What the API answers.
+#[derive(Deserialize)]
+struct Page {
+    items: Vec<AuditEntry>,
+    next: Option<String>,
+}
+
 /// Prints the entries.
-pub async fn run(session: &Session, args: &Audit) -> Result<(), CliError> {
+pub async fn run(target: &Target, args: &Audit) -> Result<(), CliError> {
+    let limit = args.limit as usize;
+    let mut entries = match &target.at {
+        At::Redis(session) => directly(session, args).await?,
+        At::Api(api) => told_by(api, args).await?,
+    };
+    entries.sort_by(|a, b| (order(b), &b.queue).cmp(&(order(a), &a.queue)));
+    let more = entries.len() > limit;
+    entries.truncate(limit);
+    let rows: Vec<Row> = entries.iter().map(row).collect();
+    target.out.list(COLUMNS, &rows)?;
+    if rows.is_empty() {
+        target.out.note("nobody did anything of that kind");
+    } else if more {
+        target.out.note(&format!("{limit} entries shown, there are older ones: --limit {}", limit * 10));
+    }
+    Ok(())
+}
+
+fn oldest_ms(args: &Audit) -> Option<i64> {
+    let since = i64::try_from(args.since?.as_millis()).unwrap_or(i64::MAX);
+    Some(now_ms().saturating_sub(since).max(0))
+}
+
+/// One entry more than is shown, at least.
+async fn directly(session: &Session, args: &Audit) -> Result<Vec<AuditEntry>, CliError> {
     let failed = |error| session.error(error);
     let look = session.board().look_through().await.map_err(failed)?;
     // The log outlives its queue.
@@ -69,29 +105,58 @@ pub async fn run(session: &Session, args: &Audit) -> Result<(), CliError> {
     names.sort();
     names.dedup();
     let filter = AuditFilter { job, by: args.by.clone(), what: args.what.clone() };
-    let oldest = args.since.map_or_else(
-        || "-".to_owned(),
-        |since| (now_ms() - i64::try_from(since.as_millis()).unwrap_or(i64::MAX)).max(0).to_string(),
-    );
-    let limit = args.limit as usize;
-    let logs: Vec<Vec<(String, Entry)>> = futures_util::stream::iter(names)
-        .map(|name| read(session, name, &filter, &oldest, limit))
+    let oldest = oldest_ms(args).map_or_else(|| "-".to_owned(), |ms| ms.to_string());
+    let logs: Vec<Vec<AuditEntry>> = futures_util::stream::iter(names)
+        .map(|name| read(session, name, &filter, &oldest, args.limit as usize))
         .buffered(AT_ONCE)
         .try_collect()
         .await
         .map_err(failed)?;
-    let mut entries: Vec<(String, Entry)> = logs.into_iter().flatten().collect();
-    entries.sort_by(|(a_queue, a), (b_queue, b)| (b.order(), b_queue).cmp(&(a.order(), a_queue)));
-    let more = entries.len() > limit;
-    entries.truncate(limit);
-    let rows: Vec<Row> = entries.into_iter().map(|(queue, entry)| row(&queue, entry)).collect();
-    session.out.list(COLUMNS, &rows)?;
-    if rows.is_empty() {
-        session.out.note("nobody did anything of that kind");
-    } else if more {
-        session.out.note(&format!("{limit} entries shown, there are older ones: --limit {}", limit * 10));
+    Ok(logs.into_iter().flatten().collect())
+}
+
+/// The same behind the API, one queue after the other where some are named.
+async fn told_by(api: &Api, args: &Audit) -> Result<Vec<AuditEntry>, CliError> {
+    let known = match &args.job {
+        Some(job) if job.contains('/') => names(api).await?,
+        _ => Vec::new(),
+    };
+    let (queues, job) = place(&args.queues, args.job.as_deref(), &known);
+    let since = oldest_ms(args).map(|ms| ms.to_string());
+    let limit = args.limit as usize;
+    let mut all = Vec::new();
+    let each: Vec<Option<&String>> =
+        if queues.is_empty() { vec![None] } else { queues.iter().map(Some).collect() };
+    for queue in each {
+        let (mut found, mut cursor) = (Vec::new(), None::<String>);
+        loop {
+            let most = (limit + 1 - found.len()).min(PAGE_MAX).to_string();
+            let parts = [
+                ("queue", queue),
+                ("job", job.as_ref()),
+                ("by", args.by.as_ref()),
+                ("what", args.what.as_ref()),
+                ("since", since.as_ref()),
+                ("cursor", cursor.as_ref()),
+                ("limit", Some(&most)),
+            ];
+            let query: Vec<(&str, &str)> =
+                parts.iter().filter_map(|(name, text)| Some((*name, text.as_ref()?.as_str()))).collect();
+            let page: Page = api.get(&["audit"], &query).await?;
+            found.extend(page.items);
+            cursor = page.next;
+            if cursor.is_none() || found.len() > limit {
+                break;
+            }
+        }
+        all.extend(found);
     }
-    Ok(())
+    Ok(all)
+}
+
+fn order(entry: &AuditEntry) -> (u64, u64) {
+    let (ms, n) = entry.id.split_once('-').unwrap_or((&entry.id, "0"));
+    (ms.parse().unwrap_or(0), n.parse().unwrap_or(0))
 }
 
 /// Queues and job that are meant. An id may hold a slash: what stands before one is a queue only if there is such a queue.
@@ -110,12 +175,12 @@ async fn read(
     filter: &AuditFilter,
     oldest: &str,
     limit: usize,
-) -> Result<Vec<(String, Entry)>, StoreError> {
+) -> Result<Vec<AuditEntry>, StoreError> {
     let store = session.store(&queue);
     let (mut newest, mut found) = ("+".to_owned(), Vec::new());
     while found.len() <= limit {
         let (entries, _, rest) = store.audit(filter, &newest, oldest, limit + 1 - found.len()).await?;
-        found.extend(entries.into_iter().map(|entry| (queue.clone(), entry)));
+        found.extend(entries.into_iter().map(|entry| AuditEntry::of(&queue, entry)));
         match rest {
             Some(rest) => newest = rest,
             None => break,
@@ -124,23 +189,21 @@ async fn read(
     Ok(found)
 }
 
-fn row(queue: &str, entry: Entry) -> Row {
-    let at = entry.at_ms();
-    let shown = AuditEntry::of(queue, entry);
+fn row(entry: &AuditEntry) -> Row {
     let or_empty = |text: &Option<String>| Cell::new(text.as_deref().unwrap_or_default());
     let cells = vec![
-        Cell::new(local(at)).raw(iso(at)),
-        Cell::new(queue),
-        or_empty(&shown.job),
-        Cell::new(&shown.what),
-        or_empty(&shown.was),
-        or_empty(&shown.is),
-        Cell::new(&shown.by),
-        Cell::new(&shown.from),
-        Cell::new(&shown.why),
+        Cell::new(local(entry.at)).raw(iso(entry.at)),
+        Cell::new(&entry.queue),
+        or_empty(&entry.job),
+        Cell::new(&entry.what),
+        or_empty(&entry.was),
+        or_empty(&entry.is),
+        Cell::new(&entry.by),
+        Cell::new(&entry.from),
+        Cell::new(&entry.why),
     ];
-    let mut json = json!(shown);
-    json["atTime"] = json!(iso(at));
+    let mut json = json!(entry);
+    json["atTime"] = json!(iso(entry.at));
     Row { cells, json }
 }
 

@@ -285,8 +285,12 @@ fn is_server_code(text: &str) -> bool {
 
 /// What to do about a handshake that failed.
 fn tls_hint(text: &str) -> &'static str {
-    if text.contains("UnknownIssuer") {
-        "a CA of your own must be among those that the machine trusts, or in the file that SSL_CERT_FILE names"
+    if text.contains("CertificateRequired") {
+        "the server wants a certificate of ours: redis.tls.cert and redis.tls.key, or tls_cert= and tls_key= in the URL"
+    } else if ["UnknownIssuer", "BadSignature"].iter().any(|fault| text.contains(fault)) {
+        "a CA of your own must be among those that the machine trusts, in the file that SSL_CERT_FILE names, or in redis.tls.ca"
+    } else if text.contains("received fatal alert") {
+        "the server does not take our certificate: is it in force, and of a CA that the server trusts?"
     } else if text.contains("certificate") {
         "the server's certificate must name the host of the URL and be in force"
     } else {

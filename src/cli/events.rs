@@ -1,4 +1,4 @@
-//! `bullock events`: what happens in the queues, a line each, as it happens. Directly from Redis.
+//! `bullock events`: what happens in the queues, a line each, as it happens.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -6,10 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
+use serde_json::{Value, json};
 
+use super::api::Api;
 use super::error::CliError;
+use super::output::Output;
 use super::session::Session;
-use crate::admin::live::event::{Event, News, now_ms};
+use super::target::{At, Target};
+use crate::admin::live::event::{News, now_ms};
 use crate::admin::live::filter::Filter;
 use crate::admin::redact::Redaction;
 use crate::store::discovery::queues;
@@ -41,11 +45,39 @@ pub struct Events {
 type Known = Arc<Mutex<BTreeMap<String, Store>>>;
 
 /// Prints events until it is stopped: one JSON object a line, or words on a terminal.
-pub async fn run(session: &Session, args: Events) -> Result<ExitCode, CliError> {
+pub async fn run(target: &Target, args: Events) -> Result<ExitCode, CliError> {
     let filter = Filter { queues: args.queues, types: args.types, jobs: args.jobs };
     if let Some(problem) = filter.problem() {
         return Err(CliError::usage(problem));
     }
+    match &target.at {
+        At::Redis(session) => directly(session, filter, args.limit).await,
+        At::Api(api) => told_by(target, api, &filter, args.limit).await,
+    }
+}
+
+/// The same as a server tells it.
+async fn told_by(
+    target: &Target,
+    api: &Api,
+    filter: &Filter,
+    limit: Option<usize>,
+) -> Result<ExitCode, CliError> {
+    let named = [("queue", &filter.queues), ("type", &filter.types), ("job", &filter.jobs)];
+    let query: Vec<(&str, &str)> =
+        named.iter().flat_map(|(name, all)| all.iter().map(|one| (*name, one.as_str()))).collect();
+    let mut stream = api.stream(&["events"], &query).await?;
+    target.out.detail("listening");
+    let mut left = limit;
+    while left != Some(0) {
+        let (text, event) = stream.next().await?;
+        show(&target.out, &text, &event)?;
+        left = left.map(|left| left - 1);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn directly(session: &Session, filter: Filter, limit: Option<usize>) -> Result<ExitCode, CliError> {
     let known = Known::default();
     find(session, &filter, &known).await?;
     if known.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
@@ -56,7 +88,7 @@ pub async fn run(session: &Session, args: Events) -> Result<ExitCode, CliError> 
     let mut feed = Feed::start(Arc::new(stores)).await;
     session.out.detail("listening");
     let (mut look, mut heard) = (tokio::time::interval(LOOK_AGAIN), Vec::new());
-    let (mut seq, mut left) = (now_ms() * 1000, args.limit);
+    let (mut seq, mut left) = (now_ms() * 1000, limit);
     loop {
         tokio::select! {
             () = feed.take(&mut heard, TAKEN_MAX) => {}
@@ -77,7 +109,8 @@ pub async fn run(session: &Session, args: Events) -> Result<ExitCode, CliError> 
                 if !filter.wants(&event) {
                     continue;
                 }
-                show(session, &event)?;
+                let text = String::from_utf8_lossy(event.json());
+                show(&session.out, &text, &json!(event))?;
                 left = left.map(|left| left.saturating_sub(1));
                 if left == Some(0) {
                     return Ok(ExitCode::SUCCESS);
@@ -109,19 +142,18 @@ async fn find(session: &Session, filter: &Filter, known: &Known) -> Result<(), C
     Ok(())
 }
 
-fn show(session: &Session, event: &Event) -> Result<(), CliError> {
-    if !session.out.is_for_people() {
-        let text = String::from_utf8_lossy(event.json());
-        return Ok(session.out.line(&text)?);
+fn show(out: &Output, text: &str, event: &Value) -> Result<(), CliError> {
+    if !out.is_for_people() {
+        return Ok(out.line(text)?);
     }
-    let time = event.ts.get(11..23).unwrap_or(&event.ts);
-    let queue = event.queue.as_deref().unwrap_or("-");
-    let job = event.job.as_ref().map(|job| format!("/{job}")).unwrap_or_default();
-    let name = event.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
-    let data = if event.data.is_empty() {
-        String::new()
-    } else {
-        format!("  {}", serde_json::Value::Object(event.data.clone()))
-    };
-    Ok(session.out.line(&format!("{time}  {:<20}  {queue}{job}{name}{data}", event.kind))?)
+    let member = |name: &str| event[name].as_str();
+    let time = member("ts").unwrap_or_default();
+    let time = time.get(11..23).unwrap_or(time);
+    let queue = member("queue").unwrap_or("-");
+    let job = member("jobId").map(|job| format!("/{job}")).unwrap_or_default();
+    let name = member("name").map(|name| format!(" ({name})")).unwrap_or_default();
+    let data = event["data"].as_object().filter(|data| !data.is_empty());
+    let data = data.map_or_else(String::new, |_| format!("  {}", event["data"]));
+    let kind = member("type").unwrap_or_default();
+    Ok(out.line(&format!("{time}  {kind:<20}  {queue}{job}{name}{data}"))?)
 }

@@ -4,13 +4,15 @@ use std::collections::HashSet;
 
 use clap::{Args, Subcommand};
 use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::error::CliError;
-use super::job::record::{Progress, Record};
-use super::job::{no_job, queue_of};
+use super::job::no_job;
+use super::job::record::{Progress, Record, tone};
 use super::output::{Cell, Column, Row, Tone};
 use super::session::Session;
+use super::target::{At, Target};
 use crate::store::StoreError;
 use crate::store::children::ChildOutcome;
 
@@ -36,18 +38,48 @@ pub struct Show {
     limit: u32,
 }
 
-/// A job of the tree. In JSON it has the names of the admin API's.
+/// A tree, as the admin API has it.
+#[derive(Serialize, Deserialize)]
+struct Tree {
+    root: Node,
+    nodes: usize,
+    truncated: bool,
+    above: Option<Place>,
+}
+
+/// Where a job is.
+#[derive(Serialize, Deserialize)]
+struct Place {
+    queue: String,
+    id: String,
+}
+
+/// A job of the tree.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Node {
     queue: String,
     id: String,
-    /// `None` = it is gone.
-    record: Option<Record>,
+    missing: bool,
+    name: Option<String>,
+    state: Option<String>,
+    status: Option<String>,
+    progress: Value,
+    failed_reason: Option<String>,
     /// What its parent has noted of it.
-    outcome: Option<ChildOutcome>,
-    /// Waiting, completed, failed, ignored.
-    counts: [u64; 4],
+    outcome: Option<String>,
+    rollup: Rollup,
     children: Vec<Node>,
     more: u64,
+}
+
+/// Its children, by what became of them.
+#[derive(Default, Serialize, Deserialize)]
+struct Rollup {
+    pending: u64,
+    processed: u64,
+    failed: u64,
+    ignored: u64,
 }
 
 /// What is left of the bounds.
@@ -68,41 +100,55 @@ const COLUMNS: &[Column] = &[
 ];
 
 /// Runs the command.
-pub async fn run(session: &Session, command: Flow) -> Result<(), CliError> {
+pub async fn run(target: &Target, command: Flow) -> Result<(), CliError> {
     let Flow::Show(args) = command;
-    let failed = |error| session.error(error);
-    let store = queue_of(session, &args.queue, &args.id).await?;
-    let limit = args.limit as usize;
-    let mut walk = Walk { session, left: limit, seen: HashSet::new() };
-    let root = walk.node(args.queue.clone(), args.id.clone(), None, args.depth).await.map_err(failed)?;
-    let Some(record) = &root.record else { return Err(no_job(&args.queue, &args.id)) };
-    let nodes = limit - walk.left;
-    let above = record.view.parent_key.as_deref().and_then(|key| store.place_of(key));
-    if session.out.is_json() {
-        let above = above.map(|(queue, id)| json!({"queue": queue, "id": id}));
-        let tree = json!({"root": root.json(), "nodes": nodes, "truncated": root.is_cut(), "above": above});
-        return Ok(session.out.page(&[], &tree)?);
+    let tree = match &target.at {
+        At::Redis(session) => directly(session, &args).await?,
+        At::Api(api) => {
+            let (depth, limit) = (args.depth.to_string(), args.limit.to_string());
+            let query = [("depth", depth.as_str()), ("limit", limit.as_str())];
+            api.get(&["flows", &args.queue, &args.id], &query).await?
+        }
+    };
+    if target.out.is_json() {
+        return Ok(target.out.page(&[], &json!(tree))?);
     }
     let mut rows = Vec::new();
-    root.rows("", "", &mut rows);
-    session.out.list(COLUMNS, &rows)?;
-    if let Some((queue, id)) = above {
-        session.out.note(&format!("it is a child itself: bullock flow show {queue} {id}"));
+    tree.root.rows("", "", &mut rows);
+    target.out.list(COLUMNS, &rows)?;
+    if let Some(Place { queue, id }) = tree.above {
+        target.out.note(&format!("it is a child itself: bullock flow show {queue} {id}"));
     }
-    if root.is_cut() {
-        session.out.note(&format!("{nodes} jobs shown, there are more: --depth or --limit"));
+    if tree.truncated {
+        target.out.note(&format!("{} jobs shown, there are more: --depth or --limit", tree.nodes));
     }
     Ok(())
 }
 
+async fn directly(session: &Session, args: &Show) -> Result<Tree, CliError> {
+    let store = session.known_queue(&args.queue).await?;
+    let limit = args.limit as usize;
+    let mut walk = Walk { session, left: limit, seen: HashSet::new() };
+    let is_job = !store.is_key_of_queue(&args.id);
+    let root = walk.node(args.queue.clone(), args.id.clone(), None, args.depth).await;
+    let (root, parent) = root.map_err(|error| session.error(error))?;
+    if root.missing || !is_job {
+        return Err(no_job(&args.queue, &args.id));
+    }
+    let above = parent.as_deref().and_then(|key| store.place_of(key));
+    let above = above.map(|(queue, id)| Place { queue, id });
+    Ok(Tree { truncated: root.is_cut(), root, nodes: limit - walk.left, above })
+}
+
 impl Walk<'_> {
+    /// A job with those below it, and the key of its parent.
     fn node(
         &mut self,
         queue: String,
         id: String,
         outcome: Option<ChildOutcome>,
         depth: u32,
-    ) -> BoxFuture<'_, Result<Node, StoreError>> {
+    ) -> BoxFuture<'_, Result<(Node, Option<String>), StoreError>> {
         Box::pin(async move {
             self.left = self.left.saturating_sub(1);
             let store = self.session.store(&queue);
@@ -114,22 +160,23 @@ impl Walk<'_> {
             } else {
                 None
             };
-            let mut node = Node { queue, id, record, outcome, counts: [0; 4], children: Vec::new(), more: 0 };
-            if node.record.is_none() {
-                return Ok(node);
+            let (mut node, parent) = Node::of(queue, id, outcome, record);
+            if node.missing {
+                return Ok((node, parent));
             }
             let wanted = if depth == 0 { 0 } else { self.left };
             let found = store.children(&node.id, wanted.max(1)).await?;
-            node.counts = found.counts;
+            let [pending, processed, failed, ignored] = found.counts;
+            node.rollup = Rollup { pending, processed, failed, ignored };
             let total = found.total();
             for child in found.items.into_iter().take(wanted) {
                 if self.left == 0 {
                     break;
                 }
-                node.children.push(self.node(child.queue, child.id, Some(child.outcome), depth - 1).await?);
+                node.children.push(self.node(child.queue, child.id, Some(child.outcome), depth - 1).await?.0);
             }
             node.more = total.saturating_sub(node.children.len() as u64);
-            Ok(node)
+            Ok((node, parent))
         })
     }
 }
@@ -144,25 +191,36 @@ fn word(outcome: ChildOutcome) -> &'static str {
 }
 
 impl Node {
-    fn is_cut(&self) -> bool {
-        self.more > 0 || self.children.iter().any(Self::is_cut)
+    fn of(
+        queue: String,
+        id: String,
+        outcome: Option<ChildOutcome>,
+        record: Option<Record>,
+    ) -> (Self, Option<String>) {
+        let mut node = Self {
+            queue,
+            id,
+            missing: record.is_none(),
+            name: None,
+            state: None,
+            status: None,
+            progress: Value::Null,
+            failed_reason: None,
+            outcome: outcome.map(|outcome| word(outcome).to_owned()),
+            rollup: Rollup::default(),
+            children: Vec::new(),
+            more: 0,
+        };
+        let Some(record) = record else { return (node, None) };
+        node.state = Some(record.state_word().to_owned());
+        node.status = Some(record.status_word());
+        let view = record.view;
+        (node.name, node.progress, node.failed_reason) = (Some(view.name), view.progress, view.failed_reason);
+        (node, view.parent_key)
     }
 
-    fn json(&self) -> Value {
-        let [pending, processed, failed, ignored] = self.counts;
-        let of = |record: &Record| {
-            (json!(record.view.name), record.state_word(), record.status_word(), record.view.progress.clone())
-        };
-        let known = self.record.as_ref().map(of);
-        let reason = self.record.as_ref().and_then(|record| record.view.failed_reason.clone());
-        json!({
-            "queue": self.queue, "id": self.id, "missing": self.record.is_none(),
-            "name": known.as_ref().map(|known| &known.0), "state": known.as_ref().map(|known| known.1),
-            "status": known.as_ref().map(|known| &known.2), "progress": known.as_ref().map(|known| &known.3),
-            "failedReason": reason, "outcome": self.outcome.map(word),
-            "rollup": {"pending": pending, "processed": processed, "failed": failed, "ignored": ignored},
-            "children": self.children.iter().map(Self::json).collect::<Vec<_>>(), "more": self.more,
-        })
+    fn is_cut(&self) -> bool {
+        self.more > 0 || self.children.iter().any(Self::is_cut)
     }
 
     /// Its line, then those below it. `lead` stands before its own, `below` before theirs.
@@ -184,30 +242,30 @@ impl Node {
     fn row(&self, lead: &str) -> Row {
         let place = format!("{}/{}", self.queue, self.id);
         let job = Cell::new(format!("{lead}{place}")).raw(&place);
-        let outcome = self.outcome.map_or_else(Cell::default, |outcome| Cell::new(word(outcome)));
-        let Some(record) = &self.record else {
-            let blank = Cell::default;
+        let text = |text: &Option<String>| Cell::new(text.as_deref().unwrap_or_default());
+        let Some(status) = &self.status else {
+            let (blank, outcome) = (Cell::default, text(&self.outcome));
+            let status = if self.missing { "gone" } else { "" };
             let cells =
-                vec![job, blank(), Cell::new("gone").tone(Tone::Faint), outcome, blank(), blank(), blank()];
+                vec![job, blank(), Cell::new(status).tone(Tone::Faint), outcome, blank(), blank(), blank()];
             return Row { cells, json: Value::Null };
         };
-        let progress =
-            Progress::read(&record.view.progress).map_or_else(Cell::default, |p| Cell::new(p.text()));
+        let progress = Progress::read(&self.progress).map_or_else(Cell::default, |p| Cell::new(p.text()));
         let cells = vec![
             job,
-            Cell::new(&record.view.name),
-            Cell::new(record.status_word()).tone(record.tone()),
-            outcome,
+            text(&self.name),
+            Cell::new(status).tone(tone(serde_json::from_value(json!(status)).ok())),
+            text(&self.outcome),
             progress,
             Cell::new(self.children_text()),
-            Cell::new(record.view.failed_reason.as_deref().unwrap_or_default()),
+            text(&self.failed_reason),
         ];
         Row { cells, json: Value::Null }
     }
 
     fn children_text(&self) -> String {
-        let [_, processed, failed, ignored] = self.counts;
-        let total: u64 = self.counts.iter().sum();
+        let Rollup { pending, processed, failed, ignored } = self.rollup;
+        let total = pending + processed + failed + ignored;
         let bad = failed + ignored;
         match (total, bad) {
             (0, _) => String::new(),

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::error::CliError;
 use super::output::{Cell, Column, Row, Tone};
 use super::session::Session;
-use super::time::{duration, iso, local, parse_duration};
+use super::target::{At, Target};
+use super::time::{duration, iso, local, now_ms, parse_duration};
 use crate::admin::routes::history::{KindView, SpreadView};
 use crate::store::history::{self, By, DAY_MS};
 
@@ -60,13 +62,48 @@ const COLUMNS: &[Column] = &[
     Column::number("WAITED P95"),
 ];
 
+/// An hour or a day.
+#[derive(Deserialize)]
+struct Point {
+    from: i64,
+    kinds: Vec<KindView>,
+}
+
+/// What the API answers.
+#[derive(Deserialize)]
+struct Answer {
+    points: Vec<Point>,
+}
+
 /// Prints it.
-pub async fn run(session: &Session, args: &History) -> Result<(), CliError> {
-    let failed = |error| session.error(error);
-    let store = session.known_queue(&args.queue).await?;
+pub async fn run(target: &Target, args: &History) -> Result<(), CliError> {
     let by = if args.by == Per::Day { By::Day } else { By::Hour };
     let usual = if by == By::Day { SPANS_MS.1 } else { SPANS_MS.0 };
     let span = args.since.map_or(usual, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+    let points = match &target.at {
+        At::Redis(session) => directly(session, args, by, span).await?,
+        At::Api(api) => {
+            let from = now_ms().saturating_sub(span).max(0).to_string();
+            let mut query = vec![("queue", args.queue.as_str()), ("by", by.as_str())];
+            // Without a time the server counts back by its own clock.
+            query.extend(args.since.map(|_| ("from", from.as_str())));
+            query.extend(args.name.as_deref().map(|name| ("name", name)));
+            query.extend(args.org.as_deref().map(|org| ("org", org)));
+            api.get::<Answer>(&["history"], &query).await?.points
+        }
+    };
+    let lines = points.iter().flat_map(|point| point.kinds.iter().map(|kind| row(point.from, kind)));
+    let rows: Vec<Row> = lines.collect();
+    target.out.list(COLUMNS, &rows)?;
+    if rows.is_empty() {
+        target.out.note("nothing ran in that time that a worker of ours has noted");
+    }
+    Ok(())
+}
+
+async fn directly(session: &Session, args: &History, by: By, span: i64) -> Result<Vec<Point>, CliError> {
+    let failed = |error| session.error(error);
+    let store = session.known_queue(&args.queue).await?;
     let to_ms = store.time_ms().await.map_err(failed)?;
     let ask = history::Ask {
         name: args.name.as_deref(),
@@ -76,16 +113,11 @@ pub async fn run(session: &Session, args: &History) -> Result<(), CliError> {
         by,
     };
     let found = store.history(&ask).await.map_err(failed)?;
-    let lines = found.points.into_iter().flat_map(|point| {
-        let from = point.from_ms;
-        point.kinds.into_iter().map(move |kind| row(from, &KindView::from(kind)))
-    });
-    let rows: Vec<Row> = lines.collect();
-    session.out.list(COLUMNS, &rows)?;
-    if rows.is_empty() {
-        session.out.note("nothing ran in that time that a worker of ours has noted");
-    }
-    Ok(())
+    let point = |point: history::Point| Point {
+        from: point.from_ms,
+        kinds: point.kinds.into_iter().map(KindView::from).collect(),
+    };
+    Ok(found.points.into_iter().map(point).collect())
 }
 
 fn row(from: i64, kind: &KindView) -> Row {

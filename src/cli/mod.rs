@@ -4,6 +4,7 @@
 //! file for each command; [`session`] is where those that speak to Redis begin, [`error`] how all of them end.
 
 pub mod actor;
+pub mod api;
 pub mod audit;
 pub mod bench;
 pub mod board;
@@ -29,6 +30,7 @@ pub mod run;
 pub mod schedule;
 pub mod session;
 pub mod sync;
+pub mod target;
 pub mod time;
 pub mod top;
 pub mod worker;
@@ -41,6 +43,56 @@ use clap::{Parser, Subcommand};
 
 use error::{CliError, Exit};
 use session::{Session, Shared};
+use target::Target;
+
+/// Commands that go over the admin API as well as to Redis. All others say so when an API is named.
+pub const OVER_API: &[&str] = &[
+    "queue ls",
+    "queue show",
+    "queue stats",
+    "queue pause",
+    "queue resume",
+    "queue drain",
+    "queue obliterate",
+    "job add",
+    "job ls",
+    "job show",
+    "job watch",
+    "job logs",
+    "job retry",
+    "job cancel",
+    "job kill",
+    "job promote",
+    "job force-done",
+    "job rm",
+    "sync start",
+    "sync show",
+    "sync pause",
+    "sync resume",
+    "sync retry-items",
+    "sync force-done",
+    "flow show",
+    "schedule ls",
+    "schedule add",
+    "schedule rm",
+    "schedule run",
+    "worker ls",
+    "worker quiet",
+    "worker resume",
+    "dead ls",
+    "dead show",
+    "zombies ls",
+    "zombies requeue",
+    "zombies fail",
+    "zombies force-done",
+    "events",
+    "top",
+    "history",
+    "audit",
+];
+
+/// Commands that ask neither Redis nor an API, whatever the environment names.
+pub const ALONE: &[&str] = &["init", "config show", "config schema", "config env", "completions", "man"];
 
 /// The Rust worker for Bull queues
 #[derive(Debug, Parser)]
@@ -49,7 +101,7 @@ use session::{Session, Shared};
     version,
     about = "The Rust worker for Bull queues",
     after_help = "Exit codes:\n  0 done  1 failed  2 wrong usage  3 not found  4 not authorised  \
-    5 conflict  6 cannot reach Redis\n  7 timed out  8 unsafe Redis  78 no redis-server  130 interrupted",
+    5 conflict  6 cannot reach Redis or the API\n  7 timed out  8 unsafe Redis  78 no redis-server  130 interrupted",
     subcommand_required = true,
     arg_required_else_help = true,
     disable_help_subcommand = true
@@ -115,12 +167,30 @@ enum Command {
     Audit(audit::Audit),
     /// Move a Bull 4 queue to BullMQ while both are in use
     Move(moving::Move),
-    /// Measure this worker on a queue that anyone filled
+    /// Measure this worker with this Redis, on a queue of its own
     Bench(bench::Bench),
     /// Print a completion script for a shell
     Completions(completions::Completions),
     /// Print the manual page, or write one for each command
     Man(man::Man),
+}
+
+impl Command {
+    /// Does it speak to Redis itself, or start what does? Then no API can stand for that.
+    fn needs_redis(&self) -> bool {
+        match self {
+            Self::Run(_)
+            | Self::Dev(_)
+            | Self::Demo(_)
+            | Self::Board(_)
+            | Self::Check(_)
+            | Self::Doctor(_)
+            | Self::Move(_)
+            | Self::Bench(_) => true,
+            Self::Init(args) => args.asks_redis(),
+            _ => false,
+        }
+    }
 }
 
 /// Runs the command line and answers its exit code.
@@ -139,6 +209,9 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<ExitCode, CliError> {
     let Cli { shared, command } = cli;
+    if command.needs_redis() {
+        shared.not_over_api()?;
+    }
     match command {
         Command::Init(args) => done(init::run(&shared, args)),
         Command::Run(args) => on_runtime(async { Ok(run::run(&shared, args).await) }),
@@ -150,34 +223,26 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Completions(args) => completions::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Man(args) => man::run(&shared, &args).map(|()| ExitCode::SUCCESS),
         Command::Queue(command) => on_runtime(async {
-            queue::run(&Session::new(&shared)?, command).await.map(|()| ExitCode::SUCCESS)
+            queue::run(&Target::new(&shared)?, command).await.map(|()| ExitCode::SUCCESS)
         }),
-        Command::Job(command) => on_runtime(async { job::run(&Session::new(&shared)?, command).await }),
-        Command::Sync(command) => on_runtime(async { sync::run(&Session::new(&shared)?, command).await }),
-        Command::Dead(command) => on_runtime(async { dead::run(&Session::new(&shared)?, command).await }),
+        Command::Job(command) => on_runtime(async { job::run(&Target::new(&shared)?, command).await }),
+        Command::Sync(command) => on_runtime(async { sync::run(&Target::new(&shared)?, command).await }),
+        Command::Dead(command) => on_runtime(async { dead::run(&Target::new(&shared)?, command).await }),
         Command::Zombies(command) => {
-            on_runtime(async { zombies::run(&Session::new(&shared)?, command).await })
+            on_runtime(async { zombies::run(&Target::new(&shared)?, command).await })
         }
         Command::Doctor(args) => on_runtime(async { doctor::run(&Session::new(&shared)?, &args).await }),
-        Command::Events(args) => on_runtime(async { events::run(&Session::new(&shared)?, args).await }),
-        Command::Top(args) => done(async { top::run(&Session::new(&shared)?, args).await }),
-        Command::Audit(args) => done(async { audit::run(&Session::new(&shared)?, &args).await }),
-        Command::History(args) => done(async { history::run(&Session::new(&shared)?, &args).await }),
-        Command::Flow(command) => done(async { flow::run(&Session::new(&shared)?, command).await }),
-        Command::Schedule(command) => done(async { schedule::run(&Session::new(&shared)?, command).await }),
-        Command::Worker(command) => done(async { worker::run(&Session::new(&shared)?, command).await }),
+        Command::Events(args) => on_runtime(async { events::run(&Target::new(&shared)?, args).await }),
+        Command::Top(args) => done(async { top::run(&Target::new(&shared)?, args).await }),
+        Command::Audit(args) => done(async { audit::run(&Target::new(&shared)?, &args).await }),
+        Command::History(args) => done(async { history::run(&Target::new(&shared)?, &args).await }),
+        Command::Flow(command) => done(async { flow::run(&Target::new(&shared)?, command).await }),
+        Command::Schedule(command) => done(async { schedule::run(&Target::new(&shared)?, command).await }),
+        Command::Worker(command) => done(async { worker::run(&Target::new(&shared)?, command).await }),
         Command::Move(args) => on_runtime(async {
             moving::run(&Session::new(&shared)?, &args).await.map(|()| ExitCode::SUCCESS)
         }),
-        Command::Bench(mut args) => {
-            let redis = shared.redis()?;
-            redis.as_str().clone_into(&mut args.redis_url);
-            args.prefix = shared.prefix;
-            on_runtime(async {
-                bench::run(&args).await.map_err(|error| CliError::worker(error, &redis))?;
-                Ok(ExitCode::SUCCESS)
-            })
-        }
+        Command::Bench(args) => on_runtime(async { bench::run(&Session::new(&shared)?, &args).await }),
     }
 }
 

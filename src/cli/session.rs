@@ -24,6 +24,12 @@ pub struct Shared {
     // Read by hand: clap would print the value of the variable, password and all, in its help.
     #[arg(short = 'r', long, global = true, value_name = "URL", help_heading = HEADING)]
     pub redis_url: Option<String>,
+    /// Go through the admin API of a server at this address instead of to Redis [default: BULLOCK_API, if that is set]
+    #[arg(long, global = true, value_name = "URL", help_heading = HEADING)]
+    pub api: Option<String>,
+    /// Token for the API: @FILE, which no list of processes shows, or itself [default: BULLOCK_TOKEN]
+    #[arg(long, global = true, value_name = "@FILE", help_heading = HEADING)]
+    pub token: Option<String>,
     /// Prefix of the queues' keys
     #[arg(long, global = true, default_value = "bull", help_heading = HEADING)]
     pub prefix: String,
@@ -52,6 +58,30 @@ impl Shared {
         Output::new(format, self.no_color, self.quiet, self.verbose)
     }
 
+    /// The address of the admin API and where it was named; `None` = the command goes to Redis. A Redis that a flag names
+    /// wins over the environment.
+    pub fn api(&self) -> Result<Option<(String, &'static str)>, CliError> {
+        let from_env = || std::env::var("BULLOCK_API").ok().filter(|url| !url.is_empty());
+        match (&self.api, &self.redis_url) {
+            (Some(_), Some(_)) => Err(CliError::usage("both an API and a Redis are named")
+                .at("--api, --redis-url")
+                .hint("the server behind the API has its own Redis: leave one of them out")),
+            (Some(url), None) => Ok(Some((url.clone(), "--api"))),
+            (None, Some(_)) => Ok(None),
+            (None, None) => Ok(from_env().map(|url| (url, "BULLOCK_API"))),
+        }
+    }
+
+    /// Refuses an API: for commands that speak to Redis themselves, or start what does.
+    pub fn not_over_api(&self) -> Result<(), CliError> {
+        match self.api()? {
+            None => Ok(()),
+            Some((_, source)) => Err(CliError::usage("this does not go over the admin API").at(source).hint(
+                "run it where Redis can be reached, with --redis-url; the reference lists what goes over the API",
+            )),
+        }
+    }
+
     /// The checked URL and prefix.
     pub fn redis(&self) -> Result<RedisUrl, CliError> {
         check_name("prefix", &self.prefix).map_err(|problem| CliError::usage(problem).at("--prefix"))?;
@@ -74,6 +104,7 @@ pub struct Session {
 impl Session {
     /// Checks the flags. Nothing is sent yet.
     pub fn new(shared: &Shared) -> Result<Self, CliError> {
+        shared.not_over_api()?;
         let (out, redis) = (shared.output(), shared.redis()?);
         out.detail(&format!("redis {} (from {}), prefix {}", redis.shown(), redis.source(), shared.prefix));
         let connection = Connection::new(redis.as_str(), None, RESPONSE_TIMEOUT).map_err(|error| {

@@ -7,15 +7,13 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::actor::Reason;
+use super::actor::Careful;
 use super::error::{CliError, Exit, shown};
 use super::job::confirm;
 use super::output::{Cell, Column, Row, Tone};
-use super::session::Session;
+use super::target::{Found, Target, verb};
 use super::time::{age, iso, now_ms, parse_duration};
-use crate::store::Store;
-use crate::store::doctor::scan;
-use crate::store::zombies::{Act, Acted, Limits, Sort, Zombie};
+use crate::store::zombies::{Act, Acted, Limits, Sort};
 
 /// `bullock zombies`.
 #[derive(Debug, Subcommand)]
@@ -52,7 +50,6 @@ pub struct List {
 
 /// Arguments of the acts.
 #[derive(Debug, Args)]
-#[allow(clippy::struct_excessive_bools, reason = "flags of the command line")]
 #[command(group = clap::ArgGroup::new("which").required(true).args(["ids", "all"]))]
 pub struct Mend {
     /// Name of the queue
@@ -72,16 +69,10 @@ pub struct Mend {
     /// Take jobs from runs whose lease is alive, too; what these write later is refused
     #[arg(long)]
     force: bool,
-    /// Only say what would be done
-    #[arg(long)]
-    dry_run: bool,
-    /// Do not ask
-    #[arg(short, long)]
-    yes: bool,
     #[command(flatten)]
     since: Since,
     #[command(flatten)]
-    reason: Reason,
+    how: Careful,
 }
 
 const COLUMNS: &[Column] = &[
@@ -97,34 +88,22 @@ const COLUMNS: &[Column] = &[
 ];
 
 /// Runs the command.
-pub async fn run(session: &Session, command: Zombies) -> Result<ExitCode, CliError> {
+pub async fn run(target: &Target, command: Zombies) -> Result<ExitCode, CliError> {
     match command {
-        Zombies::Ls(args) => list(session, &args).await,
-        Zombies::Requeue(args) => mend(session, Act::Requeue, &args).await,
-        Zombies::Fail(args) => mend(session, Act::Fail, &args).await,
-        Zombies::ForceDone(args) => mend(session, Act::ForceDone, &args).await,
+        Zombies::Ls(args) => list(target, &args).await,
+        Zombies::Requeue(args) => mend(target, Act::Requeue, &args).await,
+        Zombies::Fail(args) => mend(target, Act::Fail, &args).await,
+        Zombies::ForceDone(args) => mend(target, Act::ForceDone, &args).await,
     }
 }
 
-async fn list(session: &Session, args: &List) -> Result<ExitCode, CliError> {
-    let failed = |error| session.error(error);
-    let limits = limits(&args.since, false);
-    let names: Vec<String> = match &args.queue {
-        Some(name) => vec![session.known_queue(name).await?.keys().queue.to_string()],
-        None => Vec::new(),
-    };
-    let found = scan(&session.connection, &session.prefix, &names).await.map_err(failed)?;
+async fn list(target: &Target, args: &List) -> Result<ExitCode, CliError> {
+    let found = target.zombies(args.queue.as_deref(), &limits(&args.since, false)).await?;
     let now = now_ms();
-    let mut rows = Vec::new();
-    for (name, keys) in &found {
-        let store = session.store(name);
-        for zombie in store.zombies(keys, &limits).await.map_err(failed)? {
-            rows.push(row(name, &zombie, now));
-        }
-    }
-    session.out.list(COLUMNS, &rows)?;
+    let rows: Vec<Row> = found.iter().map(|zombie| row(zombie, now)).collect();
+    target.out.list(COLUMNS, &rows)?;
     if rows.is_empty() {
-        session.out.note("no zombies");
+        target.out.note("no zombies");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -145,75 +124,75 @@ fn remedy(sort: Sort) -> &'static str {
     }
 }
 
-fn row(queue: &str, zombie: &Zombie, now: i64) -> Row {
-    let (id, facts) = (zombie.shown_id(), &zombie.facts);
-    let name = facts.name.clone().unwrap_or_else(|| "?".into());
-    let owner = zombie.last_owner();
-    let sign = facts.last_sign_ms();
+fn row(zombie: &Found, now: i64) -> Row {
+    let Found { queue, id, owner, last_sign_ms: sign, .. } = zombie;
+    let name = zombie.name.clone().unwrap_or_else(|| "?".into());
     let ago = |ms: Option<i64>| ms.map_or_else(|| "unknown".to_owned(), |ms| format!("{} ago", age(ms, now)));
-    let mend = remedy(zombie.sort);
+    let mend = remedy(zombie.sort());
     Row {
         cells: vec![
             Cell::new(queue),
-            Cell::new(&id),
+            Cell::new(id),
             Cell::new(&name),
-            Cell::new(zombie.sort.as_str()).tone(Tone::Bad),
+            Cell::new(zombie.sort().as_str()).tone(Tone::Bad),
             Cell::new(zombie.since_ms.map_or_else(|| "unknown".to_owned(), |since| age(since, now))),
             Cell::new(owner.as_deref().unwrap_or("unknown")),
-            Cell::new(ago(sign)),
+            Cell::new(ago(*sign)),
             Cell::new(mend),
             Cell::new(&zombie.reason),
         ],
-        json: json!({"queue": queue, "id": id, "name": facts.name, "class": zombie.sort.as_str(), "since": zombie.since_ms,
+        json: json!({"queue": queue, "id": id, "name": zombie.name, "class": zombie.sort().as_str(), "since": zombie.since_ms,
             "sinceAt": zombie.since_ms.map(iso), "ageMs": zombie.since_ms.map(|since| (now - since).max(0)), "owner": owner,
             "lastSign": sign, "lastSignAt": sign.map(iso), "reason": zombie.reason, "mend": mend}),
     }
 }
 
-async fn mend(session: &Session, act: Act, args: &Mend) -> Result<ExitCode, CliError> {
-    let store = session.known_queue(&args.queue).await?;
-    let failed = |error| session.error(error);
+async fn mend(target: &Target, act: Act, args: &Mend) -> Result<ExitCode, CliError> {
+    let queue = target.known_queue(&args.queue).await?.by(&args.how.reason);
     let limits = limits(&args.since, args.force);
     let all = if args.all {
-        let name = [args.queue.clone()];
-        let found = scan(&session.connection, &session.prefix, &name).await.map_err(failed)?;
-        let keys = found.into_values().next().unwrap_or_default();
-        store.zombies(&keys, &limits).await.map_err(failed)?
+        target.zombies(Some(&args.queue), &limits).await?
     } else {
-        store.zombies_among(&args.ids, &limits).await.map_err(failed)?
+        queue.zombies_among(target, &args.ids, &limits).await?
     };
     let now = now_ms();
-    let old_enough = |zombie: &Zombie| {
+    let old_enough = |zombie: &Found| {
         let Some(least) = args.older_than else { return true };
         zombie
             .since_ms
             .is_some_and(|since| now - since >= i64::try_from(least.as_millis()).unwrap_or(i64::MAX))
     };
-    let wanted: Vec<Zombie> = all
+    let wanted: Vec<Found> = all
         .into_iter()
-        .filter(|zombie| args.class.is_none_or(|class| class == zombie.sort) && old_enough(zombie))
+        .filter(|zombie| args.class.is_none_or(|class| class == zombie.sort()) && old_enough(zombie))
         .collect();
     let mut exit = ExitCode::SUCCESS;
-    for id in args.ids.iter().filter(|id| !wanted.iter().any(|zombie| zombie.shown_id() == **id)) {
+    for id in args.ids.iter().filter(|id| !wanted.iter().any(|zombie| zombie.id == **id)) {
         complain(act, &args.queue, format!("job {} is no such zombie", shown(id)));
         exit = Exit::Conflict.into();
     }
-    if args.all && !args.dry_run && !wanted.is_empty() {
+    if args.all && !args.how.dry_run && !wanted.is_empty() {
         let what = format!("{} {} of {}", verb(act), zombies(wanted.len()), args.queue);
-        confirm(args.yes, &what)?;
+        confirm(args.how.yes, &what)?;
     }
-    let mut rows = Vec::new();
-    for zombie in &wanted {
-        let done = one(session, &store, act, zombie, args, &limits).await?;
-        if let Err(why) = &done {
-            complain(act, &args.queue, why.clone());
-            exit = Exit::Conflict.into();
-        }
-        rows.push((zombie.shown_id(), zombie.sort.as_str(), done));
+    let done: Vec<Done> = if args.how.dry_run {
+        wanted.iter().map(|zombie| would(act, zombie, args.force)).collect()
+    } else {
+        let acted = queue.mend(&args.how.reason, act, &wanted, &limits).await?;
+        wanted.iter().zip(acted).map(|(zombie, acted)| became(act, zombie, acted)).collect()
+    };
+    for why in done.iter().filter_map(|done| done.as_ref().err()) {
+        complain(act, &args.queue, why.clone());
+        exit = Exit::Conflict.into();
     }
-    report(session, &rows)?;
+    let rows: Vec<(String, &str, Done)> = wanted
+        .iter()
+        .zip(done)
+        .map(|(zombie, done)| (zombie.id.clone(), zombie.sort().as_str(), done))
+        .collect();
+    report(target, &rows)?;
     if args.all && rows.is_empty() {
-        session.out.note("no zombies");
+        target.out.note("no zombies");
     }
     Ok(exit)
 }
@@ -221,45 +200,30 @@ async fn mend(session: &Session, act: Act, args: &Mend) -> Result<ExitCode, CliE
 /// What was done, or why it was not.
 type Done = Result<String, String>;
 
-async fn one(
-    session: &Session,
-    store: &Store,
-    act: Act,
-    zombie: &Zombie,
-    args: &Mend,
-    limits: &Limits,
-) -> Result<Done, CliError> {
-    let id = zombie.shown_id();
-    let plain = shown(&id);
-    let held = || format!("job {plain} is held by a live run; --force takes it away");
-    if args.dry_run {
-        let is_free = args.force || !zombie.facts.is_held();
-        return Ok(if is_free {
-            Ok(format!("would {} ({})", verb(act), zombie.sort.as_str()))
-        } else {
-            Err(held())
-        });
+fn held(id: &str) -> String {
+    format!("job {} is held by a live run; --force takes it away", shown(id))
+}
+
+fn would(act: Act, zombie: &Found, force: bool) -> Done {
+    if force || !zombie.held {
+        Ok(format!("would {} ({})", verb(act), zombie.sort().as_str()))
+    } else {
+        Err(held(&zombie.id))
     }
-    let answer = store.mend_zombie(&args.reason.actor(), act, zombie.sort, &id, limits).await;
-    Ok(match answer.map_err(|error| session.error(error))? {
+}
+
+fn became(act: Act, zombie: &Found, acted: Acted) -> Done {
+    let id = shown(&zombie.id);
+    match acted {
         Acted::Done(was, is) => {
             let was = if was.is_empty() { "in no state" } else { &*was };
             Ok(format!("is {is} now; it was {was}"))
         }
-        Acted::Held => Err(held()),
-        Acted::Gone => Err(format!("job {plain} is no {} any more", zombie.sort.as_str())),
-        Acted::NoBody => Err(format!(
-            "job {plain} has no body to {}",
-            if act == Act::Requeue { "run" } else { "complete" }
-        )),
-    })
-}
-
-fn verb(act: Act) -> &'static str {
-    match act {
-        Act::Requeue => "requeue",
-        Act::Fail => "fail",
-        Act::ForceDone => "force-done",
+        Acted::Held => Err(held(&zombie.id)),
+        Acted::Gone => Err(format!("job {id} is no {} any more", zombie.sort().as_str())),
+        Acted::NoBody => {
+            Err(format!("job {id} has no body to {}", if act == Act::Requeue { "run" } else { "complete" }))
+        }
     }
 }
 
@@ -273,8 +237,8 @@ fn complain(act: Act, queue: &str, why: String) {
     let _ = writeln!(std::io::stderr(), "{error}");
 }
 
-fn report(session: &Session, rows: &[(String, &'static str, Done)]) -> Result<(), CliError> {
-    if session.out.is_json() {
+fn report(target: &Target, rows: &[(String, &'static str, Done)]) -> Result<(), CliError> {
+    if target.out.is_json() {
         let rows: Vec<Row> = rows
             .iter()
             .map(|(id, class, done)| Row {
@@ -282,10 +246,10 @@ fn report(session: &Session, rows: &[(String, &'static str, Done)]) -> Result<()
                 json: json!({"id": id, "class": class, "done": done.is_ok(), "message": done.as_ref().unwrap_or_else(|why| why)}),
             })
             .collect();
-        return Ok(session.out.list(&[], &rows)?);
+        return Ok(target.out.list(&[], &rows)?);
     }
     for (id, _, what) in rows.iter().filter_map(|(id, class, done)| Some((id, class, done.as_ref().ok()?))) {
-        session.out.answer(&format!("job {id} {what}"), id, &json!(null))?;
+        target.out.answer(&format!("job {id} {what}"), id, &json!(null))?;
     }
     Ok(())
 }

@@ -21,7 +21,10 @@ pub(super) static OPTIONS: &[Opt] = &[
     option("redis.prefix", K::Text, D::Text(at::PREFIX_DEFAULT), "Prefix of all keys, as in Bull."),
     option("redis.eviction_check", K::Bool, D::Bool(true), "Refuse a Redis whose maxmemory-policy may throw jobs away."),
     option("redis.wait_replicas", K::Int(0, at::WAIT_REPLICAS_MAX), D::Int(0), "Adds and ends of jobs wait until so many replicas have them; 0 = they do not wait."),
-    later("redis.tls", "own certificates for Redis"),
+    option("redis.tls", K::Table, D::None, "Own certificates for a Redis behind TLS: PEM files, read when it connects first."),
+    option("redis.tls.ca", K::Text, D::None, "The CA of the server's certificate; no other is trusted then. Absent: those that the machine trusts."),
+    option("redis.tls.cert", K::Text, D::None, "The certificate that bullock shows, for tls-auth-clients."),
+    option("redis.tls.key", K::Text, D::None, "The key of that certificate."),
     later("servers", "further Redis servers"),
 
     option("admin", K::Table, D::None, "The admin server: health, metrics, callbacks of handlers."),

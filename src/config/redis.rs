@@ -80,8 +80,46 @@ pub(super) fn read(section: &Section<'_>, problems: &mut Problems) -> Redis {
         },
         _ => None,
     };
+    let url = with_certificates(url, &section.section("tls"), problems);
     let wait_replicas = section.int("wait_replicas") as u32;
     Redis { url, prefix, eviction_check: section.truth("eviction_check"), wait_replicas }
+}
+
+/// The files of `redis.tls` as parameters of the URL, which is what connects.
+fn with_certificates(
+    url: Option<RedisUrl>,
+    section: &Section<'_>,
+    problems: &mut Problems,
+) -> Option<RedisUrl> {
+    let files = ["ca", "cert", "key"].map(|name| (name, section.maybe_text(name)));
+    if section.has("cert") != section.has("key") {
+        let missing = if section.has("cert") { "key" } else { "cert" };
+        let there = if section.has("cert") { "cert" } else { "key" };
+        let expected = format!("redis.tls.{missing} beside it");
+        problems.push(section.problem(
+            there,
+            "stands alone",
+            expected,
+            "a certificate and its key go together",
+        ));
+    }
+    let url = url?;
+    let named: Vec<String> = files
+        .into_iter()
+        .filter_map(|(name, path)| Some(format!("tls_{name}={}", percent_encoded(&path?))))
+        .collect();
+    if named.is_empty() {
+        return Some(url);
+    }
+    let joint = if url.expose().contains('?') { '&' } else { '?' };
+    Some(RedisUrl::trusted(format!("{}{joint}{}", url.expose(), named.join("&"))))
+}
+
+/// A path in a URL: all but plain characters as `%XX`.
+fn percent_encoded(path: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    let one = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    path.bytes().map(one).collect()
 }
 
 type Fault = (String, String);

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use Event::{
     Add, Cancel, ChildrenDone, Claim, Complete, Defer, Fail, ForceDone, HandBack, Pause, Promote, Recover,
@@ -170,7 +170,7 @@ pub const TRANSITIONS: &[(Option<State>, Event, Option<State>)] = &[
 ];
 
 /// Our word for how a job does, the same in every answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs)] // [`status`] says what each means
 #[rustfmt::skip]

@@ -11,6 +11,7 @@ mod sending;
 mod sentinel;
 mod signs;
 mod target;
+mod tls;
 
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, PoisonError};

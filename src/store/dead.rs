@@ -90,7 +90,8 @@ pub struct DeadPage {
 }
 
 impl Filter {
-    fn fits(&self, job: &DeadLetter) -> bool {
+    /// Is such a dead letter meant? Its time aside, which Redis looks at.
+    pub(crate) fn fits(&self, job: &DeadLetter) -> bool {
         let text = |part: &String| job.error.to_lowercase().contains(&part.to_lowercase());
         self.class.as_ref().is_none_or(|class| *class == job.class)
             && self.error.as_ref().is_none_or(text)

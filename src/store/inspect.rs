@@ -1,7 +1,7 @@
 //! Bounded reads for people: counts, lists, one job.
 
 use redis::Value;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub(super) use super::discovery::escape_glob;
 pub use super::discovery::queues;
@@ -28,7 +28,8 @@ pub struct Repeatable {
 }
 
 /// How many jobs are in each state, read in one transaction.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Counts {
     /// In `wait`.
     pub waiting: u64,

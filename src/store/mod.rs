@@ -54,6 +54,7 @@ pub mod retention;
 pub mod rights;
 pub mod run;
 pub mod scheduler;
+pub mod scratch;
 pub mod script;
 pub mod search;
 pub mod server;

@@ -1,11 +1,11 @@
 //! A stored job hash as people look at it: every field as it stands, nothing thrown away.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A job as stored, for the CLI and the API. Field names equal `job.toJSON()` in Node.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct JobView {
     /// The id.
     pub id: String,
@@ -39,7 +39,7 @@ pub struct JobView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<Value>,
     /// The scheduler that made it (`BullMQ`).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", alias = "schedulerId")]
     pub repeat_job_key: Option<String>,
     /// What stands for it in deduplication.
     #[serde(skip_serializing_if = "Option::is_none")]

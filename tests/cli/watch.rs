@@ -36,7 +36,7 @@ pub(super) async fn slow_worker(place: &Place, queue: &str) -> Worker {
 }
 
 /// A worker whose jobs go through a hundred items in some steps.
-async fn stepping_worker(place: &Place, queue: &str) -> Worker {
+pub(super) async fn stepping_worker(place: &Place, queue: &str) -> Worker {
     Worker::builder(place.redis.url(), queue)
         .handler("*", |_: AnyJob, ctx: Context| async move {
             for step in 1..=4 {

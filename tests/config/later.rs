@@ -5,7 +5,6 @@ use crate::{HANDLER, errors, refused};
 #[test]
 fn every_name_for_later_is_refused_as_not_yet() {
     let cases = [
-        ("redis.tls", "[redis]\ntls = { ca = \"ca.pem\" }".to_owned()),
         ("servers", "[servers.second]\nurl = \"redis://u:hunter2@h\"".to_owned()),
         ("queues.a.server", "[queues.a]\nserver = \"second\"".to_owned()),
     ];

@@ -14,6 +14,7 @@ const DONE: &[&str] = &[
     "docs/how-to/nestjs.md",
     "docs/how-to/nextjs.md",
     "docs/how-to/nginx.md",
+    "docs/how-to/another-machine.md",
     "docs/how-to/keda.md",
     "docs/how-to/grafana.md",
 ];

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use bullock::cli::Cli;
+use bullock::cli::{ALONE, Cli, OVER_API};
 use clap::{Arg, Command, CommandFactory as _};
 
 use crate::blocks;
@@ -28,7 +28,7 @@ and `-o csv` are for programs. An error is one line: what, where, what was found
 | 3 | not found |
 | 4 | not authorised |
 | 5 | conflict: the state does not allow it, or somebody else holds it |
-| 6 | Redis, or the worker, cannot be reached |
+| 6 | Redis, the worker or the admin API cannot be reached |
 | 7 | timed out waiting |
 | 8 | unsafe Redis settings |
 | 78 | there is no redis-server to start |
@@ -99,6 +99,24 @@ fn section(page: &mut String, command: &Command, path: &str, depth: usize) {
     }
 }
 
+/// What `--api` goes with; `tests/cli` tries each both ways, and all others for their refusal.
+fn over_api(page: &mut String) {
+    page.push_str("\n## Over the admin API\n\n");
+    page.push_str(
+        "With `--api` (or `BULLOCK_API`) these commands ask a server instead of Redis, print the same and end with the same \
+         codes; [from another machine](../how-to/another-machine.md) tells what differs:\n\n",
+    );
+    for name in OVER_API {
+        let _ = writeln!(page, "- `bullock {name}`");
+    }
+    let alone: Vec<String> = ALONE.iter().map(|name| format!("`bullock {name}`")).collect();
+    let _ = writeln!(
+        page,
+        "\nAll others speak to Redis themselves, or start what does, and say so with exit code 2. {} ask neither.",
+        alone.join(", ")
+    );
+}
+
 fn made() -> String {
     let mut root = Cli::command();
     root.build();
@@ -106,6 +124,7 @@ fn made() -> String {
     page.push_str("\n## Options of all commands\n");
     let shared: Vec<&Arg> = root.get_arguments().filter(|arg| arg.is_global_set()).collect();
     rows(&mut page, &shared);
+    over_api(&mut page);
     for command in root.get_subcommands().filter(|command| command.get_name() != "help") {
         section(&mut page, command, &format!("bullock {}", command.get_name()), 2);
     }

@@ -15,6 +15,7 @@ mod dev;
 mod jobs;
 mod private;
 mod program;
+mod redis_certificates;
 mod redis_states;
 mod redis_tls;
 mod starting;

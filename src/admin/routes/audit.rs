@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 use futures_util::future::try_join_all;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::about::{About, Kind, Shape, param, wrong};
@@ -33,7 +33,7 @@ pub(super) const LIST: About = About::new("audit", "What people did, newest firs
     .refusals(&[404]);
 
 /// What somebody did.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub(crate) struct AuditEntry {
     /// Its place in the queue's log.
     pub id: String,

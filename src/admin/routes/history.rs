@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::about::{About, Kind, Param, Shape, needed, param, wrong};
@@ -80,7 +80,7 @@ pub(in crate::admin) struct PointView {
 }
 
 /// What jobs of one name of one organisation did.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct KindView {
     /// The jobs' name; * = names for which there was no room.
@@ -106,7 +106,7 @@ pub(crate) struct KindView {
 }
 
 /// How durations were spread, ms; right to within a tenth.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct SpreadView {
     /// How many there were.
     pub count: u64,
@@ -121,7 +121,7 @@ pub(crate) struct SpreadView {
 }
 
 /// Items of syncs by what became of them.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ItemCounts {
     /// All that came to their end.
     pub processed: u64,

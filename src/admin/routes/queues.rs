@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::about::{About, Shape};
@@ -25,7 +25,7 @@ pub(super) const ONE: About = About::new("queues", "One queue")
     .refusals(&[404, 409]);
 
 /// Jobs by state.
-#[derive(Debug, Clone, Copy, Default, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
 #[schema(as = Counts)]
 pub(crate) struct CountsView {
     /// In line.

@@ -65,7 +65,7 @@ pub(in crate::admin) struct SchedulerList {
 }
 
 /// A scheduler, or a repeatable job.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SchedulerItem {
     /// Its queue.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::about::{About, Kind, Shape, param};
@@ -32,7 +32,7 @@ pub(super) const SHOW: About = About::new("stats", "Totals, success rates and ti
     .refusals(&[404]);
 
 /// Percentiles of a time, ms.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Percentiles {
     /// Half of the jobs took at most this.
     pub p50: u64,
@@ -55,7 +55,7 @@ pub(crate) struct Latency {
 }
 
 /// All figures.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Stats {
     /// Jobs of all these queues.
@@ -67,7 +67,7 @@ pub(crate) struct Stats {
 }
 
 /// Figures of one queue.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct QueueStats {
     /// The queue.
@@ -91,7 +91,7 @@ pub(crate) struct QueueStats {
 }
 
 /// Figures of the jobs of one name.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NameStats {
     /// The name.
@@ -105,7 +105,7 @@ pub(crate) struct NameStats {
 }
 
 /// A job that ran long.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SlowJob {
     /// Its id.
@@ -117,7 +117,7 @@ pub(crate) struct SlowJob {
 }
 
 /// Jobs per minute, newest first.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub(crate) struct SeriesView {
     /// The minute of the first figure, ms.
     pub minute: i64,

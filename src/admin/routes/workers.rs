@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use axum::http::StatusCode;
 use axum::response::Response;
 use futures_util::future::join_all;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::about::{About, Shape};
@@ -46,7 +46,7 @@ pub(super) const RESUME: About =
         .refusals(&[404, 409]);
 
 /// What a worker was told.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct WorkerAct {
     /// Its name.
     pub worker: String,
@@ -59,7 +59,7 @@ pub(crate) struct WorkerAct {
 }
 
 /// All workers.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WorkerList {
     /// Sorted by name.
@@ -71,7 +71,7 @@ pub(crate) struct WorkerList {
 }
 
 /// A worker.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WorkerItem {
     /// Its name; `Node` for those that give none, one for each address.
@@ -95,7 +95,7 @@ pub(crate) struct WorkerItem {
 }
 
 /// Who has told a worker to claim nothing more.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub(crate) struct QuietView {
     /// When, ms.
     pub at: i64,
@@ -108,7 +108,7 @@ pub(crate) struct QuietView {
 }
 
 /// A queue of a worker.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct WorkerQueue {
     /// The queue.
     pub queue: String,
@@ -121,7 +121,7 @@ pub(crate) struct WorkerQueue {
 }
 
 /// A job that a worker holds.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HeldJob {
     /// Its queue.

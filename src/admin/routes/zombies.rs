@@ -1,5 +1,7 @@
 //! `GET /zombies` and `POST /zombies/resolve`: jobs that look alive and are not, and what a person does with them.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,8 @@ use crate::wire::doctor::Place;
 const SCAN: (usize, usize) = (2000, 10_000);
 /// Jobs that are looked at twice, and shown.
 const SHOWN_MAX: usize = 500;
+/// Longest time that can be asked for, ms: a year.
+const TIME_MS_MAX: u64 = 365 * 24 * 60 * 60 * 1000;
 /// Ids of one request.
 const IDS_MAX: usize = 500;
 
@@ -24,7 +28,11 @@ pub(super) const LIST: About = About::new(
     "zombies",
     "Active jobs that nobody holds or that give no sign, and delayed ones that are overdue; takes 2 s if there are some",
 )
-.query(&[param("queue", Kind::Text, "Of this queue only")])
+.query(&[
+    param("queue", Kind::Text, "Of this queue only"),
+    param("silent", Kind::Duration(0, TIME_MS_MAX, 600_000), "A run that gave no sign for longer is silent"),
+    param("overdue", Kind::Duration(0, TIME_MS_MAX, 60_000), "A delayed job that was due longer ago is overdue"),
+])
 .answers(&[(200, "Those that are so at two looks", Some(Shape::of::<ZombieList>()))])
 .refusals(&[404, 409]);
 
@@ -69,6 +77,8 @@ pub(in crate::admin) struct ZombieItem {
     pub active_ms: Option<i64>,
     /// How long ago a callback was heard, ms.
     pub heartbeat_ms: Option<i64>,
+    /// Its last sign of life that is written down, ms.
+    pub last_sign_on: Option<i64>,
     /// Who ran it last, where that is known.
     pub worker: Option<String>,
     /// A run holds it: it is taken away with `force` only.
@@ -79,7 +89,7 @@ pub(in crate::admin) struct ZombieItem {
 
 /// What to do, and to which of them.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(in crate::admin) struct Resolve {
     /// The queue of the jobs.
     pub queue: String,
@@ -91,6 +101,12 @@ pub(in crate::admin) struct Resolve {
     /// Take them from runs whose lease is alive, too; what these write later is refused.
     #[serde(default)]
     pub force: bool,
+    /// A run that gave no sign for longer is silent; ten minutes unless given.
+    #[schema(maximum = 31_536_000_000_u64)]
+    pub silent_ms: Option<u64>,
+    /// A delayed job that was due longer ago is overdue; a minute unless given.
+    #[schema(maximum = 31_536_000_000_u64)]
+    pub overdue_ms: Option<u64>,
     /// Why, for the audit log; at most 1,024 characters.
     #[schema(max_length = 1024)]
     pub reason: Option<String>,
@@ -135,7 +151,7 @@ pub(in crate::admin) struct ResolvedJob {
 pub(super) async fn list(call: Ask) -> Result<Response, Problem> {
     let (names, look, board) = (call.queues_asked().await?, call.look().await?, call.board()?);
     let is_alone = call.query.text("queue").is_some();
-    let limits = Limits::default();
+    let limits = limits(call.query.duration("silent"), call.query.duration("overdue"), false);
     let (mut suspects, mut truncated) = (Vec::<(Store, Vec<String>)>::new(), false);
     let (mut budget, mut room) = (SCAN.1, SHOWN_MAX);
     for name in &names {
@@ -196,6 +212,7 @@ fn shown(queue: &str, zombie: &Zombie, now_ms: i64, read_only: bool) -> ZombieIt
         since_on: zombie.since_ms,
         active_ms: began.filter(|_| facts.places.has(Place::Active)).map(ago),
         heartbeat_ms: facts.beat.map(ago),
+        last_sign_on: facts.last_sign_ms(),
         worker: zombie.last_owner(),
         held: facts.is_held(),
         allowed_actions: match zombie.sort {
@@ -208,8 +225,23 @@ fn shown(queue: &str, zombie: &Zombie, now_ms: i64, read_only: bool) -> ZombieIt
     }
 }
 
+fn limits(silent: Option<Duration>, overdue: Option<Duration>, from_live_runs: bool) -> Limits {
+    let usual = Limits::default();
+    Limits {
+        silent: silent.unwrap_or(usual.silent),
+        overdue: overdue.unwrap_or(usual.overdue),
+        from_live_runs,
+    }
+}
+
 pub(super) async fn resolve(call: Ask) -> Result<Response, Problem> {
-    let Resolve { queue, ids, action, force, reason } = call.body().await?;
+    let Resolve { queue, ids, action, force, reason, silent_ms, overdue_ms } = call.body().await?;
+    let too_long = |ms: &Option<u64>| ms.is_some_and(|ms| ms > TIME_MS_MAX);
+    if let Some(name) =
+        [("silentMs", silent_ms), ("overdueMs", overdue_ms)].iter().find(|(_, ms)| too_long(ms))
+    {
+        return Err(Problem::validation(format!("{}: expected at most {TIME_MS_MAX}", name.0)));
+    }
     if ids.is_empty() || ids.len() > IDS_MAX {
         return Err(Problem::validation(format!("ids: expected 1 to {IDS_MAX} of them")));
     }
@@ -227,7 +259,7 @@ pub(super) async fn resolve(call: Ask) -> Result<Response, Problem> {
         return Err(Problem::validation(why).with("pointer", "/reason"));
     }
     let store = call.board()?.open(&queue).await?;
-    let limits = Limits { from_live_runs: force, ..Limits::default() };
+    let limits = limits(silent_ms.map(Duration::from_millis), overdue_ms.map(Duration::from_millis), force);
     let zombies = store.zombies_among(&ids, &limits).await?;
     let mut items = Vec::with_capacity(ids.len());
     for id in ids {

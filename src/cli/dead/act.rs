@@ -8,7 +8,7 @@ use super::edit::{self, Set};
 use super::filter::Chosen;
 use super::rate::{self, Rate};
 use super::{by_filter, by_id};
-use crate::cli::actor::Reason;
+use crate::cli::actor::Careful;
 use crate::cli::error::{CliError, Exit};
 use crate::cli::session::Session;
 use crate::store::Store;
@@ -33,14 +33,8 @@ pub(super) struct Which {
     /// By filter: at most so many, oldest first
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) limit: Option<u64>,
-    /// Only say what would be done
-    #[arg(long)]
-    pub(super) dry_run: bool,
-    /// Do not ask
-    #[arg(short, long)]
-    pub(super) yes: bool,
     #[command(flatten)]
-    pub(super) reason: Reason,
+    pub(super) how: Careful,
 }
 
 /// Arguments of `bullock dead replay`.
@@ -129,7 +123,7 @@ pub(super) async fn replay(session: &Session, args: &Replay) -> Result<ExitCode,
         Some(name) => Some(target(session, &store, name).await?),
     };
     let data = args.edit_data.as_deref().map(edit::read).transpose()?;
-    let actor = which.reason.actor();
+    let actor = which.how.reason.actor();
     Task { session, store, which, act: Act::Replay, actor, rate: args.rate, set: &args.set, data, to }
         .run()
         .await
@@ -139,7 +133,7 @@ pub(super) async fn replay(session: &Session, args: &Replay) -> Result<ExitCode,
 pub(super) async fn purge(session: &Session, args: &Purge) -> Result<ExitCode, CliError> {
     let which = &args.which;
     let store = begin(session, which).await?;
-    let (actor, rate) = (which.reason.actor(), rate::parse("1000000/s").map_err(CliError::usage)?);
+    let (actor, rate) = (which.how.reason.actor(), rate::parse("1000000/s").map_err(CliError::usage)?);
     Task { session, store, which, act: Act::Purge, actor, rate, set: &[], data: None, to: None }.run().await
 }
 
@@ -151,7 +145,7 @@ async fn begin(session: &Session, which: &Which) -> Result<Store, CliError> {
             .expected("ids, or a filter (--class, --error, --signature, --since, --until, --where), or --all")
             .hint("bullock dead ls takes the same filters and only shows"));
     }
-    if which.reason.reason.as_deref().is_none_or(|why| why.trim().is_empty()) && !which.dry_run {
+    if which.how.reason.is_blank() && !which.how.dry_run {
         return Err(CliError::usage("say why: it is kept in the audit log").expected("--reason TEXT"));
     }
     session.known_queue(&which.queue).await

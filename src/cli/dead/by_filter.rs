@@ -27,11 +27,11 @@ struct Tally {
 
 pub(super) async fn run(task: &Task<'_>) -> Result<ExitCode, CliError> {
     let queue = &task.which.queue;
-    if task.which.dry_run || !task.which.yes {
+    if task.which.how.dry_run || !task.which.how.yes {
         let now = task.store.time_ms().await.map_err(|error| task.error(error))?;
         let filter = bounded(task, now);
         let count = count(task, &filter).await.map_err(|error| task.error(error))?;
-        if task.which.dry_run {
+        if task.which.how.dry_run {
             let words = format!("would {} {} of {queue}", task.verb(), letters(count));
             task.session.out.answer(&words, &count.to_string(), &json!({"queue": queue, "would": count}))?;
             return Ok(ExitCode::SUCCESS);

@@ -20,7 +20,7 @@ type Outcome = Result<String, (Exit, String)>;
 pub(super) async fn run(task: &Task<'_>) -> Result<ExitCode, CliError> {
     let ids = &task.which.ids;
     let mut found: HashMap<String, DeadLetter> = HashMap::new();
-    if task.reads_jobs() || task.which.dry_run {
+    if task.reads_jobs() || task.which.how.dry_run {
         let jobs = task.store.dead_by_id(ids).await.map_err(|error| task.error(error))?;
         found.extend(jobs.into_iter().map(|job| (job.id.clone(), job)));
     }
@@ -33,7 +33,7 @@ pub(super) async fn run(task: &Task<'_>) -> Result<ExitCode, CliError> {
 }
 
 async fn one(task: &Task<'_>, id: &str, job: Option<&DeadLetter>) -> Result<Outcome, StoreError> {
-    if task.which.dry_run {
+    if task.which.how.dry_run {
         let would = if task.act == Act::Purge { "would be deleted" } else { "would be replayed" };
         return Ok(if job.is_some() { Ok(would.into()) } else { refusal(id, Replayed::NotFailed) });
     }

@@ -8,10 +8,9 @@ use serde_json::json;
 use super::list::all;
 use crate::cli::error::CliError;
 use crate::cli::output::{Cell, Column, Row, Tone};
-use crate::cli::session::Session;
+use crate::cli::target::{QueueAt, Target};
 use crate::cli::time::{age, iso, now_ms};
 use crate::job::signature::signature;
-use crate::store::Store;
 use crate::store::dead::{Filter, SCANNED_MAX};
 
 /// What dead letters are counted by.
@@ -34,15 +33,16 @@ struct Group {
 
 /// Counts, the largest first. At most [`SCANNED_MAX`] of each queue are looked at, the newest.
 pub(super) async fn run(
-    session: &Session,
+    target: &Target,
     by: By,
     filter: &Filter,
-    stores: &[Store],
+    queues: &[QueueAt<'_>],
 ) -> Result<(), CliError> {
     let mut groups: BTreeMap<(String, String, String), Group> = BTreeMap::new();
-    for store in stores {
-        let queue = store.keys().queue.to_string();
-        let (found, whole) = all(store, filter, SCANNED_MAX).await.map_err(|error| session.error(error))?;
+    for at in queues {
+        let queue = at.name().to_owned();
+        let found = all(at, filter, SCANNED_MAX).await?;
+        let whole = found.next.is_none();
         for job in found.jobs {
             let kind = signature(&job.error);
             let hash = if by == By::Error { kind.hash.clone() } else { String::new() };
@@ -56,7 +56,7 @@ pub(super) async fn run(
         }
         if !whole {
             let (scanned, total) = (found.scanned, found.total);
-            session.out.note(&format!(
+            target.out.note(&format!(
                 "{queue}: the newest {scanned} of {total} are counted; --since and --until narrow it"
             ));
         }
@@ -66,9 +66,9 @@ pub(super) async fn run(
     let now = now_ms();
     let rows: Vec<Row> = groups.iter().map(|(key, group)| row(by, key, group, now)).collect();
     let columns = if by == By::Error { COLUMNS } else { &COLUMNS[..COLUMNS.len() - 2] };
-    session.out.list(columns, &rows)?;
+    target.out.list(columns, &rows)?;
     if rows.is_empty() {
-        session.out.note("no such dead letters");
+        target.out.note("no such dead letters");
     }
     Ok(())
 }

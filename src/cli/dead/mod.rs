@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::error::CliError;
-use super::session::Session;
+use super::target::Target;
 
 /// `bullock dead`.
 #[derive(Debug, Subcommand)]
@@ -31,11 +31,11 @@ pub enum Dead {
 }
 
 /// Runs the command.
-pub async fn run(session: &Session, command: Dead) -> Result<ExitCode, CliError> {
+pub async fn run(target: &Target, command: Dead) -> Result<ExitCode, CliError> {
     match command {
-        Dead::Ls(args) => list::run(session, &args).await.map(|()| ExitCode::SUCCESS),
-        Dead::Show(args) => show::run(session, &args).await.map(|()| ExitCode::SUCCESS),
-        Dead::Replay(args) => act::replay(session, &args).await,
-        Dead::Purge(args) => act::purge(session, &args).await,
+        Dead::Ls(args) => list::run(target, &args).await.map(|()| ExitCode::SUCCESS),
+        Dead::Show(args) => show::run(target, &args).await.map(|()| ExitCode::SUCCESS),
+        Dead::Replay(args) => act::replay(target.redis()?, &args).await,
+        Dead::Purge(args) => act::purge(target.redis()?, &args).await,
     }
 }

@@ -3,9 +3,9 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::cli::error::CliError;
+use crate::cli::error::{CliError, Exit};
 use crate::cli::output::{Part, Tone};
-use crate::cli::session::Session;
+use crate::cli::target::{Beside, QueueAt, Target};
 use crate::cli::time::{age, duration, local, now_ms};
 use crate::job::signature::signature;
 use crate::store::dead::DeadLetter;
@@ -22,52 +22,32 @@ pub struct Show {
     id: String,
 }
 
-/// Our record of the job.
-struct Record(Vec<(String, String)>);
-
-impl Record {
-    fn text(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
-    }
-
-    fn json(&self, name: &str) -> Value {
-        self.text(name).and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null)
-    }
-
-    /// What happened, oldest first: failed attempts, and deaths of workers.
-    fn history(&self) -> Vec<Value> {
-        let mut all: Vec<Value> = self
-            .0
-            .iter()
-            .filter_map(|(field, value)| {
-                let (kind, number) =
-                    field.split_once(':').filter(|(kind, _)| matches!(*kind, "attempt" | "crash"))?;
-                let mut event: Value = serde_json::from_str(value).ok()?;
-                event["kind"] = kind.into();
-                event["number"] = number.parse::<u64>().ok()?.into();
-                Some(event)
-            })
-            .collect();
-        all.sort_by_key(|event| event["at"].as_i64().unwrap_or(0));
-        all
-    }
+/// What happened, oldest first: failed attempts, and deaths of workers.
+fn history(record: &Beside) -> Vec<Value> {
+    let event = |(kind, number, mut event): (&str, u64, Value)| {
+        event["kind"] = kind.into();
+        event["number"] = number.into();
+        event
+    };
+    let mut all: Vec<Value> = record.noted().map(event).collect();
+    all.sort_by_key(|event| event["at"].as_i64().unwrap_or(0));
+    all
 }
 
 /// Shows.
-pub(super) async fn run(session: &Session, args: &Show) -> Result<(), CliError> {
+pub(super) async fn run(target: &Target, args: &Show) -> Result<(), CliError> {
     let (queue, id) = (&args.queue, &args.id);
-    let store = session.known_queue(queue).await?;
-    let failed = |error| session.error(error);
-    let Some(dead) = store.dead_by_id(std::slice::from_ref(id)).await.map_err(failed)?.pop() else {
-        return Err(not_dead(session, &store, args).await);
+    let at = target.known_queue(queue).await?;
+    let Some(dead) = at.dead_letter(id).await? else {
+        return Err(not_dead(&at, args).await);
     };
-    let view = store.job(id).await.map_err(failed)?.map(|(view, _)| view);
-    let record = Record(store.record(id).await.map_err(failed)?);
+    let view = at.record(id).await?.map(|record| record.view);
+    let record = at.beside(id).await?;
     let from = match record.json("from") {
         Value::Null => view.as_ref().map_or(Value::Null, |view| view.opts["deadLetter"].clone()),
         from => from,
     };
-    let history = record.history();
+    let history = history(&record);
     let kind = signature(&dead.error);
     let mut json = json!(view);
     if !json.is_object() {
@@ -88,7 +68,7 @@ pub(super) async fn run(session: &Session, args: &Show) -> Result<(), CliError> 
         json[name] = value;
     }
     let mut parts = head(queue, &dead, &from, &record);
-    let block = |title: &'static str, text: &str| Part::Block(title, cut(text, session.out.is_wide()));
+    let block = |title: &'static str, text: &str| Part::Block(title, cut(text, target.out.is_wide()));
     parts.push(block("error", &dead.error));
     if !history.is_empty() {
         parts.push(Part::Block("history", history.iter().map(line).collect()));
@@ -101,10 +81,10 @@ pub(super) async fn run(session: &Session, args: &Show) -> Result<(), CliError> 
     if let Some(trace) = view.as_ref().and_then(|view| view.stacktrace.last()) {
         parts.push(block("stack trace of the last failure", trace));
     }
-    Ok(session.out.page(&parts, &json)?)
+    Ok(target.out.page(&parts, &json)?)
 }
 
-fn head(queue: &str, dead: &DeadLetter, from: &Value, record: &Record) -> Vec<Part> {
+fn head(queue: &str, dead: &DeadLetter, from: &Value, record: &Beside) -> Vec<Part> {
     let kind = signature(&dead.error);
     let mut parts = vec![
         Part::field("job", &dead.id),
@@ -164,14 +144,13 @@ fn cut(text: &str, all: bool) -> Vec<String> {
 }
 
 /// It is somewhere else, or nowhere.
-async fn not_dead(session: &Session, store: &crate::store::Store, args: &Show) -> CliError {
-    use crate::cli::error::Exit;
-    match store.job(&args.id).await {
-        Err(error) => session.error(error),
+async fn not_dead(queue: &QueueAt<'_>, args: &Show) -> CliError {
+    match queue.record(&args.id).await {
+        Err(error) => error,
         Ok(None) => CliError::new(Exit::NotFound, "no such job").at(&args.queue).found(&args.id),
-        Ok(Some((_, state))) => CliError::new(Exit::Conflict, "this job is no dead letter")
+        Ok(Some(record)) => CliError::new(Exit::Conflict, "this job is no dead letter")
             .at(&args.queue)
-            .found(format!("job {} is {state}", args.id))
+            .found(format!("job {} is {}", args.id, record.state_word()))
             .hint("bullock job show tells about any job"),
     }
 }

@@ -54,6 +54,13 @@ pub struct Init {
     from_redis: bool,
 }
 
+impl Init {
+    /// Does it look for queues in Redis?
+    pub(super) fn asks_redis(&self) -> bool {
+        self.from_redis
+    }
+}
+
 /// Writes the files and says what to do next.
 pub async fn run(shared: &Shared, args: Init) -> Result<(), CliError> {
     let kind = args.kind();

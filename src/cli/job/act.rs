@@ -7,13 +7,11 @@ use clap::Args;
 use serde_json::json;
 
 use super::record::Record;
-use crate::cli::actor::Reason;
+use crate::cli::actor::{Careful, Trial};
 use crate::cli::error::{CliError, Exit, shown};
 use crate::cli::output::Row;
-use crate::cli::session::Session;
+use crate::cli::target::{QueueAt, Target};
 use crate::job::state::State;
-use crate::store::control::{Removed, Retried};
-use crate::store::{Store, StoreError};
 
 /// Arguments of `bullock job retry`.
 #[derive(Debug, Args)]
@@ -31,14 +29,8 @@ pub struct Retry {
     /// With --all-failed: at most so many
     #[arg(long, value_name = "N", requires = "all_failed")]
     limit: Option<u64>,
-    /// Only say what would be done
-    #[arg(long)]
-    dry_run: bool,
-    /// Do not ask
-    #[arg(short, long)]
-    yes: bool,
     #[command(flatten)]
-    reason: Reason,
+    how: Careful,
 }
 
 /// Jobs by id.
@@ -49,11 +41,8 @@ pub struct Many {
     /// Ids of jobs
     #[arg(value_name = "ID", required = true)]
     ids: Vec<String>,
-    /// Only say what would be done
-    #[arg(long)]
-    dry_run: bool,
     #[command(flatten)]
-    reason: Reason,
+    how: Trial,
 }
 
 /// What became of one job: what was done, or why not.
@@ -95,12 +84,12 @@ impl Act {
     }
 
     /// `false` = not done; what the job looks like says why.
-    async fn run(self, store: &Store, token: &str, id: &str) -> Result<bool, StoreError> {
-        Ok(match self {
-            Self::Retry => store.retry(token, id, false).await? == Retried::Done,
-            Self::Promote => store.promote_job(token, id).await?,
-            Self::Remove => store.remove(&[id], true).await?.first() == Some(&Removed::Done),
-        })
+    async fn run(self, queue: &QueueAt<'_>, token: &str, id: &str) -> Result<bool, CliError> {
+        match self {
+            Self::Retry => queue.retry(token, id).await,
+            Self::Promote => queue.promote(token, id).await,
+            Self::Remove => queue.remove(id).await,
+        }
     }
 
     /// Why it cannot be done to such a job; `None` = it can.
@@ -128,58 +117,53 @@ impl Act {
 }
 
 /// Retries.
-pub(super) async fn retry(session: &Session, args: &Retry) -> Result<ExitCode, CliError> {
+pub(super) async fn retry(target: &Target, args: &Retry) -> Result<ExitCode, CliError> {
     if args.all_failed {
-        return retry_all(session, args).await;
+        return retry_all(target, args).await;
     }
-    let chosen = (args.queue.as_str(), args.ids.as_slice());
-    each(session, Act::Retry, chosen, args.dry_run, &args.reason).await
+    let how = Trial { dry_run: args.how.dry_run, reason: args.how.reason.clone() };
+    each(target, Act::Retry, (&args.queue, &args.ids), &how).await
 }
 
 /// Promotes.
-pub(super) async fn promote(session: &Session, args: &Many) -> Result<ExitCode, CliError> {
-    let chosen = (args.queue.as_str(), args.ids.as_slice());
-    each(session, Act::Promote, chosen, args.dry_run, &args.reason).await
+pub(super) async fn promote(target: &Target, args: &Many) -> Result<ExitCode, CliError> {
+    each(target, Act::Promote, (&args.queue, &args.ids), &args.how).await
 }
 
 /// Removes.
-pub(super) async fn remove(session: &Session, args: &Many) -> Result<ExitCode, CliError> {
-    let chosen = (args.queue.as_str(), args.ids.as_slice());
-    each(session, Act::Remove, chosen, args.dry_run, &args.reason).await
+pub(super) async fn remove(target: &Target, args: &Many) -> Result<ExitCode, CliError> {
+    each(target, Act::Remove, (&args.queue, &args.ids), &args.how).await
 }
 
 async fn each(
-    session: &Session,
+    target: &Target,
     act: Act,
     (queue, ids): (&str, &[String]),
-    dry_run: bool,
-    reason: &Reason,
+    how: &Trial,
 ) -> Result<ExitCode, CliError> {
-    let store = session.known_queue(queue).await?.by(reason.actor());
+    let at = target.known_queue(queue).await?.by(&how.reason);
     let token = uuid::Uuid::new_v4().to_string();
     let mut outcomes = Vec::with_capacity(ids.len());
     for id in ids {
-        let done = one(&store, act, &token, id, dry_run).await.map_err(|error| session.error(error))?;
+        let done = one(&at, act, &token, id, how.dry_run).await?;
         outcomes.push(Outcome { id: id.clone(), done });
     }
-    report(session, act, queue, &outcomes)
+    report(target, act, queue, &outcomes)
 }
 
 async fn one(
-    store: &Store,
+    queue: &QueueAt<'_>,
     act: Act,
     token: &str,
     id: &str,
     dry_run: bool,
-) -> Result<Result<&'static str, (Exit, String)>, StoreError> {
-    let no_job = || Err((Exit::NotFound, format!("there is no job {}", shown(id))));
-    if store.is_key_of_queue(id) {
-        return Ok(no_job());
-    }
-    if !dry_run && act.run(store, token, id).await? {
+) -> Result<Result<&'static str, (Exit, String)>, CliError> {
+    if !dry_run && queue.can_be_a_job(id) && act.run(queue, token, id).await? {
         return Ok(Ok(act.done()));
     }
-    let Some(record) = Record::read(store, id).await? else { return Ok(no_job()) };
+    let Some(record) = queue.record(id).await? else {
+        return Ok(Err((Exit::NotFound, format!("there is no job {}", shown(id)))));
+    };
     Ok(match act.refusal(&record) {
         Some(refusal) => Err((Exit::Conflict, refusal)),
         None if dry_run => Ok(act.would()),
@@ -189,8 +173,8 @@ async fn one(
 }
 
 /// Prints the answers; the exit code is that of the first job that could not be served.
-fn report(session: &Session, act: Act, queue: &str, outcomes: &[Outcome]) -> Result<ExitCode, CliError> {
-    if session.out.is_json() {
+fn report(target: &Target, act: Act, queue: &str, outcomes: &[Outcome]) -> Result<ExitCode, CliError> {
+    if target.out.is_json() {
         let rows: Vec<Row> = outcomes
             .iter()
             .map(|Outcome { id, done }| {
@@ -199,14 +183,14 @@ fn report(session: &Session, act: Act, queue: &str, outcomes: &[Outcome]) -> Res
                 Row { cells: Vec::new(), json: json!({"id": id, "done": done.is_ok(), "message": message}) }
             })
             .collect();
-        session.out.list(&[], &rows)?;
+        target.out.list(&[], &rows)?;
     }
     let mut exit = ExitCode::SUCCESS;
     let mut first = true;
     for Outcome { id, done } in outcomes {
         match done {
-            Ok(what) if !session.out.is_json() => {
-                session.out.answer(&format!("job {id} {what}"), id, &json!(null))?;
+            Ok(what) if !target.out.is_json() => {
+                target.out.answer(&format!("job {id} {what}"), id, &json!(null))?;
             }
             Ok(_) => {}
             Err((code, why)) => {
@@ -222,32 +206,32 @@ fn report(session: &Session, act: Act, queue: &str, outcomes: &[Outcome]) -> Res
     Ok(exit)
 }
 
-async fn retry_all(session: &Session, args: &Retry) -> Result<ExitCode, CliError> {
-    let store = session.known_queue(&args.queue).await?.by(args.reason.actor());
-    let failed = |error| session.error(error);
-    let (counts, _) = store.counts().await.map_err(failed)?;
+async fn retry_all(target: &Target, args: &Retry) -> Result<ExitCode, CliError> {
+    let how = &args.how;
+    let queue = target.known_queue(&args.queue).await?.by(&how.reason);
+    let (counts, _) = queue.counts().await?;
     let wanted = args.limit.map_or(counts.failed, |limit| limit.min(counts.failed));
     let mut done = 0;
-    if !args.dry_run && wanted > 0 {
-        confirm(args.yes, &format!("retry {} of {}", jobs(wanted), args.queue))?;
+    if !how.dry_run && wanted > 0 {
+        confirm(how.yes, &format!("retry {} of {}", jobs(wanted), args.queue))?;
         // Jobs that failed meanwhile may be among them; those without data stay behind.
         while done < wanted {
-            match store.retry_all((wanted - done) as usize).await.map_err(failed)? as u64 {
+            match queue.retry_all((wanted - done) as usize).await? as u64 {
                 0 => break,
                 more => done += more,
             }
         }
     }
-    let words = match (args.dry_run, counts.failed) {
+    let words = match (how.dry_run, counts.failed) {
         (_, 0) => format!("{} has no failed jobs", args.queue),
         (true, all) => format!("would retry {wanted} of {} of {}", jobs(all), args.queue),
         (false, _) => format!("{} of {} in line again", jobs(done), args.queue),
     };
-    let answer = json!({"queue": args.queue, "retried": done, "wouldRetry": args.dry_run.then_some(wanted)});
-    let plain = if args.dry_run { wanted } else { done };
-    session.out.answer(&words, &plain.to_string(), &answer)?;
-    if !args.dry_run && done < wanted {
-        session
+    let answer = json!({"queue": args.queue, "retried": done, "wouldRetry": how.dry_run.then_some(wanted)});
+    let plain = if how.dry_run { wanted } else { done };
+    target.out.answer(&words, &plain.to_string(), &answer)?;
+    if !how.dry_run && done < wanted {
+        target
             .out
             .note(&format!("{} left behind: no data to run, or taken by somebody else", jobs(wanted - done)));
     }

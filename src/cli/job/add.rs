@@ -5,17 +5,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::opts::{self, NAME_BYTES_MAX};
+use super::opts::{self, Body, NAME_BYTES_MAX};
 use super::watch::{self, End, View};
 use crate::cli::error::CliError;
-use crate::cli::session::{Session, refusal};
+use crate::cli::target::{Added, Changes, QueueAt, Target};
 use crate::cli::time::parse_duration;
 use crate::job::JobId;
-use crate::store::enqueue::Enqueued;
-use crate::store::events::Events;
-use crate::store::{Queue, Store};
 use crate::wire::Dialect;
 
 /// Arguments of `bullock job add`.
@@ -26,12 +23,8 @@ pub struct Add {
     queue: String,
     /// Name of the job, which selects its handler
     name: String,
-    /// Data: JSON, @FILE, or - for standard input [default: {}]
-    #[arg(short, long, value_name = "JSON", allow_hyphen_values = true)]
-    data: Option<String>,
-    /// Options of npm bull or bullmq, as JSON or @FILE; the flags below win over them
-    #[arg(long, value_name = "JSON")]
-    opts: Option<String>,
+    #[command(flatten)]
+    body: Body,
     /// Run it after this time, such as 5s
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     delay: Option<Duration>,
@@ -85,102 +78,74 @@ pub(in crate::cli) fn parse_id(text: &str) -> Result<String, String> {
 }
 
 /// Adds, and waits if asked to.
-pub(super) async fn run(session: &Session, args: Add) -> Result<ExitCode, CliError> {
+pub(super) async fn run(target: &Target, args: Add) -> Result<ExitCode, CliError> {
     if args.name.trim().is_empty() || args.name.len() > NAME_BYTES_MAX {
         return Err(CliError::usage("wrong name of a job")
             .found(&args.name)
             .expected(format!("1 to {NAME_BYTES_MAX} bytes, not blank")));
     }
-    let data = match &args.data {
-        Some(text) => read_json("--data", text)?,
-        None => json!({}),
-    };
-    let opts = merged_opts(&args)?;
-    let (store, _) = session.queue_as(&args.queue, args.dialect).await?;
-    for remark in opts::check(&opts, store.dialect())? {
-        session.out.note(&remark);
-    }
-    open(session, &store).await?;
+    let (data, mut opts) = args.body.read()?;
+    opts.extend(flags(&args));
+    let queue = target.queue_to_add_to(&args.queue, args.dialect).await?;
+    let remarks = queue.prepare(&opts).await?;
     // Subscribed before the job is there: its end cannot be missed, even if it is removed at once.
-    let events = if args.wait {
-        Some(Events::subscribe(&store).await.map_err(|error| session.error(error))?)
-    } else {
-        None
-    };
-    let added = Queue::on(store.clone())
-        .add(&args.name, &data, Value::Object(opts))
-        .await
-        .map_err(|error| session.error(error))?;
-    match events {
+    let changes = if args.wait { Some(queue.changes(None).await?) } else { None };
+    let added = queue.add(&args.name, &data, opts).await?;
+    for remark in remarks.iter().chain(&added.remarks) {
+        target.out.note(remark);
+    }
+    match changes {
         None => {
-            report(session, &args.queue, &added)?;
+            report(target, &args.queue, &added)?;
             Ok(ExitCode::SUCCESS)
         }
-        Some(events) => wait(session, &store, &args, &added, events).await,
+        Some(changes) => wait(target, &queue, &args, &added, changes).await,
     }
 }
 
-/// Refuses newer records than ours, and what other programs may have written meanwhile.
-pub(in crate::cli) async fn open(session: &Session, store: &Store) -> Result<(), CliError> {
-    let opened = store.open().await.map_err(|error| session.error(error))?;
-    opened.refusal().map_or(Ok(()), |why| Err(refusal(&store.keys().queue, why)))
-}
-
-fn report(session: &Session, queue: &str, added: &Enqueued) -> Result<(), CliError> {
+fn report(target: &Target, queue: &str, added: &Added) -> Result<(), CliError> {
     let id = added.id.as_str();
     if added.existed {
-        session.out.note(&format!("{queue} has a job {id} already: nothing was added"));
+        target.out.note(&format!("{queue} has a job {id} already: nothing was added"));
     }
     let json = json!({"queue": queue, "id": id, "existed": added.existed});
-    Ok(session.out.answer(id, id, &json)?)
+    Ok(target.out.answer(id, id, &json)?)
 }
 
 async fn wait(
-    session: &Session,
-    store: &Store,
+    target: &Target,
+    queue: &QueueAt<'_>,
     args: &Add,
-    added: &Enqueued,
-    mut events: Events,
+    added: &Added,
+    mut news: Changes,
 ) -> Result<ExitCode, CliError> {
     let id = added.id.as_str();
-    session.out.note(&if added.existed {
+    target.out.note(&if added.existed {
         format!("{} has a job {id} already: nothing was added; waiting for that one", args.queue)
     } else {
         format!("added {id}, waiting for its end")
     });
-    let mut bar = session.out.is_live().then(View::bar);
-    let changed = |record: &_| bar.as_mut().map_or(Ok(()), |bar| bar.show(session, record));
-    let end = watch::follow(session, store, id, &mut events, args.timeout, changed).await;
+    let mut bar = target.out.is_live().then(View::bar);
+    let changed = |record: &_| bar.as_mut().map_or(Ok(()), |bar| bar.show(target, record));
+    let end = watch::follow(target, queue, id, &mut news, args.timeout, changed).await;
     if let Some(bar) = &bar {
         bar.clear();
     }
     let end = end?;
     if let End::Completed { result, record } = &end {
         match record {
-            Some(record) if session.out.is_json() => session.out.json_line(&record.json())?,
-            None if session.out.is_json() => {
-                session.out.json_line(&json!({"id": id, "status": "completed", "returnvalue": result}))?;
+            Some(record) if target.out.is_json() => target.out.json_line(&record.json())?,
+            None if target.out.is_json() => {
+                target.out.json_line(&json!({"id": id, "status": "completed", "returnvalue": result}))?;
             }
-            _ => session.out.line(&result.to_string())?,
+            _ => target.out.line(&result.to_string())?,
         }
     }
     end.exit(&args.queue, id)
 }
 
-/// The options of `--opts` under those of the flags.
-fn merged_opts(args: &Add) -> Result<Map<String, Value>, CliError> {
-    let mut opts = match &args.opts {
-        None => Map::new(),
-        Some(text) => match read_json("--opts", text)? {
-            Value::Object(opts) => opts,
-            other => {
-                return Err(CliError::usage("the options are no object")
-                    .at("--opts")
-                    .found(other.to_string())
-                    .expected("an object such as {\"attempts\": 3}"));
-            }
-        },
-    };
+/// The options that have flags of their own.
+fn flags(args: &Add) -> impl Iterator<Item = (String, Value)> {
     let flags = [
         ("delay", args.delay.map(|delay| Value::from(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)))),
         ("attempts", args.attempts.map(Value::from)),
@@ -189,12 +154,7 @@ fn merged_opts(args: &Add) -> Result<Map<String, Value>, CliError> {
         ("jobId", args.job_id.clone().map(Value::from)),
         ("lifo", args.lifo.then_some(Value::Bool(true))),
     ];
-    for (name, value) in flags {
-        if let Some(value) = value {
-            opts.insert(name.to_owned(), value);
-        }
-    }
-    Ok(opts)
+    flags.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)))
 }
 
 /// JSON from the command line, a file (`@path`) or standard input (`-`).

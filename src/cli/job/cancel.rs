@@ -6,14 +6,12 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::record::Record;
-use crate::cli::actor::Reason;
+use crate::cli::actor::Trial;
 use crate::cli::error::{CliError, Exit, shown};
 use crate::cli::output::Row;
-use crate::cli::session::Session;
+use crate::cli::target::{QueueAt, Target};
 use crate::job::state::State;
 use crate::store::cancel::Cancelled;
-use crate::store::{Store, StoreError};
 
 /// Arguments of `bullock job cancel|kill`.
 #[derive(Debug, Args)]
@@ -24,10 +22,7 @@ pub struct Cancel {
     #[arg(value_name = "ID", required = true)]
     ids: Vec<String>,
     #[command(flatten)]
-    reason: Reason,
-    /// Only say what would be done
-    #[arg(long)]
-    dry_run: bool,
+    how: Trial,
 }
 
 /// One job's answer: the code for scripts, or the exit code; and the words.
@@ -38,23 +33,20 @@ struct Answer {
 }
 
 /// Cancels; with `kill`, what runs gets no grace.
-pub(super) async fn run(session: &Session, args: &Cancel, kill: bool) -> Result<ExitCode, CliError> {
-    let store = session.known_queue(&args.queue).await?;
-    let failed = |error| session.error(error);
+pub(super) async fn run(target: &Target, args: &Cancel, kill: bool) -> Result<ExitCode, CliError> {
+    let queue = target.known_queue(&args.queue).await?.by(&args.how.reason);
     let mut answers = Vec::with_capacity(args.ids.len());
     for id in &args.ids {
-        let answer = if store.is_key_of_queue(id) {
+        let answer = if !queue.can_be_a_job(id) {
             no_job(id)
-        } else if args.dry_run {
-            would(&store, id, kill).await.map_err(failed)?
+        } else if args.how.dry_run {
+            would(&queue, id, kill).await?
         } else {
-            let (actor, ids) = (args.reason.actor(), [id.as_str()]);
-            let sent = if kill { store.kill(&actor, &ids).await } else { store.cancel(&actor, &ids).await };
-            done(id, kill, sent.map_err(failed)?.first().copied().unwrap_or(Cancelled::NotFound))
+            done(id, kill, queue.cancel(&args.how.reason, id, kill).await?)
         };
         answers.push(answer);
     }
-    report(session, &args.queue, if kill { "kill" } else { "cancel" }, &answers)
+    report(target, &args.queue, if kill { "kill" } else { "cancel" }, &answers)
 }
 
 fn no_job(id: &str) -> Answer {
@@ -90,8 +82,8 @@ fn done(id: &str, kill: bool, cancelled: Cancelled) -> Answer {
 }
 
 /// What would become of it, by what it looks like now.
-async fn would(store: &Store, id: &str, kill: bool) -> Result<Answer, StoreError> {
-    let Some(record) = Record::read(store, id).await? else { return Ok(no_job(id)) };
+async fn would(queue: &QueueAt<'_>, id: &str, kill: bool) -> Result<Answer, CliError> {
+    let Some(record) = queue.record(id).await? else { return Ok(no_job(id)) };
     let running = record.state == Some(State::Active) && record.mark.holder.is_some();
     let what = match record.state {
         None => return Ok(done(id, kill, Cancelled::Stuck)),
@@ -108,19 +100,19 @@ async fn would(store: &Store, id: &str, kill: bool) -> Result<Answer, StoreError
 }
 
 /// Prints the answers; the exit code is that of the first job that could not be served.
-fn report(session: &Session, queue: &str, verb: &str, answers: &[Answer]) -> Result<ExitCode, CliError> {
-    if session.out.is_json() {
+fn report(target: &Target, queue: &str, verb: &str, answers: &[Answer]) -> Result<ExitCode, CliError> {
+    if target.out.is_json() {
         let row = |Answer { id, done, words }: &Answer| Row {
             cells: Vec::new(),
             json: json!({"id": id, "done": done.is_ok(), "what": done.ok(), "message": words}),
         };
-        session.out.list(&[], &answers.iter().map(row).collect::<Vec<_>>())?;
+        target.out.list(&[], &answers.iter().map(row).collect::<Vec<_>>())?;
     }
     let mut exit = None;
     for Answer { id, done, words } in answers {
         match done {
-            Ok(_) if session.out.is_json() => {}
-            Ok(_) => session.out.answer(words, id, &Value::Null)?,
+            Ok(_) if target.out.is_json() => {}
+            Ok(_) => target.out.answer(words, id, &Value::Null)?,
             Err(code) => {
                 let error = CliError::new(*code, format!("cannot {verb}")).at(queue).found(words);
                 // A closed standard error leaves nobody to tell.

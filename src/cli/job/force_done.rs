@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::{no_job, queue_of};
+use super::no_job;
 use crate::cli::actor::Reason;
 use crate::cli::error::{CliError, Exit, shown};
-use crate::cli::session::Session;
+use crate::cli::target::Target;
 use crate::store::force_done::Forced;
 
 /// Arguments of `bullock job force-done`.
@@ -22,18 +22,18 @@ pub struct ForceDone {
     reason: Reason,
 }
 
-/// Runs the command.
-pub(in crate::cli) async fn run(session: &Session, args: &ForceDone) -> Result<ExitCode, CliError> {
+/// Runs the command; `sync` = it is a sync's job.
+pub(in crate::cli) async fn run(target: &Target, args: &ForceDone, sync: bool) -> Result<ExitCode, CliError> {
     let ForceDone { queue, id, reason } = args;
-    if reason.reason.as_deref().is_none_or(|why| why.trim().is_empty()) {
+    if reason.is_blank() {
         return Err(CliError::usage("a job is not forced to be done without a reason")
             .at("--reason")
             .hint("it becomes the job's result: --reason \"done by hand in the shop\""));
     }
-    let store = queue_of(session, queue, id).await?;
-    let actor = reason.actor();
-    let answer = store.force_done(&actor, id).await.map_err(|error| session.error(error))?;
-    let (words, was) = match answer {
+    let at = target.known_queue(queue).await?.by(reason);
+    let (forced, by) =
+        if sync { at.force_sync_done(reason, id).await? } else { at.force_done(reason, id).await? };
+    let (words, was) = match forced {
         Forced::Done(was) => (format!("job {} is completed by force; it was {was}", shown(id)), was),
         Forced::Already => (format!("job {} was forced to be done before", shown(id)), "completed".into()),
         Forced::Completed => {
@@ -44,7 +44,7 @@ pub(in crate::cli) async fn run(session: &Session, args: &ForceDone) -> Result<E
         }
         Forced::NotFound | Forced::NoZombie | Forced::Held => return Err(no_job(queue, id)),
     };
-    let json = json!({"queue": queue, "id": id, "state": "completed", "was": was, "by": actor.by, "reason": actor.why});
-    session.out.answer(&words, id, &json)?;
+    let json = json!({"queue": queue, "id": id, "state": "completed", "was": was, "by": by, "reason": reason.reason});
+    target.out.answer(&words, id, &json)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,15 +5,10 @@ use clap::Args;
 use super::record::{Progress, Record, due};
 use crate::cli::error::CliError;
 use crate::cli::output::{Cell, Column, Row};
-use crate::cli::session::Session;
+use crate::cli::target::{At, JobsPage, Listing, Target};
 use crate::cli::time::{age, duration, iso, now_ms};
 use crate::job::state::State;
-use crate::store::inspect::PAGE_MAX;
-use crate::store::search::ORDER;
-use crate::wire::Dialect;
 
-/// Those that Bull 4 does not have.
-const OF_BULLMQ: [State; 2] = [State::Prioritized, State::WaitingChildren];
 /// Most characters of data in a wide list.
 const DATA_SHOWN: usize = 120;
 
@@ -30,84 +25,46 @@ pub struct List {
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
     /// Go on where the last page ended
-    #[arg(long, value_name = "CURSOR", value_parser = parse_cursor)]
-    cursor: Option<(State, usize)>,
+    #[arg(long, value_name = "CURSOR")]
+    cursor: Option<String>,
+    /// Only jobs that have this value: data.shop=acme, data.sku~part, data.n!=5. May be repeated
+    #[arg(long = "where", value_name = "CONDITION")]
+    conditions: Vec<String>,
 }
 
 fn parse_state(word: &str) -> Result<State, String> {
     word.parse().map_err(|error: crate::job::state::UnknownState| error.to_string())
 }
 
-fn parse_cursor(text: &str) -> Result<(State, usize), String> {
-    let parts = text
-        .split_once(':')
-        .and_then(|(state, offset)| Some((parse_state(state).ok()?, offset.parse().ok()?)));
-    parts.ok_or_else(|| "expected the cursor that the last page named, such as failed:50".into())
-}
-
 /// Lists.
-pub(super) async fn run(session: &Session, args: &List) -> Result<(), CliError> {
-    if let (Some(state), Some((of, _))) = (args.state, args.cursor)
-        && state != of
-    {
-        return Err(CliError::usage("the cursor belongs to another state")
-            .at("--cursor")
-            .found(of.as_str())
-            .expected(format!("one of --state {state}")));
-    }
-    let (store, known) = session.queue(&args.queue).await?;
-    let has = |state: &State| store.dialect() == Dialect::BullMq || !OF_BULLMQ.contains(state);
-    if let Some(state) = args.state.filter(|state| known && !has(state)) {
-        return Err(CliError::usage("Bull 4 has no such state")
-            .at("--state")
-            .found(state.as_str())
-            .expected("waiting, active, delayed, completed, failed or paused"));
-    }
-    let failed = |error| session.error(error);
-    let limit = args.limit as usize;
-    let (first, mut offset) = args.cursor.unwrap_or((args.state.unwrap_or(ORDER[0]), 0));
-    let states = ORDER.iter().copied().filter(has).skip_while(|state| *state != first);
-    let mut records: Vec<Record> = Vec::new();
-    let mut more = None;
-    'states: for state in states {
-        if args.state.is_some_and(|only| only != state) {
-            break;
-        }
-        loop {
-            let wanted = (limit - records.len()).min(PAGE_MAX);
-            // One more than wanted tells whether there is a next page.
-            let mut ids =
-                store.ids(state.as_str(), offset, (wanted + 1).min(PAGE_MAX)).await.map_err(failed)?;
-            let full = ids.len() > wanted || ids.len() == PAGE_MAX;
-            ids.truncate(wanted);
-            if ids.is_empty() && full {
-                more = Some(format!("{state}:{offset}"));
-                break 'states;
-            }
-            offset += ids.len();
-            records.extend(Record::read_all(&store, state, &ids).await.map_err(failed)?);
-            if !full {
-                break;
-            }
-            if records.len() >= limit {
-                more = Some(format!("{state}:{offset}"));
-                break 'states;
-            }
-        }
-        offset = 0;
-    }
+pub(super) async fn run(target: &Target, args: &List) -> Result<(), CliError> {
+    let listing = Listing {
+        state: args.state,
+        limit: args.limit as usize,
+        cursor: args.cursor.as_deref(),
+        conditions: &args.conditions,
+        whole: target.out.is_json(),
+    };
+    listing.check(target)?;
+    let (queue, known) = target.queue(&args.queue).await?;
+    let page = if known { queue.jobs(&listing).await? } else { JobsPage::default() };
     let now = now_ms();
-    let rows: Vec<Row> = records.iter().map(|record| row(record, now)).collect();
-    session.out.list(COLUMNS, &rows)?;
-    match more {
-        Some(cursor) => session.out.note(&format!("{} jobs shown; more: --cursor {cursor}", rows.len())),
-        None if rows.is_empty() && !known => {
-            session.out.note(&format!("no queue \"{}\" under prefix \"{}\" yet", args.queue, session.prefix));
-        }
-        None if rows.is_empty() => session.out.note("no such jobs"),
+    let rows: Vec<Row> = page.records.iter().map(|record| row(record, now)).collect();
+    target.out.list(COLUMNS, &rows)?;
+    match page.next {
+        Some(cursor) => target.out.note(&format!("{} jobs shown; more: --cursor {cursor}", rows.len())),
+        None if !known => target.out.note(&no_queue_yet(target, &args.queue)),
+        None if rows.is_empty() => target.out.note("no such jobs"),
         None => {}
     }
     Ok(())
+}
+
+fn no_queue_yet(target: &Target, queue: &str) -> String {
+    match &target.at {
+        At::Redis(session) => format!("no queue \"{queue}\" under prefix \"{}\" yet", session.prefix),
+        At::Api(api) => format!("no queue \"{queue}\" at {} yet", api.shown()),
+    }
 }
 
 const COLUMNS: &[Column] = &[

@@ -5,10 +5,10 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
+use super::no_job;
 use super::record::Record;
-use super::{no_job, queue_of};
 use crate::cli::error::CliError;
-use crate::cli::session::Session;
+use crate::cli::target::Target;
 use crate::job::state::State;
 
 /// Lines of one read.
@@ -32,27 +32,26 @@ pub struct Logs {
 }
 
 /// Prints.
-pub(super) async fn run(session: &Session, args: &Logs) -> Result<(), CliError> {
-    let store = queue_of(session, &args.queue, &args.id).await?;
-    let failed = |error| session.error(error);
-    if Record::read(&store, &args.id).await.map_err(failed)?.is_none() {
+pub(super) async fn run(target: &Target, args: &Logs) -> Result<(), CliError> {
+    let queue = target.known_queue(&args.queue).await?;
+    if queue.record(&args.id).await?.is_none() {
         return Err(no_job(&args.queue, &args.id));
     }
-    let (_, total) = store.logs(&args.id, 0, 1).await.map_err(failed)?;
+    let (_, total) = queue.logs(&args.id, 0, 1).await?;
     let mut at = args.limit.map_or(0, |last| (total as usize).saturating_sub(last));
     if total == 0 && !args.follow {
-        session.out.note("no log lines");
+        target.out.note("no log lines");
     }
     loop {
         // Asked before the lines: what is written before the end is then printed for sure.
-        let over = !args.follow || is_over(Record::read(&store, &args.id).await.map_err(failed)?.as_ref());
+        let over = !args.follow || is_over(queue.record(&args.id).await?.as_ref());
         loop {
-            let (lines, total) = store.logs(&args.id, at, PAGE).await.map_err(failed)?;
+            let (lines, total) = queue.logs(&args.id, at, PAGE).await?;
             for line in &lines {
-                if session.out.is_json() {
-                    session.out.json_line(&json!({"line": at, "text": line}))?;
+                if target.out.is_json() {
+                    target.out.json_line(&json!({"line": at, "text": line}))?;
                 } else {
-                    session.out.line(line)?;
+                    target.out.line(line)?;
                 }
                 at += 1;
             }

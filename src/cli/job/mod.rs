@@ -18,8 +18,7 @@ use clap::Subcommand;
 pub(super) use act::confirm;
 
 use super::error::{CliError, Exit};
-use super::session::Session;
-use crate::store::Store;
+use super::target::Target;
 
 /// `bullock job`.
 #[derive(Debug, Subcommand)]
@@ -58,26 +57,20 @@ pub struct One {
 }
 
 /// Runs the command.
-pub async fn run(session: &Session, command: Job) -> Result<ExitCode, CliError> {
+pub async fn run(target: &Target, command: Job) -> Result<ExitCode, CliError> {
     match command {
-        Job::Add(args) => add::run(session, *args).await,
-        Job::Ls(args) => list::run(session, &args).await.map(|()| ExitCode::SUCCESS),
-        Job::Show(args) => show::run(session, &args).await.map(|()| ExitCode::SUCCESS),
-        Job::Watch(args) => watch::run(session, &args).await,
-        Job::Logs(args) => logs::run(session, &args).await.map(|()| ExitCode::SUCCESS),
-        Job::Retry(args) => act::retry(session, &args).await,
-        Job::Cancel(args) => cancel::run(session, &args, false).await,
-        Job::Kill(args) => cancel::run(session, &args, true).await,
-        Job::Promote(args) => act::promote(session, &args).await,
-        Job::ForceDone(args) => force_done::run(session, &args).await,
-        Job::Rm(args) => act::remove(session, &args).await,
+        Job::Add(args) => add::run(target, *args).await,
+        Job::Ls(args) => list::run(target, &args).await.map(|()| ExitCode::SUCCESS),
+        Job::Show(args) => show::run(target, &args).await.map(|()| ExitCode::SUCCESS),
+        Job::Watch(args) => watch::run(target, &args).await,
+        Job::Logs(args) => logs::run(target, &args).await.map(|()| ExitCode::SUCCESS),
+        Job::Retry(args) => act::retry(target, &args).await,
+        Job::Cancel(args) => cancel::run(target, &args, false).await,
+        Job::Kill(args) => cancel::run(target, &args, true).await,
+        Job::Promote(args) => act::promote(target, &args).await,
+        Job::ForceDone(args) => force_done::run(target, &args, false).await,
+        Job::Rm(args) => act::remove(target, &args).await,
     }
-}
-
-/// The queue of a job, which must exist, and an id that can be a job's.
-pub(in crate::cli) async fn queue_of(session: &Session, queue: &str, id: &str) -> Result<Store, CliError> {
-    let store = session.known_queue(queue).await?;
-    if store.is_key_of_queue(id) { Err(no_job(queue, id)) } else { Ok(store) }
 }
 
 pub(in crate::cli) fn no_job(queue: &str, id: &str) -> CliError {

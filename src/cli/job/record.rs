@@ -1,12 +1,14 @@
 //! One job as all commands show it: its hash, where it is, and our word for how it does.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::cli::error::shown;
 use crate::cli::output::Tone;
 use crate::cli::time::duration;
 use crate::job::state::{Facts, State, Status, status};
-use crate::store::look::Mark;
+use crate::store::look::{Holder, Mark};
 use crate::store::{Store, StoreError};
 use crate::wire::hash::JobView;
 
@@ -33,6 +35,30 @@ impl Record {
         let Some((view, state)) = found else { return Ok(None) };
         let mark = store.marks(&[id.to_owned()]).await?.pop().unwrap_or_default();
         Ok(Some(Self { view, state: state.parse().ok(), mark }))
+    }
+
+    /// A job as the admin API shows it: in a list, or alone.
+    pub(in crate::cli) fn of_api(mut job: Value) -> Self {
+        let number = |name: &str| job[name].as_i64();
+        // A worker of another kind gives no name; the API tells a lease that never ends by a very long one.
+        let holder = job["leaseMs"].as_u64().map(|ms| Holder {
+            token: job["worker"]
+                .as_str()
+                .map_or_else(|| "node".into(), |name| format!("{name}:{}", "0".repeat(32))),
+            left: (ms < u64::MAX >> 12).then(|| Duration::from_millis(ms)),
+        });
+        let mark =
+            Mark { holder, reason: job["reason"].as_str().map(str::to_owned), due_ms: number("dueOn") };
+        let state = job["state"].as_str().and_then(|word| word.parse().ok());
+        if let Value::Object(members) = &mut job {
+            // What is null is not there; bodies may be null themselves, which is what they are without.
+            members.retain(|_, value| !value.is_null());
+        }
+        let mut view: JobView = serde_json::from_value(job).unwrap_or_default();
+        if view.progress.is_null() {
+            view.progress = 0.into();
+        }
+        Self { view, state, mark }
     }
 
     /// Reads jobs that one state's list named; those that are gone meanwhile are left out.
@@ -131,12 +157,7 @@ impl Record {
 
     /// The colour of its status.
     pub(in crate::cli) fn tone(&self) -> Tone {
-        match self.status() {
-            Some(Status::Completed) => Tone::Good,
-            Some(Status::Failed | Status::Stalled) | None => Tone::Bad,
-            Some(Status::Running | Status::Retrying | Status::Partial) => Tone::Busy,
-            Some(Status::Queued | Status::Scheduled | Status::Cancelled) => Tone::Plain,
-        }
+        tone(self.status())
     }
 
     /// The fields of `job.toJSON()`, and besides: `state`, `status`, `worker`, `leaseMs`, `dueOn`, `reason`.
@@ -151,6 +172,16 @@ impl Record {
         json["dueOn"] = self.mark.due_ms.into();
         json["reason"] = self.mark.reason.clone().into();
         json
+    }
+}
+
+/// The colour of a status; none = it is stuck.
+pub(in crate::cli) fn tone(status: Option<Status>) -> Tone {
+    match status {
+        Some(Status::Completed) => Tone::Good,
+        Some(Status::Failed | Status::Stalled) | None => Tone::Bad,
+        Some(Status::Running | Status::Retrying | Status::Partial) => Tone::Busy,
+        Some(Status::Queued | Status::Scheduled | Status::Cancelled) => Tone::Plain,
     }
 }
 

@@ -3,13 +3,12 @@
 use serde_json::{Value, json};
 
 use super::record::{Progress, Record, due};
-use super::{One, no_job, queue_of};
+use super::{One, no_job};
 use crate::cli::error::CliError;
 use crate::cli::output::{Part, Tone};
-use crate::cli::session::Session;
+use crate::cli::target::{Beside, Target};
 use crate::cli::time::{age, duration, local, now_ms};
 use crate::job::state::State;
-use crate::store::Store;
 use crate::store::cancel::CancelMark;
 
 /// Log lines on the page.
@@ -20,35 +19,32 @@ const BLOCK_LINES: usize = 20;
 const LINE_CHARS: usize = 200;
 
 /// Shows.
-pub(super) async fn run(session: &Session, args: &One) -> Result<(), CliError> {
-    let store = queue_of(session, &args.queue, &args.id).await?;
-    let failed = |error| session.error(error);
-    let Some(record) = Record::read(&store, &args.id).await.map_err(failed)? else {
+pub(super) async fn run(target: &Target, args: &One) -> Result<(), CliError> {
+    let queue = target.known_queue(&args.queue).await?;
+    let Some(record) = queue.record(&args.id).await? else {
         return Err(no_job(&args.queue, &args.id));
     };
-    let beside = store.record(&args.id).await.map_err(failed)?;
-    let beside_of =
-        |name: &str| beside.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone());
+    let beside = queue.beside(&args.id).await?;
     let attempts = attempts(&beside);
-    let (_, logged) = store.logs(&args.id, 0, 1).await.map_err(failed)?;
+    let (_, logged) = queue.logs(&args.id, 0, 1).await?;
     let from = (logged as usize).saturating_sub(LOG_TAIL);
-    let (log, _) = store.logs(&args.id, from, LOG_TAIL).await.map_err(failed)?;
+    let (log, _) = queue.logs(&args.id, from, LOG_TAIL).await?;
 
     let mut json = record.json();
     json["queue"] = args.queue.clone().into();
     json["attempts"] = Value::Array(attempts.iter().map(Attempt::json).collect());
     json["logs"] = json!({"count": logged, "tail": log});
-    json["keys"] = json!(keys(&store, &args.id));
+    json["keys"] = json!(beside.keys);
 
     let now = now_ms();
-    let mut parts = head(session, args, &record, now);
+    let mut parts = head(target, args, &record, now);
     parts.extend(timeline(&record, now));
-    let block = |title: &'static str, text: String| Part::Block(title, lines(&text, session.out.is_wide()));
-    if let Some(mark) = beside_of("cancel").filter(|_| record.state == Some(State::Active)) {
-        parts.push(Part::Field("told to stop", CancelMark::read(&mark).text(), Tone::Bad));
+    let block = |title: &'static str, text: String| Part::Block(title, lines(&text, target.out.is_wide()));
+    if let Some(mark) = beside.text("cancel").filter(|_| record.state == Some(State::Active)) {
+        parts.push(Part::Field("told to stop", CancelMark::read(mark).text(), Tone::Bad));
     }
-    if let Some(crashes) = beside_of("crashes") {
-        parts.push(Part::Field("crashes", crashes, Tone::Bad));
+    if let Some(crashes) = beside.text("crashes") {
+        parts.push(Part::Field("crashes", crashes.to_owned(), Tone::Bad));
     }
     if let Some(reason) = &record.view.failed_reason {
         parts.push(block("error", reason.clone()));
@@ -56,8 +52,8 @@ pub(super) async fn run(session: &Session, args: &One) -> Result<(), CliError> {
     if !attempts.is_empty() {
         parts.push(Part::Block("failed attempts", attempts.iter().map(Attempt::line).collect()));
     }
-    match beside_of("raw:data") {
-        Some(raw) if record.view.data.is_null() => parts.push(block("data, as it came", raw)),
+    match beside.text("raw:data") {
+        Some(raw) if record.view.data.is_null() => parts.push(block("data, as it came", raw.to_owned())),
         _ => parts.push(block("data", pretty(&record.view.data))),
     }
     parts.push(block("options", record.view.opts.to_string()));
@@ -75,11 +71,11 @@ pub(super) async fn run(session: &Session, args: &One) -> Result<(), CliError> {
             parts.push(Part::Block("log", log));
         }
     }
-    parts.push(Part::Block("in Redis", keys(&store, &args.id)));
-    Ok(session.out.page(&parts, &json)?)
+    parts.push(Part::Block("in Redis", beside.keys));
+    Ok(target.out.page(&parts, &json)?)
 }
 
-fn head(session: &Session, args: &One, record: &Record, now: i64) -> Vec<Part> {
+fn head(target: &Target, args: &One, record: &Record, now: i64) -> Vec<Part> {
     let view = &record.view;
     let mut parts = vec![
         Part::field("job", &view.id),
@@ -120,7 +116,7 @@ fn head(session: &Session, args: &One, record: &Record, now: i64) -> Vec<Part> {
             "progress",
             format!("{} {}{percent}{failed}", progress.bar(), progress.text()),
         ));
-    } else if !matches!(view.progress, Value::Null | Value::Number(_)) && session.out.is_for_people() {
+    } else if !matches!(view.progress, Value::Null | Value::Number(_)) && target.out.is_for_people() {
         parts.push(Part::field("progress", &view.progress));
     }
     parts.push(Part::field("attempts", format!("{} ({} failed)", record.attempts(), record.failures())));
@@ -185,28 +181,11 @@ impl Attempt {
     }
 }
 
-fn attempts(record: &[(String, String)]) -> Vec<Attempt> {
-    let mut attempts: Vec<Attempt> = record
-        .iter()
-        .filter_map(|(field, value)| {
-            let number = field.strip_prefix("attempt:")?.parse().ok()?;
-            let record: Value = serde_json::from_str(value).ok()?;
-            record.is_object().then_some(Attempt { number, record })
-        })
-        .collect();
+fn attempts(beside: &Beside) -> Vec<Attempt> {
+    let attempt = |(kind, number, record)| (kind == "attempt").then_some(Attempt { number, record });
+    let mut attempts: Vec<Attempt> = beside.noted().filter_map(attempt).collect();
     attempts.sort_by_key(|attempt| attempt.number);
     attempts
-}
-
-/// What to type to see the same without us.
-fn keys(store: &Store, id: &str) -> Vec<String> {
-    let keys = store.keys();
-    vec![
-        format!("HGETALL {}", keys.of(id)),
-        format!("GET {}", keys.of(&format!("{id}:lock"))),
-        format!("LRANGE {} 0 -1", keys.of(&format!("{id}:logs"))),
-        format!("HGETALL {}", keys.extra_of(&format!("job:{id}"))),
-    ]
 }
 
 fn pretty(value: &Value) -> String {

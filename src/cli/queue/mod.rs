@@ -7,9 +7,11 @@ use clap::Subcommand;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
 
+use crate::cli::api::Api;
 use crate::cli::error::CliError;
 use crate::cli::output::{Cell, Column, Part, Row, Tone};
 use crate::cli::session::Session;
+use crate::cli::target::{At, Target, workers_of};
 use crate::cli::time::{age, iso, local, now_ms};
 use crate::store::inspect::{Counts, Repeatable, queues};
 use crate::store::look::client_names;
@@ -50,7 +52,7 @@ pub enum Queue {
 }
 
 /// Runs the command.
-pub async fn run(session: &Session, command: Queue) -> Result<(), CliError> {
+pub async fn run(session: &Target, command: Queue) -> Result<(), CliError> {
     match command {
         Queue::Ls { limit } => list(session, limit).await,
         Queue::Show { queue } => show(session, &queue).await,
@@ -65,44 +67,76 @@ pub async fn run(session: &Session, command: Queue) -> Result<(), CliError> {
 /// What one line of the list says.
 struct Summary {
     name: String,
-    dialect: &'static str,
+    dialect: String,
     counts: Counts,
     paused: bool,
+    workers: Option<usize>,
 }
 
-async fn list(session: &Session, limit: usize) -> Result<(), CliError> {
+async fn list(target: &Target, limit: usize) -> Result<(), CliError> {
+    let (summaries, found) = match &target.at {
+        At::Redis(session) => look_at_all(session, limit).await?,
+        At::Api(api) => shown_by(target, api, limit).await?,
+    };
+    let rows: Vec<Row> = summaries.iter().map(row).collect();
+    target.out.list(COLUMNS, &rows)?;
+    if rows.is_empty() {
+        let place = match &target.at {
+            At::Redis(session) => format!("under prefix \"{}\" at {}", session.prefix, session.redis.shown()),
+            At::Api(api) => format!("at {}", api.shown()),
+        };
+        target.out.note(&format!("no queues {place}"));
+    } else if found > limit {
+        target.out.note(&format!("{limit} of {found} queues; more: --limit {found}"));
+    }
+    Ok(())
+}
+
+/// The queues of a Redis, and how many there are.
+async fn look_at_all(session: &Session, limit: usize) -> Result<(Vec<Summary>, usize), CliError> {
     let mut names =
         queues(&session.connection, &session.prefix).await.map_err(|error| session.error(error))?;
     let found = names.len();
     names.truncate(limit);
     let clients = client_names(&session.connection).await.map_err(|error| session.error(error))?;
     let stores = names.into_iter().map(|name| session.store(&name));
-    let summaries: Vec<Summary> = futures_util::stream::iter(stores)
+    let mut summaries: Vec<Summary> = futures_util::stream::iter(stores)
         .map(|store| async move { summary(session, &store).await })
         .buffered(AT_ONCE)
         .try_filter_map(|summary| std::future::ready(Ok(summary)))
         .try_collect()
         .await
         .map_err(|error: StoreError| session.error(error))?;
-    let rows: Vec<Row> = summaries
-        .iter()
-        .map(|summary| {
-            let workers =
-                clients.as_ref().map(|names| workers_of(&session.store(&summary.name), names).len());
-            row(summary, workers)
-        })
-        .collect();
-    session.out.list(COLUMNS, &rows)?;
-    if rows.is_empty() {
-        session.out.note(&format!(
-            "no queues under prefix \"{}\" at {}",
-            session.prefix,
-            session.redis.shown()
-        ));
-    } else if found > limit {
-        session.out.note(&format!("{limit} of {found} queues; more: --limit {found}"));
+    for summary in &mut summaries {
+        let of_queue = |names: &Vec<String>| workers_of(&session.store(&summary.name), names).len();
+        summary.workers = clients.as_ref().map(of_queue);
     }
-    Ok(())
+    Ok((summaries, found))
+}
+
+/// The same behind the API.
+async fn shown_by(target: &Target, api: &Api, limit: usize) -> Result<(Vec<Summary>, usize), CliError> {
+    let list: Value = api.get(&["queues"], &[]).await?;
+    let items = list["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let summary = |item: &Value| {
+        let name = item["name"].as_str()?.to_owned();
+        if item["problem"].is_string() {
+            target.out.note(&left_out(&name));
+            return None;
+        }
+        Some(Summary {
+            name,
+            dialect: item["dialect"].as_str()?.to_owned(),
+            counts: serde_json::from_value(item["counts"].clone()).ok()?,
+            paused: item["paused"] == true,
+            workers: item["workers"].as_u64().map(|n| n as usize),
+        })
+    };
+    Ok((items.iter().take(limit).filter_map(summary).collect(), items.len()))
+}
+
+fn left_out(name: &str) -> String {
+    format!("note: {name} is left out: its keys have other types than a queue's")
 }
 
 const COLUMNS: &[Column] = &[
@@ -127,19 +161,17 @@ async fn summary(session: &Session, store: &Store) -> Result<Option<Summary>, St
     let (counts, paused) = match store.counts().await {
         Ok(found) => found,
         Err(StoreError::Unavailable(text) | StoreError::Protocol(text)) if text.contains("WRONGTYPE") => {
-            session.out.note(&format!(
-                "note: {} is left out: its keys have other types than a queue's",
-                store.keys().queue
-            ));
+            session.out.note(&left_out(&store.keys().queue));
             return Ok(None);
         }
         Err(error) => return Err(error),
     };
-    Ok(Some(Summary { name: store.keys().queue.to_string(), dialect, counts, paused }))
+    let (name, dialect) = (store.keys().queue.to_string(), dialect.to_owned());
+    Ok(Some(Summary { name, dialect, counts, paused, workers: None }))
 }
 
-fn row(summary: &Summary, workers: Option<usize>) -> Row {
-    let Summary { name, dialect, counts, paused } = summary;
+fn row(summary: &Summary) -> Row {
+    let Summary { name, dialect, counts, paused, workers } = summary;
     let failed = if counts.failed > 0 { Tone::Bad } else { Tone::Plain };
     let workers_text = workers.map_or_else(|| "?".to_owned(), |n| n.to_string());
     Row {
@@ -156,27 +188,17 @@ fn row(summary: &Summary, workers: Option<usize>) -> Row {
             } else {
                 Tone::Faint
             }),
-            Cell::new(*dialect),
+            Cell::new(dialect),
         ],
         json: json!({"queue": name, "dialect": dialect, "paused": paused, "counts": counts, "workers": workers}),
     }
 }
 
-/// Names of this queue's workers, Node's and ours.
-fn workers_of(store: &Store, clients: &[String]) -> Vec<String> {
-    let worker = |name: &String| store.keys().worker_of(name).map(str::to_owned);
-    let shown = |name: String| if name.is_empty() { "Node".into() } else { name };
-    clients.iter().filter_map(worker).map(shown).collect()
-}
-
-async fn show(session: &Session, name: &str) -> Result<(), CliError> {
-    let store = session.known_queue(name).await?;
-    let failed = |error| session.error(error);
-    let (counts, paused) = store.counts().await.map_err(failed)?;
-    let workers =
-        client_names(&session.connection).await.map_err(failed)?.map(|names| workers_of(&store, &names));
-    let repeatables = store.repeatables().await.map_err(failed)?;
-    let oldest = store.oldest_waiting().await.map_err(failed)?;
+async fn show(session: &Target, name: &str) -> Result<(), CliError> {
+    let queue = session.known_queue(name).await?;
+    let (counts, paused) = queue.counts().await?;
+    let (workers, repeatables) = (queue.workers().await?, queue.repeatables().await?);
+    let (oldest, dialect) = (queue.oldest_waiting().await?, queue.dialect().await?);
     let now = now_ms();
 
     let waiting = counts.in_line();
@@ -191,7 +213,7 @@ async fn show(session: &Session, name: &str) -> Result<(), CliError> {
     };
     let mut parts = vec![
         Part::field("queue", name),
-        Part::field("dialect", store.dialect().as_str()),
+        Part::field("dialect", dialect.as_str()),
         Part::Field(
             "paused",
             if paused { "yes" } else { "no" }.into(),
@@ -215,14 +237,14 @@ async fn show(session: &Session, name: &str) -> Result<(), CliError> {
         workers.as_ref().map_or_else(|| "unknown (no right to CLIENT LIST)".into(), named),
     ));
     if !repeatables.is_empty() {
-        let title = match store.dialect() {
+        let title = match dialect {
             Dialect::Bull => "repeatable jobs",
             Dialect::BullMq => "job schedulers",
         };
         parts.push(Part::Block(title, repeatables.iter().map(|one| repeatable_line(one, now)).collect()));
     }
     let repeat_json: Vec<Value> = repeatables.iter().map(repeatable_json).collect();
-    let json = json!({"queue": name, "prefix": session.prefix, "dialect": store.dialect().as_str(), "paused": paused, "counts": counts,
+    let json = json!({"queue": name, "prefix": queue.prefix().await?, "dialect": dialect.as_str(), "paused": paused, "counts": counts,
         "nextWaiting": oldest.map(|(id, added)| json!({"id": id, "timestamp": added, "addedAt": iso(added)})),
         "workers": workers, "repeatables": repeat_json});
     Ok(session.out.page(&parts, &json)?)

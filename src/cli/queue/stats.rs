@@ -3,10 +3,10 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::admin::routes::stats::{CountsView, Percentiles, Sample};
+use crate::admin::routes::stats::Percentiles;
 use crate::cli::error::CliError;
 use crate::cli::output::{Part, Tone};
-use crate::cli::session::Session;
+use crate::cli::target::Target;
 use crate::cli::time::duration;
 
 /// Below this share of jobs that ended well, something is the matter.
@@ -20,12 +20,9 @@ pub struct Stats {
 }
 
 /// Prints the figures.
-pub(super) async fn run(session: &Session, args: &Stats) -> Result<(), CliError> {
-    let failed = |error| session.error(error);
-    let store = session.known_queue(&args.queue).await?;
-    let (counts, _) = store.counts().await.map_err(failed)?;
-    let sample = Sample::read(&store).await.map_err(failed)?;
-    let stats = sample.stats(&args.queue, Some(CountsView::of(&counts)));
+pub(super) async fn run(session: &Target, args: &Stats) -> Result<(), CliError> {
+    let queue = session.known_queue(&args.queue).await?;
+    let ((counts, _), stats) = (queue.counts().await?, queue.stats().await?);
     let mut parts = vec![
         Part::field("queue", &args.queue),
         Part::field("completed", counts.completed),

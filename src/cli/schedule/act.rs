@@ -1,15 +1,12 @@
 //! `bullock schedule rm` and `bullock schedule run`.
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::no_scheduler;
-use crate::cli::actor::Reason;
-use crate::cli::error::{CliError, Exit, shown};
-use crate::cli::session::Session;
-use crate::job::repeat::occurrence_prefix;
-use crate::store::Queue;
-use crate::wire::Dialect;
+use crate::cli::actor::{Reason, Trial};
+use crate::cli::error::{CliError, shown};
+use crate::cli::target::Target;
 
 /// Arguments of `bullock schedule rm`.
 #[derive(Debug, Args)]
@@ -19,11 +16,8 @@ pub struct Remove {
     /// Ids of schedulers, as schedule ls shows them
     #[arg(value_name = "ID", required = true)]
     ids: Vec<String>,
-    /// Only say what would be done
-    #[arg(long)]
-    dry_run: bool,
     #[command(flatten)]
-    reason: Reason,
+    how: Trial,
 }
 
 /// Arguments of `bullock schedule run`.
@@ -38,43 +32,29 @@ pub struct RunNow {
 }
 
 /// Removes; at the first one that is not there it ends.
-pub(super) async fn remove(session: &Session, args: &Remove) -> Result<(), CliError> {
-    let failed = |error| session.error(error);
-    let store = session.known_queue(&args.queue).await?.by(args.reason.actor());
+pub(super) async fn remove(target: &Target, args: &Remove) -> Result<(), CliError> {
+    let queue = target.known_queue(&args.queue).await?.by(&args.how.reason);
     for id in &args.ids {
-        let prefix = match store.dialect() {
-            Dialect::Bull => occurrence_prefix(id).ok_or_else(|| no_scheduler(&args.queue, id))?,
-            Dialect::BullMq => String::new(),
-        };
-        let done = if args.dry_run {
-            store.repeatable(id).await.map_err(failed)?.is_some()
+        let done = if args.how.dry_run {
+            queue.has_scheduler(id).await?
         } else {
-            store.repeat_remove(id, &prefix).await.map_err(failed)?
+            queue.remove_scheduler(id).await?
         };
         if !done {
             return Err(no_scheduler(&args.queue, id));
         }
-        let what = if args.dry_run { "would be removed" } else { "is removed" };
-        let json = json!({"queue": args.queue, "id": id, "removed": !args.dry_run});
-        session.out.answer(&format!("scheduler {} {what}", shown(id)), id, &json)?;
+        let what = if args.how.dry_run { "would be removed" } else { "is removed" };
+        let json = json!({"queue": args.queue, "id": id, "removed": !args.how.dry_run});
+        target.out.answer(&format!("scheduler {} {what}", shown(id)), id, &json)?;
     }
     Ok(())
 }
 
 /// Adds a job like those of the scheduler.
-pub(super) async fn run_now(session: &Session, args: &RunNow) -> Result<(), CliError> {
-    let failed = |error| session.error(error);
-    let store = session.known_queue(&args.queue).await?.by(args.reason.actor());
-    let one = store.repeatable(&args.id).await.map_err(failed)?;
-    let one = one.ok_or_else(|| no_scheduler(&args.queue, &args.id))?;
-    let Some((name, data, opts)) = store.job_of_template(&one).await.map_err(failed)? else {
-        return Err(CliError::new(Exit::Conflict, "cannot run it now")
-            .at(&args.queue)
-            .found(&args.id)
-            .hint("its next job is not there to be copied: it runs, or is about to. Try again"));
-    };
-    let added = Queue::on(store).add(&name, &data, Value::Object(opts)).await.map_err(failed)?;
-    let id = added.id.as_str();
+pub(super) async fn run_now(target: &Target, args: &RunNow) -> Result<(), CliError> {
+    let queue = target.known_queue(&args.queue).await?.by(&args.reason);
+    let added = queue.run_scheduler(&args.id).await?;
+    let (id, name) = added.ok_or_else(|| no_scheduler(&args.queue, &args.id))?;
     let json = json!({"queue": args.queue, "scheduler": args.id, "id": id, "name": name});
-    Ok(session.out.answer(&format!("added {id}"), id, &json)?)
+    Ok(target.out.answer(&format!("added {id}"), &id, &json)?)
 }

@@ -8,11 +8,9 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::actor::Reason;
 use crate::cli::error::CliError;
-use crate::cli::job::add::{open, read_json};
-use crate::cli::job::opts;
-use crate::cli::session::Session;
+use crate::cli::job::opts::read_body;
+use crate::cli::target::Target;
 use crate::cli::time::{iso, local, parse_duration};
-use crate::store::Queue;
 use crate::wire::Dialect;
 use crate::wire::new_job::check::check_job_name;
 
@@ -67,7 +65,7 @@ fn parse_date(text: &str) -> Result<i64, String> {
 }
 
 /// Adds or changes.
-pub(super) async fn run(session: &Session, args: Add) -> Result<(), CliError> {
+pub(super) async fn run(target: &Target, args: Add) -> Result<(), CliError> {
     let name = args.name.as_deref().unwrap_or(&args.id);
     check_job_name(name).map_err(|expected| {
         CliError::usage("wrong name of a job")
@@ -78,38 +76,26 @@ pub(super) async fn run(session: &Session, args: Add) -> Result<(), CliError> {
     if args.every.is_some_and(|every| every.as_millis() == 0) {
         return Err(CliError::usage("no time at all").at("--every").found("0").expected("1ms or more"));
     }
-    let data = args.data.as_ref().map_or_else(|| Ok(json!({})), |text| read_json("--data", text))?;
-    let opts = match args.opts.as_ref().map(|text| read_json("--opts", text)).transpose()? {
-        None => Map::new(),
-        Some(Value::Object(opts)) => opts,
-        Some(other) => {
-            return Err(CliError::usage("the options are no object").at("--opts").found(other.to_string()));
-        }
-    };
-    let (store, _) = session.queue_as(&args.queue, args.dialect).await?;
-    for remark in opts::check(&opts, store.dialect())? {
-        session.out.note(&remark);
+    let (data, opts) = read_body(args.data.as_deref(), args.opts.as_deref())?;
+    let queue = target.queue_to_add_to(&args.queue, args.dialect).await?.by(&args.reason);
+    for remark in queue.prepare(&opts).await? {
+        target.out.note(&remark);
     }
-    open(session, &store).await?;
-    let store = store.by(args.reason.actor());
-    let queue = Queue::on(store.clone());
-    let added = match store.dialect() {
+    let dialect = queue.dialect().await?;
+    let job = match dialect {
         Dialect::BullMq => {
-            let repeat = Value::Object(repeat(&args, "pattern"));
-            queue
-                .upsert_scheduler(&args.id, &repeat, args.name.as_deref(), &data, Value::Object(opts))
-                .await
-                .map(|planned| planned.id)
+            let body = (&data, opts);
+            queue.upsert_scheduler(&args.id, repeat(&args, "pattern"), args.name.as_deref(), body).await?
         }
-        Dialect::Bull => queue.add(name, &data, of_bull(&args, opts)).await.map(|added| added.id),
+        Dialect::Bull => queue.add(name, &data, of_bull(&args, opts)).await?.id,
     };
-    let job = added.map_err(|error| session.error(error))?;
-    let found = store.repeatables().await.map_err(|error| session.error(error))?;
-    let next = found.iter().filter(|one| owns(&args, store.dialect(), &one.key)).map(|one| one.next_ms).min();
+    let found = queue.repeatables().await?;
+    let next = found.iter().filter(|one| owns(&args, dialect, &one.key)).map(|one| one.next_ms).min();
     let when = next.map_or_else(String::new, |next| format!(", next at {}", local(next)));
     let words = format!("{} comes again{when}", args.id);
-    let json = json!({"queue": args.queue, "id": args.id, "jobId": job.as_str(), "next": next, "nextTime": next.map(iso)});
-    Ok(session.out.answer(&words, &args.id, &json)?)
+    let json =
+        json!({"queue": args.queue, "id": args.id, "jobId": job, "next": next, "nextTime": next.map(iso)});
+    Ok(target.out.answer(&words, &args.id, &json)?)
 }
 
 fn owns(args: &Add, dialect: Dialect, key: &str) -> bool {
@@ -136,10 +122,10 @@ fn repeat(args: &Add, pattern: &str) -> Map<String, Value> {
 }
 
 /// Bull knows a repeatable job by the name of its jobs and, where two of one name are meant to differ, by an id.
-fn of_bull(args: &Add, mut opts: Map<String, Value>) -> Value {
+fn of_bull(args: &Add, mut opts: Map<String, Value>) -> Map<String, Value> {
     opts.insert("repeat".into(), Value::Object(repeat(args, "cron")));
     if args.name.is_some() {
         opts.insert("jobId".into(), args.id.clone().into());
     }
-    Value::Object(opts)
+    opts
 }

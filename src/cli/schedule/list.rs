@@ -8,6 +8,7 @@ use crate::admin::routes::schedulers::SchedulerItem;
 use crate::cli::error::CliError;
 use crate::cli::output::{Cell, Column, Row, Tone};
 use crate::cli::session::Session;
+use crate::cli::target::{At, Listed, Target};
 use crate::cli::time::{age, duration, iso, now_ms};
 use crate::store::inspect::queues;
 use crate::store::{Opened, StoreError};
@@ -36,26 +37,30 @@ const COLUMNS: &[Column] = &[
 ];
 
 /// Lists.
-pub(super) async fn run(session: &Session, args: &List) -> Result<(), CliError> {
-    let failed = |error| session.error(error);
-    let names = match &args.queue {
-        Some(name) => vec![session.known_queue(name).await?.keys().queue.to_string()],
-        None => queues(&session.connection, &session.prefix).await.map_err(failed)?,
+pub(super) async fn run(target: &Target, args: &List) -> Result<(), CliError> {
+    let mut items = match (&target.at, &args.queue) {
+        (_, Some(name)) => target.known_queue(name).await?.schedulers().await?,
+        (At::Redis(session), None) => of_all(session).await?,
+        (At::Api(api), None) => api.get::<Listed>(&["schedulers"], &[]).await?.items,
     };
-    let mut items: Vec<SchedulerItem> = futures_util::stream::iter(names)
+    items.sort_by_key(|item| item.next);
+    let now = now_ms();
+    let rows: Vec<Row> = items.iter().map(|item| row(item, now)).collect();
+    target.out.list(COLUMNS, &rows)?;
+    if rows.is_empty() {
+        target.out.note("nothing comes again");
+    }
+    Ok(())
+}
+
+async fn of_all(session: &Session) -> Result<Vec<SchedulerItem>, CliError> {
+    let names = queues(&session.connection, &session.prefix).await.map_err(|error| session.error(error))?;
+    futures_util::stream::iter(names)
         .map(|name| async move { of_queue(session, &name).await })
         .buffered(AT_ONCE)
         .try_concat()
         .await
-        .map_err(failed)?;
-    items.sort_by_key(|item| item.next);
-    let now = now_ms();
-    let rows: Vec<Row> = items.iter().map(|item| row(item, now)).collect();
-    session.out.list(COLUMNS, &rows)?;
-    if rows.is_empty() {
-        session.out.note("nothing comes again");
-    }
-    Ok(())
+        .map_err(|error| session.error(error))
 }
 
 /// A queue that both dialects write to is nobody's to take apart.

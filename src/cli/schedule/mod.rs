@@ -7,7 +7,7 @@ mod list;
 use clap::Subcommand;
 
 use super::error::{CliError, Exit};
-use super::session::Session;
+use super::target::Target;
 
 /// `bullock schedule`.
 #[derive(Debug, Subcommand)]
@@ -23,12 +23,12 @@ pub enum Schedule {
 }
 
 /// Runs the command.
-pub async fn run(session: &Session, command: Schedule) -> Result<(), CliError> {
+pub async fn run(target: &Target, command: Schedule) -> Result<(), CliError> {
     match command {
-        Schedule::Ls(args) => list::run(session, &args).await,
-        Schedule::Add(args) => add::run(session, *args).await,
-        Schedule::Rm(args) => act::remove(session, &args).await,
-        Schedule::Run(args) => act::run_now(session, &args).await,
+        Schedule::Ls(args) => list::run(target, &args).await,
+        Schedule::Add(args) => add::run(target, *args).await,
+        Schedule::Rm(args) => act::remove(target, &args).await,
+        Schedule::Run(args) => act::run_now(target, &args).await,
     }
 }
 

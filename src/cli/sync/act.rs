@@ -3,10 +3,10 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::actor::Reason;
+use crate::cli::actor::{Reason, Trial};
 use crate::cli::error::{CliError, Exit, shown};
-use crate::cli::job::{no_job, queue_of};
-use crate::cli::session::Session;
+use crate::cli::job::no_job;
+use crate::cli::target::{QueueAt, Target};
 use crate::store::sync::operate::{Paused, Resumed, RetriedItems};
 
 /// One sync.
@@ -36,14 +36,14 @@ pub struct RetryItems {
     #[arg(value_name = "ITEM")]
     items: Vec<String>,
     #[command(flatten)]
-    reason: Reason,
+    how: Trial,
 }
 
 /// Pauses.
-pub(super) async fn pause(session: &Session, args: &Act) -> Result<(), CliError> {
+pub(super) async fn pause(target: &Target, args: &Act) -> Result<(), CliError> {
     let One { queue, id } = &args.one;
-    let store = queue_of(session, queue, id).await?;
-    let paused = store.pause_sync(&args.reason.actor(), id).await.map_err(|error| session.error(error))?;
+    let at = target.known_queue(queue).await?.by(&args.reason);
+    let paused = at.pause_sync(&args.reason, id).await?;
     let id_shown = shown(id);
     let (words, was) = match paused {
         Paused::Done(was) if was == "active" => {
@@ -54,14 +54,14 @@ pub(super) async fn pause(session: &Session, args: &Act) -> Result<(), CliError>
         Paused::Ended(state) => return Err(conflict("pause it", queue, &format!("it is {state}"))),
         Paused::NotFound => return Err(no_job(queue, id)),
     };
-    Ok(session.out.answer(&words, id, &json!({"queue": queue, "id": id, "paused": true, "was": was}))?)
+    Ok(target.out.answer(&words, id, &json!({"queue": queue, "id": id, "paused": true, "was": was}))?)
 }
 
 /// Resumes.
-pub(super) async fn resume(session: &Session, args: &Act) -> Result<(), CliError> {
+pub(super) async fn resume(target: &Target, args: &Act) -> Result<(), CliError> {
     let One { queue, id } = &args.one;
-    let store = queue_of(session, queue, id).await?;
-    let resumed = store.resume_sync(&args.reason.actor(), id).await.map_err(|error| session.error(error))?;
+    let at = target.known_queue(queue).await?.by(&args.reason);
+    let resumed = at.resume_sync(&args.reason, id).await?;
     let (words, was, done) = match resumed {
         Resumed::Done(was) => (format!("sync {} goes on; it was {was}", shown(id)), was, true),
         Resumed::NotPaused(was) => {
@@ -76,15 +76,17 @@ pub(super) async fn resume(session: &Session, args: &Act) -> Result<(), CliError
         Resumed::NoBody => return Err(conflict("resume it", queue, "it has no data to run")),
         Resumed::NotFound => return Err(no_job(queue, id)),
     };
-    Ok(session.out.answer(&words, id, &json!({"queue": queue, "id": id, "resumed": done, "was": was}))?)
+    Ok(target.out.answer(&words, id, &json!({"queue": queue, "id": id, "resumed": done, "was": was}))?)
 }
 
 /// Pushes failed items again.
-pub(super) async fn retry_items(session: &Session, args: &RetryItems) -> Result<(), CliError> {
+pub(super) async fn retry_items(target: &Target, args: &RetryItems) -> Result<(), CliError> {
     let One { queue, id } = &args.one;
-    let store = queue_of(session, queue, id).await?;
-    let actor = args.reason.actor();
-    let retried = store.retry_items(&actor, id, &args.items).await.map_err(|error| session.error(error))?;
+    let at = target.known_queue(queue).await?.by(&args.how.reason);
+    if args.how.dry_run {
+        return would_retry(target, &at, args).await;
+    }
+    let retried = at.retry_items(&args.how.reason, id, &args.items).await?;
     let refused = |found: &str| Err(conflict("push its items again", queue, found));
     let (was, items) = match retried {
         RetriedItems::Done(was, items) => (was, items),
@@ -102,7 +104,19 @@ pub(super) async fn retry_items(session: &Session, args: &RetryItems) -> Result<
         RetriedItems::NotFound => return Err(no_job(queue, id)),
     };
     let words = format!("{items} items of sync {} are pushed again; it was {was}", shown(id));
-    Ok(session.out.answer(&words, id, &json!({"queue": queue, "id": id, "items": items, "was": was}))?)
+    Ok(target.out.answer(&words, id, &json!({"queue": queue, "id": id, "items": items, "was": was}))?)
+}
+
+/// How many items would be pushed again, by what they look like now.
+async fn would_retry(target: &Target, at: &QueueAt<'_>, args: &RetryItems) -> Result<(), CliError> {
+    let One { queue, id } = &args.one;
+    let Some(sync) = at.sync(id).await? else { return Err(no_job(queue, id)) };
+    let failed = sync.items.get("failed").map(Vec::as_slice).unwrap_or_default();
+    let is_meant = |item: &String| args.items.is_empty() || args.items.contains(item);
+    let items = failed.iter().filter(|(item, _)| is_meant(item)).count();
+    let words = format!("would push {items} items of sync {} again", shown(id));
+    let json = json!({"queue": queue, "id": id, "items": 0, "wouldRetry": items});
+    Ok(target.out.answer(&words, &items.to_string(), &json)?)
 }
 
 fn conflict(act: &str, queue: &str, found: &str) -> CliError {

@@ -10,7 +10,7 @@ use clap::Subcommand;
 
 use super::error::CliError;
 use super::job::force_done;
-use super::session::Session;
+use super::target::Target;
 
 /// `bullock sync`.
 #[derive(Debug, Subcommand)]
@@ -30,14 +30,14 @@ pub enum Sync {
 }
 
 /// Runs the command.
-pub async fn run(session: &Session, command: Sync) -> Result<ExitCode, CliError> {
+pub async fn run(target: &Target, command: Sync) -> Result<ExitCode, CliError> {
     match command {
-        Sync::Start(args) => start::run(session, &args).await?,
-        Sync::Show(args) => show::run(session, &args).await?,
-        Sync::Pause(args) => act::pause(session, &args).await?,
-        Sync::Resume(args) => act::resume(session, &args).await?,
-        Sync::RetryItems(args) => act::retry_items(session, &args).await?,
-        Sync::ForceDone(args) => return force_done::run(session, &args).await,
+        Sync::Start(args) => start::run(target, &args).await?,
+        Sync::Show(args) => show::run(target, &args).await?,
+        Sync::Pause(args) => act::pause(target, &args).await?,
+        Sync::Resume(args) => act::resume(target, &args).await?,
+        Sync::RetryItems(args) => act::retry_items(target, &args).await?,
+        Sync::ForceDone(args) => return force_done::run(target, &args, true).await,
     }
     Ok(ExitCode::SUCCESS)
 }

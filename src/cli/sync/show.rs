@@ -6,18 +6,15 @@ use serde_json::{Value, json};
 
 use super::act::One;
 use crate::cli::error::CliError;
+use crate::cli::job::no_job;
 use crate::cli::job::record::{Progress, Record};
-use crate::cli::job::{no_job, queue_of};
 use crate::cli::output::{Part, Tone};
-use crate::cli::session::Session;
+use crate::cli::target::{SyncFacts, Target};
 use crate::cli::time::{age, duration, local, now_ms};
-use crate::store::sync::AuditEntry;
 use crate::sync::{Counts, Plan};
 
 /// Items of one state on the page; `-o wide` shows all, and so does JSON.
 const ITEMS_SHOWN: usize = 10;
-/// Audit entries on the page.
-const ACTS_SHOWN: usize = 10;
 /// Members of a commit's change that are worth a line.
 const TOLD: [&str; 6] = ["batches", "retry_batches", "processed", "successful", "failed", "retrying"];
 
@@ -25,18 +22,12 @@ const TOLD: [&str; 6] = ["batches", "retry_batches", "processed", "successful", 
 type Items = BTreeMap<String, Vec<(String, Value)>>;
 
 /// Shows.
-pub(super) async fn run(session: &Session, args: &One) -> Result<(), CliError> {
+pub(super) async fn run(target: &Target, args: &One) -> Result<(), CliError> {
     let One { queue, id } = args;
-    let store = queue_of(session, queue, id).await?;
-    let failed = |error| session.error(error);
-    let Some(record) = Record::read(&store, id).await.map_err(failed)? else {
+    let found = target.known_queue(queue).await?.sync(id).await?;
+    let Some(SyncFacts { record, plan, hold, items, acts }) = found else {
         return Err(no_job(queue, id));
     };
-    let stored = store.plan(id).await.map_err(failed)?;
-    let plan = stored.plan.as_deref().and_then(|text| Plan::parse(text).ok());
-    let hold: Option<Value> = stored.hold.and_then(|text| serde_json::from_str(&text).ok());
-    let items = by_state(store.noted_items(id).await.map_err(failed)?);
-    let audit = store.audit_of(id, ACTS_SHOWN).await.map_err(failed)?;
 
     let ended = record.state.is_some_and(crate::job::state::State::is_finished);
     let hold = hold.filter(|_| !ended);
@@ -45,7 +36,7 @@ pub(super) async fn run(session: &Session, args: &One) -> Result<(), CliError> {
     json["paused"] = hold.clone().into();
     json["plan"] = plan.as_ref().and_then(|plan| serde_json::to_value(plan).ok()).into();
     json["items"] = items_json(&items);
-    json["audit"] = audit.iter().map(act_json).collect();
+    json["audit"] = acts.clone().into();
 
     let now = now_ms();
     let mut parts =
@@ -67,12 +58,12 @@ pub(super) async fn run(session: &Session, args: &One) -> Result<(), CliError> {
             "retrying" => "items that are pushed again",
             _ => "items that were passed over",
         };
-        parts.push(Part::Block(title, item_lines(list, session.out.is_wide(), queue, id)));
+        parts.push(Part::Block(title, item_lines(list, target.out.is_wide(), queue, id)));
     }
-    if !audit.is_empty() {
-        parts.push(Part::Block("last acts and commits", audit.iter().map(act_line).collect()));
+    if !acts.is_empty() {
+        parts.push(Part::Block("last acts and commits", acts.iter().map(act_line).collect()));
     }
-    Ok(session.out.page(&parts, &json)?)
+    Ok(target.out.page(&parts, &json)?)
 }
 
 fn status(record: &Record, hold: Option<&Value>) -> Part {
@@ -130,22 +121,6 @@ fn numbers(record: &Record, plan: &Plan, ended: bool, now: i64) -> Vec<Part> {
     parts
 }
 
-fn by_state(notes: Vec<(String, String)>) -> Items {
-    let mut items = Items::new();
-    for (id, note) in notes {
-        let mut note: Value = serde_json::from_str(&note).unwrap_or_default();
-        if let Value::Object(members) = &mut note {
-            members.remove("item");
-        }
-        let state = note.get("state").and_then(Value::as_str).unwrap_or("unreadable").to_owned();
-        items.entry(state).or_default().push((id, note));
-    }
-    for list in items.values_mut() {
-        list.sort_by(|(one, _), (other, _)| one.cmp(other));
-    }
-    items
-}
-
 fn items_json(items: &Items) -> Value {
     let one = |(id, note): &(String, Value)| {
         let mut note = note.clone();
@@ -169,24 +144,17 @@ fn item_lines(list: &[(String, Value)], all: bool, queue: &str, id: &str) -> Vec
     lines
 }
 
-fn act_json(entry: &AuditEntry) -> Value {
-    let changed: Value = serde_json::from_str(&entry.changed).unwrap_or_default();
-    let AuditEntry { at_ms, what, was, is, actor, .. } = entry;
-    json!({"at": at_ms, "what": what, "was": was, "is": is, "by": actor.by, "from": actor.from, "why": actor.why,
-        "changed": changed})
-}
-
-fn act_line(entry: &AuditEntry) -> String {
-    let mut line = format!("{}  {}", local(entry.at_ms), entry.what);
-    if entry.actor.by.is_empty() {
-        let changed: Value = serde_json::from_str(&entry.changed).unwrap_or_default();
-        let told = TOLD.iter().filter_map(|name| Some((name, changed.get("plan")?.get(name)?)));
+fn act_line(act: &Value) -> String {
+    let text = |name: &str| act[name].as_str().unwrap_or_default();
+    let mut line = format!("{}  {}", local(act["at"].as_i64().unwrap_or(0)), text("what"));
+    if text("by").is_empty() {
+        let told = TOLD.iter().filter_map(|name| Some((name, act["changed"].get("plan")?.get(name)?)));
         return told.fold(line, |line, (name, value)| format!("{line} {name}={value}"));
     }
-    if !entry.is.is_empty() {
-        let was = if entry.was.is_empty() { "nothing" } else { &entry.was };
-        line = format!("{line}  {was} to {}", entry.is);
+    if !text("is").is_empty() {
+        let was = if text("was").is_empty() { "nothing" } else { text("was") };
+        line = format!("{line}  {was} to {}", text("is"));
     }
-    let why = if entry.actor.why.is_empty() { String::new() } else { format!(": {}", entry.actor.why) };
-    format!("{line}  by {} ({}){why}", entry.actor.by, entry.actor.from)
+    let why = if text("why").is_empty() { String::new() } else { format!(": {}", text("why")) };
+    format!("{line}  by {} ({}){why}", text("by"), text("from"))
 }

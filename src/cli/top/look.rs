@@ -5,10 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
+use serde_json::Value;
 
 use crate::admin::board::{Board, Look, Sight};
-use crate::admin::routes::stats::Sample;
+use crate::admin::routes::stats::{Sample, Stats};
+use crate::cli::api::Api;
+use crate::cli::error::CliError;
 use crate::cli::session::Session;
+use crate::cli::target::{At, Target};
+use crate::store::inspect::Counts;
 use crate::store::zombies::Limits;
 use crate::store::{Store, StoreError};
 use crate::wire::Keys;
@@ -66,50 +71,120 @@ struct Detail {
     zombies: Option<usize>,
 }
 
-/// Reads the queues of one Redis, again and again.
+/// Reads the queues, again and again.
 pub(super) struct Reader<'a> {
-    session: &'a Session,
-    board: Board,
+    source: Source<'a>,
     only: Vec<String>,
     details: HashMap<Arc<str>, Detail>,
     details_at: Option<Instant>,
 }
 
+enum Source<'a> {
+    Redis(&'a Session, Box<Board>),
+    Api(&'a Api),
+}
+
 impl<'a> Reader<'a> {
-    pub(super) fn new(session: &'a Session, only: Vec<String>) -> Self {
-        Self { session, board: session.board(), only, details: HashMap::new(), details_at: None }
+    pub(super) fn new(target: &'a Target, only: Vec<String>) -> Self {
+        let source = match &target.at {
+            At::Redis(session) => Source::Redis(session, Box::new(session.board())),
+            At::Api(api) => Source::Api(api),
+        };
+        Self { source, only, details: HashMap::new(), details_at: None }
     }
 
-    pub(super) async fn look(&mut self) -> Result<Snapshot, StoreError> {
-        let look = self.board.look().await?;
-        let clients = self.board.clients().await?;
-        if self.details_at.is_none_or(|at| at.elapsed() >= DETAILS_FRESH) {
-            self.details = self.read_details(&look).await?;
+    pub(super) async fn look(&mut self) -> Result<Snapshot, CliError> {
+        let stale = self.details_at.is_none_or(|at| at.elapsed() >= DETAILS_FRESH);
+        let mut snapshot = match &self.source {
+            Source::Redis(session, board) => {
+                let look = board.look().await.map_err(|error| session.error(error))?;
+                if stale {
+                    self.details =
+                        read_details(session, &look).await.map_err(|error| session.error(error))?;
+                }
+                of_redis(session, board, &look).await.map_err(|error| session.error(error))?
+            }
+            Source::Api(api) => {
+                if stale {
+                    self.details = told_details(api).await?;
+                }
+                told_by(api).await?
+            }
+        };
+        if stale {
             self.details_at = Some(Instant::now());
         }
-        let is_meant =
-            |queue: &Arc<str>| self.only.is_empty() || self.only.iter().any(|only| **only == **queue);
-        let lines = look.queues.iter().filter(|(queue, _)| is_meant(queue)).map(|(queue, sight)| {
-            let keys = Keys::new(&self.session.prefix, queue);
-            let workers = clients.as_ref().map(|clients| {
-                clients.iter().filter(|client| keys.worker_of(&client.name).is_some()).count()
-            });
-            line(queue, sight, workers, self.details.get(queue).copied().unwrap_or_default())
-        });
-        Ok(Snapshot { lines: lines.collect(), now_ms: look.now_ms, problem: None })
+        snapshot.lines.retain(|line| self.only.is_empty() || self.only.contains(&line.queue));
+        for line in &mut snapshot.lines {
+            let detail = self.details.get(line.queue.as_str()).copied().unwrap_or_default();
+            (line.p95_ms, line.zombies) = (detail.p95_ms, detail.zombies);
+        }
+        Ok(snapshot)
     }
+}
 
-    async fn read_details(&self, look: &Look) -> Result<HashMap<Arc<str>, Detail>, StoreError> {
-        let mut queues: Vec<(&Arc<str>, u64)> =
-            look.queues.iter().map(|(queue, sight)| (queue, busy(sight))).collect();
-        queues.sort_by_key(|(_, busy)| std::cmp::Reverse(*busy));
-        let reads = queues.into_iter().take(DETAILS_MAX).map(|(queue, _)| async move {
-            let store = self.session.store(queue);
-            Ok::<_, StoreError>((Arc::clone(queue), detail(&store).await?))
-        });
-        let found: Vec<_> = futures_util::stream::iter(reads).buffer_unordered(AT_ONCE).collect().await;
-        found.into_iter().collect()
+async fn of_redis(session: &Session, board: &Board, look: &Look) -> Result<Snapshot, StoreError> {
+    let clients = board.clients().await?;
+    let lines = look.queues.iter().map(|(queue, sight)| {
+        let keys = Keys::new(&session.prefix, queue);
+        let workers = clients
+            .as_ref()
+            .map(|clients| clients.iter().filter(|client| keys.worker_of(&client.name).is_some()).count());
+        line(queue, sight, workers)
+    });
+    Ok(Snapshot { lines: lines.collect(), now_ms: look.now_ms, problem: None })
+}
+
+/// The queues as a server shows them.
+async fn told_by(api: &Api) -> Result<Snapshot, CliError> {
+    let list: Value = api.get(&["queues"], &[]).await?;
+    let line = |item: &Value| {
+        let counts: Counts = serde_json::from_value(item["counts"].clone()).unwrap_or_default();
+        Line {
+            queue: item["name"].as_str().unwrap_or_default().to_owned(),
+            paused: item["paused"] == true,
+            waiting: counts.in_line(),
+            active: counts.active,
+            delayed: counts.delayed,
+            failed: counts.failed,
+            completed: counts.completed,
+            added: item["rate"]["in"].as_f64(),
+            ended: item["rate"]["out"].as_f64(),
+            oldest_ms: item["oldestWaitingMs"].as_u64(),
+            p95_ms: None,
+            workers: item["workers"].as_u64().map(|n| n as usize),
+            zombies: None,
+        }
+    };
+    let lines = list["items"].as_array().into_iter().flatten().map(line).collect();
+    Ok(Snapshot { lines, now_ms: list["serverTime"].as_i64().unwrap_or(0), problem: None })
+}
+
+async fn told_details(api: &Api) -> Result<HashMap<Arc<str>, Detail>, CliError> {
+    let (stats, zombies): (Stats, Value) =
+        tokio::try_join!(api.get(&["stats"], &[]), api.get(&["zombies"], &[]))?;
+    let mut details: HashMap<Arc<str>, Detail> = HashMap::new();
+    for queue in stats.queues {
+        let detail = Detail { p95_ms: queue.run_ms.map(|run| run.p95), zombies: Some(0) };
+        details.insert(queue.queue.into(), detail);
     }
+    for zombie in zombies["items"].as_array().into_iter().flatten() {
+        let detail = details.entry(zombie["queue"].as_str().unwrap_or_default().into()).or_default();
+        detail.zombies = Some(detail.zombies.unwrap_or(0) + 1);
+    }
+    Ok(details)
+}
+
+async fn read_details(session: &Session, look: &Look) -> Result<HashMap<Arc<str>, Detail>, StoreError> {
+    let mut queues: Vec<(&Arc<str>, u64)> =
+        look.queues.iter().map(|(queue, sight)| (queue, busy(sight))).collect();
+    queues.sort_by_key(|(_, busy)| std::cmp::Reverse(*busy));
+    let reads = queues.into_iter().take(DETAILS_MAX).map(|(queue, _)| async move {
+        let store = session.store(queue);
+        Ok::<_, StoreError>((Arc::clone(queue), detail(&store).await?))
+    });
+    let found: Vec<_> = futures_util::stream::iter(reads).buffer_unordered(AT_ONCE).collect().await;
+    found.into_iter().collect()
 }
 
 fn busy(sight: &Sight) -> u64 {
@@ -136,7 +211,7 @@ async fn detail(store: &Store) -> Result<Detail, StoreError> {
     read.await.or_else(known)
 }
 
-fn line(queue: &str, sight: &Sight, workers: Option<usize>, detail: Detail) -> Line {
+fn line(queue: &str, sight: &Sight, workers: Option<usize>) -> Line {
     let glance = &sight.glance;
     Line {
         queue: queue.to_owned(),
@@ -149,8 +224,8 @@ fn line(queue: &str, sight: &Sight, workers: Option<usize>, detail: Detail) -> L
         added: sight.rate.map(|rate| rate.added),
         ended: sight.rate.map(|rate| rate.ended),
         oldest_ms: glance.oldest_waiting_ms,
-        p95_ms: detail.p95_ms,
+        p95_ms: None,
         workers,
-        zombies: detail.zombies,
+        zombies: None,
     }
 }

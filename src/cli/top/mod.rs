@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::error::{CliError, Exit};
-use super::session::Session;
+use super::target::Target;
 use super::time::parse_duration;
 use look::{Reader, Snapshot};
 use view::{Screen, Sort};
@@ -44,7 +44,7 @@ pub struct Top {
 }
 
 /// Shows the table until somebody ends it.
-pub async fn run(session: &Session, args: Top) -> Result<(), CliError> {
+pub async fn run(target: &Target, args: Top) -> Result<(), CliError> {
     if !(io::stdout().is_terminal() && io::stdin().is_terminal()) {
         return Err(CliError::usage("top needs a terminal")
             .hint("bullock queue ls prints the queues once, bullock events what happens"));
@@ -52,12 +52,12 @@ pub async fn run(session: &Session, args: Top) -> Result<(), CliError> {
     if args.every < EVERY_MIN {
         return Err(CliError::usage("too often").at("--every").expected("500ms or more"));
     }
-    let mut reader = Reader::new(session, args.queues);
+    let mut reader = Reader::new(target, args.queues);
     // A Redis that cannot be reached is an error as everywhere, and not a screen with one.
-    let first = reader.look().await.map_err(|error| session.error(error))?;
+    let first = reader.look().await?;
     let (told, shown) = watch::channel(Arc::new(first));
     let ended = Arc::new(AtomicBool::new(false));
-    let screen = Screen::new(args.sort, session.out.has_colour(), session.redis.shown(), &session.prefix);
+    let screen = Screen::new(args.sort, target.out.has_colour(), target.shown(), target.prefix());
     let drawing = {
         let ended = Arc::clone(&ended);
         tokio::task::spawn_blocking(move || show(screen, &shown, &ended))
@@ -70,7 +70,7 @@ pub async fn run(session: &Session, args: Top) -> Result<(), CliError> {
             tokio::time::sleep(args.every).await;
             let next = match reader.look().await {
                 Ok(snapshot) => snapshot,
-                Err(error) => told.borrow().with_problem(session.error(error).to_string()),
+                Err(error) => told.borrow().with_problem(error.to_string()),
             };
             // Nobody looks any more: the screen is about to end.
             let _ = told.send(Arc::new(next));

@@ -70,7 +70,7 @@ pub(super) struct Screen {
 
 impl Screen {
     pub(super) fn new(sort: Sort, colour: bool, redis: &str, prefix: &str) -> Self {
-        let place = format!("{redis}  prefix {prefix}");
+        let place = if prefix.is_empty() { redis.to_owned() } else { format!("{redis}  prefix {prefix}") };
         Self { sort, turned: false, colour, place, table: TableState::new(), lines: 0 }
     }
 

@@ -3,10 +3,13 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::admin::routes::workers::listed;
+use crate::admin::routes::workers::{WorkerAct, listed};
 use crate::cli::actor::Reason;
+use crate::cli::api::{Again, new_key};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::session::Session;
+use crate::cli::target::{At, Target};
+use crate::http::Method;
 
 /// Arguments of both.
 #[derive(Debug, Args)]
@@ -19,7 +22,29 @@ pub struct Tell {
 }
 
 /// Tells the worker, for every queue that it works.
-pub(super) async fn tell(session: &Session, args: &Tell, quiet: bool) -> Result<(), CliError> {
+pub(super) async fn tell(target: &Target, args: &Tell, quiet: bool) -> Result<(), CliError> {
+    let name = &args.worker;
+    let (changed, queues) = match &target.at {
+        At::Redis(session) => directly(session, args, quiet).await?,
+        At::Api(api) => {
+            let (act, key) = (if quiet { "quiet" } else { "resume" }, new_key());
+            let (path, body) = (["workers", name, act], json!({"reason": args.reason.reason}));
+            let sent = api.write(Method::POST, (&path, &[]), &body, Some(&key), Again::Always);
+            let told: WorkerAct = sent.await?;
+            (told.changed, told.queues)
+        }
+    };
+    let words = match (changed, quiet) {
+        (true, true) => format!("{name} claims nothing more; it finishes what it has"),
+        (true, false) => format!("{name} claims again"),
+        (false, true) => format!("{name} is quiet already"),
+        (false, false) => format!("{name} is not quiet"),
+    };
+    let json = json!({"worker": name, "quiet": quiet, "queues": queues, "changed": changed});
+    Ok(target.out.answer(&words, name, &json)?)
+}
+
+async fn directly(session: &Session, args: &Tell, quiet: bool) -> Result<(bool, Vec<String>), CliError> {
     let failed = |error| session.error(error);
     let board = session.board();
     let look = board.look_through().await.map_err(failed)?;
@@ -45,12 +70,5 @@ pub(super) async fn tell(session: &Session, args: &Tell, quiet: bool) -> Result<
         };
         queues.push(queue.queue);
     }
-    let words = match (changed, quiet) {
-        (true, true) => format!("{name} claims nothing more; it finishes what it has"),
-        (true, false) => format!("{name} claims again"),
-        (false, true) => format!("{name} is quiet already"),
-        (false, false) => format!("{name} is not quiet"),
-    };
-    let json = json!({"worker": name, "quiet": quiet, "queues": queues, "changed": changed});
-    Ok(session.out.answer(&words, name, &json)?)
+    Ok((changed, queues))
 }

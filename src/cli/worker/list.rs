@@ -3,10 +3,12 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::admin::routes::workers::{WorkerItem, listed};
+use crate::admin::routes::workers::{WorkerItem, WorkerList, listed};
+use crate::cli::api::Api;
 use crate::cli::error::CliError;
 use crate::cli::output::{Cell, Column, Row, Tone};
 use crate::cli::session::Session;
+use crate::cli::target::{At, Target};
 use crate::cli::time::duration;
 
 /// Queues that a line names.
@@ -32,25 +34,43 @@ const COLUMNS: &[Column] = &[
 ];
 
 /// Lists.
-pub(super) async fn run(session: &Session, args: &List) -> Result<(), CliError> {
+pub(super) async fn run(target: &Target, args: &List) -> Result<(), CliError> {
+    let found = match &target.at {
+        At::Redis(session) => of_redis(session, args.queue.as_deref()).await?,
+        At::Api(api) => of_api(api, args.queue.as_deref()).await?,
+    };
+    let rows: Vec<Row> = found.items.iter().map(row).collect();
+    target.out.list(COLUMNS, &rows)?;
+    if !found.known {
+        target.out.note("this Redis user has no right to CLIENT LIST: only workers that run jobs are listed");
+    } else if rows.is_empty() {
+        target.out.note("no workers");
+    }
+    Ok(())
+}
+
+async fn of_redis(session: &Session, only: Option<&str>) -> Result<WorkerList, CliError> {
     let failed = |error| session.error(error);
     let board = session.board();
     let look = board.look_through().await.map_err(failed)?;
-    if let Some(queue) = args.queue.as_ref().filter(|queue| !look.queues.contains_key(queue.as_str())) {
+    if let Some(queue) = only.filter(|queue| !look.queues.contains_key(*queue)) {
         return Err(session.no_queue(queue));
     }
-    let is_meant = |queue: &str| args.queue.as_ref().is_none_or(|only| only == queue);
-    let found = listed(&board, &look, is_meant).await.map_err(failed)?;
-    let rows: Vec<Row> = found.items.iter().map(row).collect();
-    session.out.list(COLUMNS, &rows)?;
-    if !found.known {
-        session
-            .out
-            .note("this Redis user has no right to CLIENT LIST: only workers that run jobs are listed");
-    } else if rows.is_empty() {
-        session.out.note("no workers");
+    listed(&board, &look, |queue| only.is_none_or(|only| only == queue)).await.map_err(failed)
+}
+
+async fn of_api(api: &Api, only: Option<&str>) -> Result<WorkerList, CliError> {
+    let mut list: WorkerList = api.get(&["workers"], &[]).await?;
+    let Some(only) = only else { return Ok(list) };
+    api.get::<serde_json::Value>(&["queues", only], &[]).await?;
+    for worker in &mut list.items {
+        worker.queues.retain(|queue| queue.queue == only);
+        worker.leases.retain(|job| job.queue == only);
+        worker.running = worker.queues.iter().map(|queue| queue.running).sum();
+        worker.quiet.take_if(|_| !worker.queues.iter().any(|queue| queue.quiet));
     }
-    Ok(())
+    list.items.retain(|worker| !worker.queues.is_empty());
+    Ok(list)
 }
 
 fn row(worker: &WorkerItem) -> Row {

@@ -6,7 +6,7 @@ mod list;
 use clap::Subcommand;
 
 use super::error::CliError;
-use super::session::Session;
+use super::target::Target;
 
 /// `bullock worker`.
 #[derive(Debug, Subcommand)]
@@ -20,10 +20,10 @@ pub enum Worker {
 }
 
 /// Runs the command.
-pub async fn run(session: &Session, command: Worker) -> Result<(), CliError> {
+pub async fn run(target: &Target, command: Worker) -> Result<(), CliError> {
     match command {
-        Worker::Ls(args) => list::run(session, &args).await,
-        Worker::Quiet(args) => act::tell(session, &args, true).await,
-        Worker::Resume(args) => act::tell(session, &args, false).await,
+        Worker::Ls(args) => list::run(target, &args).await,
+        Worker::Quiet(args) => act::tell(target, &args, true).await,
+        Worker::Resume(args) => act::tell(target, &args, false).await,
     }
 }

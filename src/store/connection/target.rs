@@ -2,7 +2,7 @@
 //!
 //! Owns: the URL and what is behind it. Must never know: commands and replies. Called by [`super::Connection`].
 
-use redis::{Client, RedisError};
+use redis::{Client, IntoConnectionInfo, RedisError, TlsCertificates};
 
 use super::cluster::{Cluster, Place};
 use super::sentinel::Sentinels;
@@ -45,29 +45,44 @@ pub(super) struct Login {
     pub db: String,
     /// `protocol=resp3`, or nothing.
     pub query: String,
+    /// Certificates of one's own.
+    pub certificates: Option<TlsCertificates>,
 }
 
 impl Login {
     pub(super) fn client(&self, address: &Address) -> Result<Client, RedisError> {
-        let Self { tls, userinfo, db, query } = self;
+        let Self { tls, userinfo, db, query, certificates } = self;
         let scheme = if *tls { "rediss" } else { "redis" };
-        Client::open(format!("{scheme}://{userinfo}{address}/{db}?{query}"))
+        client(format!("{scheme}://{userinfo}{address}/{db}?{query}"), certificates.clone())
+    }
+}
+
+fn client(url: impl IntoConnectionInfo, certificates: Option<TlsCertificates>) -> Result<Client, RedisError> {
+    match certificates {
+        Some(certificates) => Client::build_with_tls(url, certificates),
+        None => Client::open(url),
     }
 }
 
 impl Target {
     /// Reads a URL: what the redis crate takes, and
     /// `redis+sentinel://[user:password@]host[:port],…/<master>[/<db>][?sentinel_user=…&sentinel_password=…]`,
-    /// `redis+cluster://[user:password@]host[:port],…`; with TLS `rediss+…` or `tls=true`.
+    /// `redis+cluster://[user:password@]host[:port],…`; with TLS `rediss+…` or `tls=true`; each of
+    /// them with the files of [`super::tls`].
     pub(super) fn parse(url: &str) -> Result<Self, StoreError> {
+        let (url, certificates) = super::tls::taken(url)?;
         let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+        if certificates.is_some() {
+            crypto();
+        }
         let target = match scheme {
-            "redis+sentinel" | "rediss+sentinel" | "redis+cluster" | "rediss+cluster" => many(url, scheme)?,
-            _ => Self::One(Client::open(url)?),
+            "redis+sentinel" | "rediss+sentinel" | "redis+cluster" | "rediss+cluster" => {
+                many(&url, scheme, certificates)?
+            }
+            _ => Self::One(client(url.as_str(), certificates)?),
         };
         if target.is_tls(scheme) {
-            // Whoever installed one before has chosen; the redis crate itself picks none.
-            let _ = rustls::crypto::ring::default_provider().install_default();
+            crypto();
         }
         Ok(target)
     }
@@ -95,11 +110,16 @@ impl Target {
     }
 }
 
+/// Whoever installed one before has chosen; the redis crate itself picks none.
+fn crypto() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 fn invalid(what: &str) -> StoreError {
     StoreError::Invalid(format!("the Redis URL {what}"))
 }
 
-fn many(url: &str, scheme: &str) -> Result<Target, StoreError> {
+fn many(url: &str, scheme: &str, certificates: Option<TlsCertificates>) -> Result<Target, StoreError> {
     let rest = &url[scheme.len() + 3..];
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -127,7 +147,7 @@ fn many(url: &str, scheme: &str) -> Result<Target, StoreError> {
         if !path.is_empty() && path != "0" {
             return Err(invalid("names a database; a cluster has one only, 0"));
         }
-        let nodes = Login { tls, userinfo, db: "0".into(), query: protocol };
+        let nodes = Login { tls, userinfo, db: "0".into(), query: protocol, certificates };
         return Ok(Target::Cluster(Cluster::new(addresses, nodes)));
     }
     let (master, db) = path.split_once('/').unwrap_or((path, "0"));
@@ -144,8 +164,15 @@ fn many(url: &str, scheme: &str) -> Result<Target, StoreError> {
         (user, password) => format!("{user}:{password}@"),
     };
     // A sentinel has no databases.
-    let asked = Login { tls, userinfo: of_sentinels, db: String::new(), query: String::new() };
-    let nodes = Login { tls, userinfo, db: db.into(), query: protocol };
+    let (db, none) = (db.to_owned(), String::new());
+    let asked = Login {
+        tls,
+        userinfo: of_sentinels,
+        db: none.clone(),
+        query: none,
+        certificates: certificates.clone(),
+    };
+    let nodes = Login { tls, userinfo, db, query: protocol, certificates };
     Ok(Target::Sentinel(Sentinels::new(addresses, asked, decoded(master), nodes)))
 }
 
@@ -165,7 +192,7 @@ fn address(text: &str, default_port: u16) -> Result<Address, StoreError> {
 }
 
 /// The name of a master may hold characters that no URL has.
-fn decoded(text: &str) -> String {
+pub(super) fn decoded(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {

@@ -29,7 +29,7 @@ pub(in crate::admin::routes) const SHOW: About =
     About::new("jobs", "One job with everything that is known of it")
         .query(&[param(
             "include",
-            Kind::Words(&["logs", "attempts", "children", "audit"]),
+            Kind::Words(&["logs", "attempts", "record", "children", "audit"]),
             "What to show besides, with commas between",
         )])
         .answers(&[(200, "The job; the header ETag is for If-Match", Some(Shape::of::<JobPage>()))])
@@ -121,6 +121,9 @@ pub(in crate::admin::routes) async fn show(call: Ask) -> Result<Response, Proble
     let wants = |what: &str| call.query.has_word("include", what);
     if wants("attempts") {
         page.attempt_history = Some(detail.attempts().iter().map(AttemptItem::of).collect());
+    }
+    if wants("record") {
+        page.record = Some(store.record(&call.id).await?.into_iter().collect());
     }
     if wants("logs") {
         let from = detail.logged.saturating_sub(LOG_TAIL);

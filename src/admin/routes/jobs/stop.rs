@@ -46,6 +46,11 @@ pub(in crate::admin) struct StoppedJob {
     /// Where it is now.
     #[schema(example = "active")]
     pub state: &'static str,
+    /// Where it was; of force-done only.
+    #[schema(example = "failed")]
+    pub was: Option<String>,
+    /// Who has done this: the name of the token.
+    pub by: String,
     /// The same in words.
     pub message: &'static str,
 }
@@ -105,7 +110,7 @@ async fn stop(call: Ask, kill: bool) -> Result<Response, Problem> {
             return Err(refused(&call, &store, why).await?);
         }
     };
-    Ok(stopped(call, outcome, message))
+    Ok(stopped(call, actor.by, (outcome, None), message))
 }
 
 /// Completes by force.
@@ -117,18 +122,23 @@ pub(in crate::admin::routes) async fn force_done(call: Ask) -> Result<Response, 
     }
     let actor = call.actor(reason)?;
     let store = call.store_of_job().await?;
-    let (outcome, message) = match store.force_done(&actor, &call.id).await? {
-        Forced::Done(_) => (StopOutcome::Forced, "the job is completed by force"),
-        Forced::Already => (StopOutcome::ForcedBefore, "the job was forced to be done before"),
+    let (outcome, was, message) = match store.force_done(&actor, &call.id).await? {
+        Forced::Done(was) => (StopOutcome::Forced, Some(was), "the job is completed by force"),
+        Forced::Already => (StopOutcome::ForcedBefore, None, "the job was forced to be done before"),
         Forced::NotFound => return Err(call.no_job()),
         Forced::Completed | Forced::NoZombie | Forced::Held => {
             return Err(refused(&call, &store, "force-done needs a job that has not completed").await?);
         }
     };
-    Ok(stopped(call, outcome, message))
+    Ok(stopped(call, actor.by, (outcome, was), message))
 }
 
-fn stopped(call: Ask, outcome: StopOutcome, message: &'static str) -> Response {
+fn stopped(
+    call: Ask,
+    by: String,
+    (outcome, was): (StopOutcome, Option<String>),
+    message: &'static str,
+) -> Response {
     let (status, state) = match outcome {
         StopOutcome::Cancelled | StopOutcome::CancelledBefore => (StatusCode::OK, State::Failed),
         StopOutcome::Told | StopOutcome::ToldBefore | StopOutcome::Marked => {
@@ -136,6 +146,7 @@ fn stopped(call: Ask, outcome: StopOutcome, message: &'static str) -> Response {
         }
         StopOutcome::Forced | StopOutcome::ForcedBefore => (StatusCode::OK, State::Completed),
     };
-    let stopped = StoppedJob { queue: call.queue, id: call.id, outcome, state: state.as_str(), message };
+    let stopped =
+        StoppedJob { queue: call.queue, id: call.id, outcome, state: state.as_str(), was, by, message };
     answer(status, &stopped)
 }

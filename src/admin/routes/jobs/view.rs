@@ -2,6 +2,8 @@
 //!
 //! Owns: status, what may be done, what is cut out of lists. Must never know: how jobs are read.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -123,6 +125,9 @@ pub(in crate::admin) struct JobPage {
     /// Its failed attempts, if asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt_history: Option<Vec<AttemptItem>>,
+    /// Our own record of it, each field as it is stored, if asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record: Option<BTreeMap<String, String>>,
     /// Its children, if asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub children: Option<super::one::ChildList>,
@@ -230,6 +235,7 @@ impl Viewer<'_> {
             keys,
             logs: None,
             attempt_history: None,
+            record: None,
             children: None,
             audit: None,
         }

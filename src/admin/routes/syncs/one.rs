@@ -74,6 +74,12 @@ pub(in crate::admin) struct SyncPage {
     pub progress: Value,
     /// Its result.
     pub returnvalue: Value,
+    /// The delay of the last add, ms.
+    pub delay: Option<i64>,
+    /// The last retry by a person, ms.
+    pub retried_on: Option<i64>,
+    /// Stack traces, oldest first.
+    pub stacktrace: Vec<String>,
     /// The first items of each state.
     pub items: BTreeMap<String, Vec<NotedItem>>,
     /// There are more of them.
@@ -222,6 +228,9 @@ fn page(call: &Ask, detail: JobDetail) -> SyncPage {
         opts: view.opts,
         progress: view.progress,
         returnvalue: view.returnvalue,
+        delay: view.delay,
+        retried_on: view.retried_on,
+        stacktrace: view.stacktrace,
         items: BTreeMap::new(),
         items_truncated: false,
         items_dropped: sync.recorded("items_dropped").and_then(|text| text.parse().ok()).unwrap_or(0),

@@ -9,14 +9,13 @@ use clap::Args;
 use serde_json::Value;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
+use super::no_job;
 use super::record::Record;
-use super::{no_job, queue_of};
 use crate::cli::error::{CliError, Exit, shown};
-use crate::cli::session::Session;
+use crate::cli::target::{Changes, QueueAt, Target};
 use crate::cli::time::{duration, parse_duration};
 use crate::job::state::State;
-use crate::store::Store;
-use crate::store::events::{Events, JobEvent};
+use crate::store::events::JobEvent;
 pub(super) use view::View;
 
 /// Time between two looks, for what no event tells.
@@ -87,31 +86,29 @@ impl End {
 }
 
 /// Watches.
-pub(super) async fn run(session: &Session, args: &Watch) -> Result<ExitCode, CliError> {
-    let store = queue_of(session, &args.queue, &args.id).await?;
-    let failed = |error| session.error(error);
-    let mut events = Events::subscribe(&store).await.map_err(failed)?;
-    if Record::read(&store, &args.id).await.map_err(failed)?.is_none() {
+pub(super) async fn run(target: &Target, args: &Watch) -> Result<ExitCode, CliError> {
+    let queue = target.known_queue(&args.queue).await?;
+    let mut news = queue.changes(Some(&args.id)).await?;
+    if queue.record(&args.id).await?.is_none() {
         return Err(no_job(&args.queue, &args.id));
     }
-    let mut view = if session.out.is_live() { View::bar() } else { View::lines() };
+    let mut view = if target.out.is_live() { View::bar() } else { View::lines() };
     let end =
-        follow(session, &store, &args.id, &mut events, args.timeout, |record| view.show(session, record))
-            .await;
+        follow(target, &queue, &args.id, &mut news, args.timeout, |record| view.show(target, record)).await;
     view.clear();
     let end = end?;
     if let End::Completed { result, record } = &end {
-        view.completed(session, &args.id, result, record.as_deref())?;
+        view.completed(target, &args.id, result, record.as_deref())?;
     }
     end.exit(&args.queue, &args.id)
 }
 
 /// Follows a job to its end. `changed` is called with every look that may show something new.
 pub(super) async fn follow(
-    session: &Session,
-    store: &Store,
+    target: &Target,
+    queue: &QueueAt<'_>,
     id: &str,
-    events: &mut Events,
+    news: &mut Changes,
     timeout: Option<Duration>,
     mut changed: impl FnMut(&Record) -> Result<(), CliError>,
 ) -> Result<End, CliError> {
@@ -121,7 +118,7 @@ pub(super) async fn follow(
     let (mut last, mut answered): (Option<Record>, Instant) = (None, Instant::now());
     loop {
         let said = tokio::select! {
-            event = events.next() => Some(event),
+            event = news.next() => Some(event?),
             _ = look.tick() => None,
             () = sleep_until(begun + timeout.unwrap_or_default()), if timeout.is_some() => {
                 let whereabouts = last.as_ref().map_or_else(|| "unknown".to_owned(), Record::whereabouts);
@@ -136,7 +133,7 @@ pub(super) async fn follow(
             changed(record)?;
             continue;
         }
-        match Record::read(store, id).await {
+        match queue.record(id).await {
             Ok(Some(record)) => {
                 answered = Instant::now();
                 changed(&record)?;
@@ -145,11 +142,11 @@ pub(super) async fn follow(
                 }
                 last = Some(record);
             }
-            Ok(None) => return Ok(how_it_went(said, id, events).await),
-            Err(error) if error.is_transient() && answered.elapsed() < AWAY_MAX => {
-                session.out.detail(&format!("{}; trying again", session.error(error)));
+            Ok(None) => return Ok(how_it_went(said, id, news).await),
+            Err(error) if error.exit() == Exit::Unreachable && answered.elapsed() < AWAY_MAX => {
+                target.out.detail(&format!("{error}; trying again"));
             }
-            Err(error) => return Err(session.error(error)),
+            Err(error) => return Err(error),
         }
     }
 }
@@ -166,7 +163,7 @@ fn end_of(record: &Record) -> Option<End> {
 }
 
 /// The job is gone: only an event can tell how it ended.
-async fn how_it_went(said: Option<JobEvent>, id: &str, events: &mut Events) -> End {
+async fn how_it_went(said: Option<JobEvent>, id: &str, news: &mut Changes) -> End {
     let until = tokio::time::Instant::now() + LATE_EVENT;
     let mut event = said;
     loop {
@@ -177,9 +174,9 @@ async fn how_it_went(said: Option<JobEvent>, id: &str, events: &mut Events) -> E
             Some(JobEvent::Failed { id: of, reason }) if of == id => return End::Failed { reason },
             _ => {}
         }
-        match tokio::time::timeout_at(until, events.next()).await {
-            Ok(next) => event = Some(next),
-            Err(_) => return End::Gone,
+        match tokio::time::timeout_at(until, news.next()).await {
+            Ok(Ok(next)) => event = Some(next),
+            _ => return End::Gone,
         }
     }
 }

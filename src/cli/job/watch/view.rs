@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::error::{CliError, shown};
 use crate::cli::job::record::{Progress, Record, due};
-use crate::cli::session::Session;
+use crate::cli::target::Target;
 use crate::cli::time::{duration, now_ms};
 use crate::job::state::State;
 
@@ -34,13 +34,13 @@ impl View {
     }
 
     /// Shows the newest look at the job.
-    pub(in crate::cli::job) fn show(&mut self, session: &Session, record: &Record) -> Result<(), CliError> {
+    pub(in crate::cli::job) fn show(&mut self, target: &Target, record: &Record) -> Result<(), CliError> {
         match self {
             Self::Bar(bar) => bar.draw(record),
             Self::Lines(last) => {
                 let line = line_of(record);
                 if last.as_ref() != Some(&line) {
-                    session.out.json_line(&line)?;
+                    target.out.json_line(&line)?;
                     *last = Some(line);
                 }
             }
@@ -58,7 +58,7 @@ impl View {
     /// The job ended well.
     pub(super) fn completed(
         &self,
-        session: &Session,
+        target: &Target,
         id: &str,
         result: &Value,
         record: Option<&Record>,
@@ -68,11 +68,11 @@ impl View {
                 let ran = record.and_then(|record| record.ran_ms(now_ms()));
                 let took = ran.map_or_else(String::new, |ms| format!(" in {}", duration(ms)));
                 let status = record.map_or_else(|| "completed".to_owned(), Record::status_word);
-                session.out.line(&format!("{id} {status}{took}: {result}"))?;
+                target.out.line(&format!("{id} {status}{took}: {result}"))?;
             }
             // Removed at its end: no look showed it.
             (Self::Lines(_), None) => {
-                session.out.json_line(&json!({"id": id, "status": "completed", "returnvalue": result}))?;
+                target.out.json_line(&json!({"id": id, "status": "completed", "returnvalue": result}))?;
             }
             (Self::Lines(_), Some(_)) => {}
         }
