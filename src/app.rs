@@ -12,6 +12,8 @@ mod failure;
 mod handlers;
 mod observer;
 mod opening;
+#[cfg_attr(not(feature = "otel"), path = "app/otel/absent.rs")]
+mod otel;
 mod server;
 mod signals;
 mod stops;
@@ -178,6 +180,7 @@ async fn work(
             spec.handlers.clone_from(handlers);
         }
     }
+    let otel = otel::Otel::start(config, &clients)?;
     let queues: Vec<_> =
         specs.iter().map(|spec| (spec.store.keys().queue.to_string(), spec.concurrency)).collect();
 
@@ -222,7 +225,7 @@ async fn work(
         metrics: metrics.clone(),
         worker: config.worker.name.clone(),
     };
-    let observer: Arc<dyn Observer> = Arc::new(observer::Counts(metrics, troubles.clone()));
+    let observer: Arc<dyn Observer> = Arc::new(observer::Counts(metrics, troubles.clone(), otel.clone()));
     let worker = Worker::start(&options, specs, &observer).map_err(Failure::redis)?;
     stops.add(worker.stop_handle());
     link.add(&worker);
@@ -255,6 +258,7 @@ async fn work(
     if let Some(front) = front {
         front.stop().await;
     }
+    otel.shut_down().await;
     if clean { Ok(()) } else { Err(Failure::new(1, "a duty of the worker ended early; see the log")) }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::redact::Redaction;
+use crate::wire::redact::Redaction;
 use super::routes::Act;
 use crate::job::state::State;
 use crate::store::inspect::PAGE_MAX;

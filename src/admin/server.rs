@@ -22,7 +22,7 @@ use super::live::{Live, STREAMS_MAX};
 use super::metrics::{Metrics, Outcome, open_files_max};
 use super::operations::Operations;
 pub use super::queues::{QueueOptions, Queues};
-use super::redact::Redaction;
+use crate::wire::redact::Redaction;
 use super::routes::login::ONCE;
 use super::routes::metrics::Scrape;
 use super::routes::stats::Figures;

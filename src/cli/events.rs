@@ -11,7 +11,7 @@ use super::error::CliError;
 use super::session::Session;
 use crate::admin::live::event::{Event, News, now_ms};
 use crate::admin::live::filter::Filter;
-use crate::admin::redact::Redaction;
+use crate::wire::redact::Redaction;
 use crate::store::discovery::queues;
 use crate::store::feed::{Feed, Heard};
 use crate::store::{Opened, Store};

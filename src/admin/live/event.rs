@@ -8,7 +8,7 @@ use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::admin::redact::Redaction;
+use crate::wire::redact::Redaction;
 use crate::store::feed::{Act, Loss, Told, What};
 use crate::wire::Dialect;
 

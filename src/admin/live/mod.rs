@@ -29,7 +29,7 @@ pub(super) use follower::{Follower, Step};
 use ring::Ring;
 
 use super::metrics::Metrics;
-use super::redact::Redaction;
+use crate::wire::redact::Redaction;
 use crate::store::feed::Queues;
 
 /// Most streams at once, both transports together.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::prune::{cut_text, pruned};
-use crate::admin::redact::Redaction;
+use crate::wire::redact::Redaction;
 use crate::job::state::{self, Event, Facts, State};
 use crate::store::job::{Attempt, JobDetail};
 use crate::store::look::Mark;
