@@ -11,10 +11,10 @@ use super::error::CliError;
 use super::session::Session;
 use crate::admin::live::event::{Event, News, now_ms};
 use crate::admin::live::filter::Filter;
-use crate::wire::redact::Redaction;
 use crate::store::discovery::queues;
 use crate::store::feed::{Feed, Heard};
 use crate::store::{Opened, Store};
+use crate::wire::redact::Redaction;
 
 /// How often to look for further queues.
 const LOOK_AGAIN: Duration = Duration::from_secs(3);

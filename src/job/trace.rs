@@ -40,7 +40,10 @@ impl TraceContext {
     pub fn of_carrier(text: &str) -> Option<Self> {
         let Ok(Value::Object(headers)) = serde_json::from_str(text) else { return None };
         let get = |wanted: &str| {
-            headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).and_then(|(_, value)| value.as_str())
+            headers
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+                .and_then(|(_, value)| value.as_str())
         };
         let mut context = Self::of_traceparent(get("traceparent")?)?;
         let is_good = |state: &&str| {

@@ -73,8 +73,9 @@ impl Run<'_> {
         let shown = self.shown();
         // On a task of its own: a function that blocks its thread must not keep us from looking at the clock. The call
         // itself is inside, so that a handler that panics before its first await is caught too.
-        let mut work =
-            Work(AbortOnDropHandle::new(tokio::spawn(async move { handler.run(job, context).await }.instrument(shown))));
+        let mut work = Work(AbortOnDropHandle::new(tokio::spawn(
+            async move { handler.run(job, context).await }.instrument(shown),
+        )));
         let stopped = tokio::select! {
             biased;
             outcome = work.outcome() => {

@@ -119,10 +119,7 @@ mod tests {
         assert_eq!(shown(&[], data), None);
         assert_eq!(shown(&["data.store", "data.none"], data).unwrap(), r#"{"store":"acme"}"#);
         let all = shown(&["data.token", "data.customer", "customer.id"], data).unwrap();
-        assert_eq!(
-            all,
-            r#"{"token":"[redacted]","customer":{"id":7,"email":"[redacted]"},"customer.id":7}"#
-        );
+        assert_eq!(all, r#"{"token":"[redacted]","customer":{"id":7,"email":"[redacted]"},"customer.id":7}"#);
         let big = format!(r#"{{"store":"{}"}}"#, "x".repeat(DATA_BYTES_MAX));
         assert_eq!(shown(&["data.store"], &big).unwrap(), r#"{"store":"[1026 bytes]"}"#);
         assert_eq!(shown(&["data.store"], "[1]").unwrap(), "{}");

@@ -42,8 +42,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::{BuildError, Builder};
-pub use lease::Runs;
 pub use journal::DataKeys;
+pub use lease::Runs;
 pub use observer::{Ended, Follower, NoObserver, Observer, RunEnd};
 pub use shutdown::{Stop, Stopped};
 use tokio::sync::{Semaphore, mpsc, watch};

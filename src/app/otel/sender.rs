@@ -93,7 +93,12 @@ impl HttpClient for Sender {
     }
 }
 
-async fn exchange(client: &Client, url: Url, headers: HeaderMap, body: Bytes) -> Result<Response<Bytes>, String> {
+async fn exchange(
+    client: &Client,
+    url: Url,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response<Bytes>, String> {
     let sent = client.send(Method::POST, url, headers, body).await;
     let mut answer = sent.map_err(|error| error.to_string())?;
     let mut text = Vec::new();

@@ -21,8 +21,8 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
-pub use run::{Begun, Ended, Point, RunSpan};
 use run::Instruments;
+pub use run::{Begun, Ended, Point, RunSpan};
 
 /// How long a process that ends waits for its last spans and figures to be taken.
 pub const FLUSH_MS_MAX: u64 = 3_000;
@@ -70,7 +70,9 @@ impl Otel {
         Ok(Self {
             tracer: tracers.as_ref().map(|tracers| tracers.tracer(names::SCOPE)),
             tracers,
-            instruments: meters.as_ref().map(|meters| Arc::new(Instruments::new(&meters.meter(names::SCOPE)))),
+            instruments: meters
+                .as_ref()
+                .map(|meters| Arc::new(Instruments::new(&meters.meter(names::SCOPE)))),
             meters,
         })
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use opentelemetry::metrics::{Counter, Histogram, Meter};
 use opentelemetry::trace::{
-    Span as _, SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId, TraceState, Tracer as _,
+    Span as _, SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId, TraceState,
+    Tracer as _,
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{SdkTracer, Span};
@@ -14,8 +15,8 @@ use super::names;
 
 /// Buckets in seconds: those of the conventions, and on to what a long job takes.
 const DURATION_BOUNDS: [f64; 20] = [
-    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0,
-    7200.0,
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0, 60.0, 300.0,
+    900.0, 3600.0, 7200.0,
 ];
 /// Characters of a failure's text that a span carries.
 const DESCRIPTION_CHARS_MAX: usize = 1000;
@@ -66,7 +67,11 @@ pub struct RunSpan {
 }
 
 impl RunSpan {
-    pub(super) fn begin(tracer: Option<&SdkTracer>, instruments: Option<Arc<Instruments>>, begun: &Begun<'_>) -> Self {
+    pub(super) fn begin(
+        tracer: Option<&SdkTracer>,
+        instruments: Option<Arc<Instruments>>,
+        begun: &Begun<'_>,
+    ) -> Self {
         let run = Self {
             span: Mutex::new(tracer.map(|tracer| span(tracer, begun))),
             instruments,
@@ -128,7 +133,8 @@ impl RunSpan {
 
 fn span(tracer: &SdkTracer, begun: &Begun<'_>) -> Span {
     let parent = begun.parent.as_ref().map_or_else(Context::new, |parent| {
-        let state = parent.state.as_deref().and_then(|state| state.parse::<TraceState>().ok()).unwrap_or_default();
+        let state =
+            parent.state.as_deref().and_then(|state| state.parse::<TraceState>().ok()).unwrap_or_default();
         Context::new().with_remote_span_context(SpanContext::new(
             TraceId::from_bytes(parent.trace_id),
             SpanId::from_bytes(parent.span_id),
