@@ -169,7 +169,9 @@ async fn work(
     stops: Stops,
 ) -> Result<(), Failure> {
     // 2. Every queue is named and every handler built: what is wrong with the config is said at once.
+    let metrics = build::metrics(config);
     let connection = Connection::new(url, None, RESPONSE_TIMEOUT).map_err(Failure::redis)?;
+    let connection = connection.metered(Arc::new(metrics.clone()));
     let clients = Clients::default();
     if let Some(discover) = &launch.discover {
         discover.config("any")?;
@@ -187,7 +189,6 @@ async fn work(
     // 3. The admin server is bound before Redis is asked: a port in use is known before any job is touched, and probes
     // hear what is waited for.
     let mut options = build::options(config);
-    let metrics = build::metrics(config);
     let troubles = trouble::Troubles::default();
     let names = queues.iter().map(|(name, _)| name.clone()).collect();
     let link = admin::Link::new(stops.clone(), troubles.clone(), names);

@@ -14,6 +14,8 @@ mod config;
 mod demo;
 mod dev;
 mod jobs;
+mod logs;
+mod metrics;
 mod otel;
 mod private;
 mod program;

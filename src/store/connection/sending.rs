@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
@@ -41,8 +41,18 @@ impl Connection {
         }
     }
 
+    /// Sends, and tells whoever counts round trips.
+    pub(super) async fn request(&self, name: &str, request: &Request<'_>) -> Result<Vec<Value>, RedisError> {
+        let Some(meter) = &self.shared.meter else { return self.follow(request).await };
+        let begun = Instant::now();
+        let replies = self.follow(request).await;
+        let waits = matches!(request, Request::Many(_, _, block) if !block.is_zero());
+        meter.round_trip(name, (!waits).then(|| begun.elapsed()));
+        replies
+    }
+
     /// Sends, and follows a slot that has moved: a command that was refused for it was not executed.
-    pub(super) async fn request(&self, request: &Request<'_>) -> Result<Vec<Value>, RedisError> {
+    async fn follow(&self, request: &Request<'_>) -> Result<Vec<Value>, RedisError> {
         let mut redirects = 0;
         loop {
             let (number, live) = self.live().await?;
