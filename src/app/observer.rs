@@ -24,6 +24,7 @@ impl Observer for Counts {
         let outcome = match ended {
             Ended::Completed => Outcome::Completed,
             Ended::Failed => Outcome::Failed,
+            Ended::Cancelled => Outcome::Cancelled,
             Ended::Retried => Outcome::Retried,
             Ended::Deferred => Outcome::Deferred,
             Ended::LeaseLost => Outcome::LeaseLost,

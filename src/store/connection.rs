@@ -241,7 +241,7 @@ impl Connection {
         commands: usize,
         block: Duration,
     ) -> Result<Vec<Value>, RedisError> {
-        self.request("wait", &Request::Many(pipe, commands, block)).await
+        self.request("pipeline", &Request::Many(pipe, commands, block)).await
     }
 
     /// Sends an atomic pipeline (MULTI … EXEC) and converts its reply.

@@ -114,7 +114,7 @@ pub(super) async fn run(queue: Arc<Queue>, mut outcomes: mpsc::Receiver<Finished
                 End::LeaseLost => note(&queue, &finished, Ended::LeaseLost),
                 End::Elsewhere => {
                     queue.observer.released(&finished.job.queue);
-                    follow_end(&finished, None, finished.started.elapsed());
+                    follow_end(&finished, finished.lease.ended_as(), finished.started.elapsed());
                     tracing::info!(queue = &*finished.job.queue, job_id = %finished.job.id, "ended by its callback");
                 }
             }
@@ -327,6 +327,11 @@ fn settle(queue: &Queue, finished: Finished, verdict: Verdict) -> Option<Finishe
     }
     let ended = match (verdict, &finished.end) {
         (Verdict::Done, End::Completed(_)) => Ended::Completed,
+        (Verdict::Done, End::Failed { failure, fate: Fate::Bury })
+            if failure.class == ReasonClass::Cancelled =>
+        {
+            Ended::Cancelled
+        }
         (Verdict::Done, End::Failed { fate: Fate::Bury, .. }) => Ended::Failed,
         (Verdict::Done, End::Failed { .. }) => Ended::Retried,
         (Verdict::Done, End::HandBack { most: Some(_), .. } | End::Paused) => Ended::Deferred,
@@ -348,12 +353,15 @@ pub(super) fn note(queue: &Queue, finished: &Finished, ended: Ended) {
     journal::ended(queue, finished, ended, ran);
 }
 
-/// Whoever follows the run hears how it ended; `None` = by its callback.
+/// Whoever follows the run hears how it ended; `None` = by a callback to another process.
 fn follow_end(finished: &Finished, ended: Option<Ended>, ran: Duration) {
     let Some(follower) = &finished.follower else { return };
     let error = match (&finished.end, ended) {
-        (End::Failed { failure, .. }, Some(Ended::Failed | Ended::Retried)) => {
+        (End::Failed { failure, .. }, Some(Ended::Failed | Ended::Cancelled | Ended::Retried)) => {
             Some((failure.class.as_str(), failure.message.as_str()))
+        }
+        (End::Elsewhere, Some(Ended::Failed | Ended::Retried)) => {
+            Some((ReasonClass::Error.as_str(), "its callback told of a failure"))
         }
         (_, Some(Ended::LeaseLost)) => Some((Ended::LeaseLost.as_str(), "nothing of this run was written")),
         _ => None,

@@ -92,7 +92,7 @@ pub(super) fn ended(queue: &Queue, finished: &Finished, ended: Ended, ran: std::
         };
     }
     match (&finished.end, ended) {
-        (End::Failed { failure, .. }, Ended::Failed | Ended::Retried) => {
+        (End::Failed { failure, .. }, Ended::Failed | Ended::Cancelled | Ended::Retried) => {
             line!(warn, error = %failure.message, "ended");
         }
         (_, Ended::LeaseLost) => line!(warn, "ended: nothing of this run was written"),

@@ -13,6 +13,8 @@ pub enum Ended {
     Completed,
     /// It failed for good.
     Failed,
+    /// Somebody cancelled it: it failed for good by a person's word.
+    Cancelled,
     /// It failed and will be tried again.
     Retried,
     /// It was put off without spending an attempt.
@@ -29,6 +31,7 @@ impl Ended {
         match self {
             Self::Completed => "completed",
             Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
             Self::Retried => "retried",
             Self::Deferred => "deferred",
             Self::LeaseLost => "lease_lost",

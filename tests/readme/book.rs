@@ -16,6 +16,7 @@ const DONE: &[&str] = &[
     "docs/how-to/nginx.md",
     "docs/how-to/keda.md",
     "docs/how-to/grafana.md",
+    "docs/how-to/opentelemetry.md",
 ];
 /// Tags whose blocks are for programs of others, and are read only.
 const READ_ONLY: &[&str] = &["yaml", "nginx"];

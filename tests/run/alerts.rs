@@ -165,6 +165,9 @@ async fn that_nobody_claims_from_a_queue_is_told_and_that_somebody_does_again() 
         let told = cli(&["worker", what, "w-1", "-r", &url], &[]).await;
         assert_eq!(told.code, 0, "{told:?}");
     };
+    // A queue without keys is not seen from outside.
+    let mut mail = BullQueue::open(&redis.url(), "mail").await;
+    mail.add("welcome", json!({}), json!({"delay": 3_600_000})).await;
     program.says("admin server on").await;
     crate::support::wait::until("the worker to be seen", async || {
         cli(&["worker", "ls", "-r", &url], &[]).await.stdout.contains("w-1")
@@ -174,6 +177,7 @@ async fn that_nobody_claims_from_a_queue_is_told_and_that_somebody_does_again() 
     let (fired, over) = receiver.sees("no_worker", async || tell("resume").await).await;
     assert_eq!((&fired["queue"], &fired["worker"]), (&json!("mail"), &json!("w-1")), "{fired}");
     assert!(over["text"].as_str().unwrap().contains("there is a worker"), "{over}");
+    mail.close().await;
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
 use serde_json::{Value, json};
 
-use crate::backend::{Asked, Backend};
+use crate::backend::{Asked, Backend, call_back};
 use crate::collector::{Collector, attributes};
 use crate::program::Program;
 use crate::support::bullock::Ended;
@@ -265,4 +265,26 @@ async fn a_collector_that_never_answers_does_not_keep_a_process_from_ending() {
     mail.close().await;
     let ended = stopped(program).await;
     assert_eq!(ended.code, Some(0), "{}", ended.output);
+}
+
+#[tokio::test]
+async fn a_run_that_its_callback_ends_has_a_span_that_says_how() {
+    let (redis, mut backend, collector) = (Redis::start(), Backend::start().await, Collector::start().await);
+    let config = config(&redis, &to("mail", &format!("{}/detaches", backend.url)));
+    let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.as_str()), SOON[0], SOON[1]];
+    let _program = Program::start(&config, &["run"], &variables);
+    let mut mail = BullQueue::open_mq(6, &redis.url(), "mail", &json!({})).await;
+    for (what, body, outcome) in [
+        ("complete", json!({"minutes": 12}), "completed"),
+        ("fail", json!({"message": "too long"}), "failed"),
+    ] {
+        let id = mail.add("video", json!({}), json!({})).await;
+        let asked = backend.asked().await;
+        let url = format!("{}/{what}", asked.header("job-callback"));
+        assert_eq!(call_back(&url, asked.header("job-token"), &body.to_string()).await, 200);
+        let (_, span) = collector.span(&id, 0).await;
+        assert_eq!(attributes(&span.attributes)["bullock.outcome"], outcome);
+        assert_eq!(status(&span).0 == StatusCode::Error as i32, outcome == "failed", "{span:?}");
+    }
+    mail.close().await;
 }

@@ -1,5 +1,6 @@
 //! Names, labels and kinds of all metrics: the library's tables, and the handles that are taken from them once.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -109,8 +110,10 @@ pub(super) struct Families {
 
 /// The handles of one script or command.
 pub(super) struct Command {
+    pub(super) label: String,
     pub(super) count: Counter,
-    pub(super) times: Histogram,
+    /// Made by the first answer that is timed: what only waits has none.
+    pub(super) times: OnceLock<Histogram>,
 }
 
 /// The handles of one queue.
@@ -216,9 +219,9 @@ impl Families {
         to.register("bullock_cancel_requests", help, self.cancels.clone());
         let help = "What people did over this server's API";
         to.register("bullock_admin_actions", help, self.actions.clone());
-        let help = "Round trips to Redis, by script or command; wait = until work comes";
+        let help = "Round trips to Redis, by script or command";
         to.register("bullock_redis_commands", help, self.commands.clone());
-        let help = "Time that round trips to Redis took";
+        let help = "Time that round trips to Redis took, but for those that wait for work";
         to.register_with_unit("bullock_redis_command", help, Unit::Seconds, self.command_time.clone());
     }
 
@@ -292,8 +295,13 @@ impl Families {
         let label = OfCommand { command: command.to_lowercase() };
         Command {
             count: self.commands.get_or_create_owned(&label),
-            times: self.command_time.get_or_create_owned(&label),
+            times: OnceLock::new(),
+            label: label.command,
         }
+    }
+
+    pub(super) fn command_time(&self, command: &Command) -> Histogram {
+        self.command_time.get_or_create_owned(&OfCommand { command: command.label.clone() })
     }
 
     /// Counts what somebody did.

@@ -35,6 +35,8 @@ pub enum Outcome {
     Completed,
     /// It failed for good.
     Failed,
+    /// Somebody cancelled it: it failed for good by a person's word.
+    Cancelled,
     /// It failed and will be tried again.
     Retried,
     /// It was put off without spending an attempt.
@@ -47,14 +49,22 @@ pub enum Outcome {
 
 impl Outcome {
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Self; 6] =
-        [Self::Completed, Self::Failed, Self::Retried, Self::Deferred, Self::LeaseLost, Self::HandedBack];
+    pub const ALL: [Self; 7] = [
+        Self::Completed,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Retried,
+        Self::Deferred,
+        Self::LeaseLost,
+        Self::HandedBack,
+    ];
 
     /// The word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Completed => "completed",
             Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
             Self::Retried => "retried",
             Self::Deferred => "deferred",
             Self::LeaseLost => "lease_lost",
@@ -263,7 +273,7 @@ impl Metrics {
         let name = self.name(queue, name);
         name.finished[outcome as usize].inc();
         name.ran.observe_time(ran);
-        if matches!(outcome, Outcome::Completed | Outcome::Failed) {
+        if matches!(outcome, Outcome::Completed | Outcome::Failed | Outcome::Cancelled) {
             queue.attempts.observe(u64::from(attempt));
         }
     }
@@ -279,10 +289,11 @@ impl Metrics {
 
 impl Meter for Metrics {
     fn round_trip(&self, command: &str, took: Option<Duration>) {
-        let command = self.0.commands.get(command, |command| self.0.families.command(command));
-        command.count.inc();
+        let families = &self.0.families;
+        let known = self.0.commands.get(command, |command| families.command(command));
+        known.count.inc();
         if let Some(took) = took {
-            command.times.observe_time(took);
+            known.times.get_or_init(|| families.command_time(known)).observe_time(took);
         }
     }
 }

@@ -10,7 +10,7 @@ use redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
 use super::health::now_ms;
 use super::signs::{is_away, is_broken, redirection};
 use super::target::Target;
-use super::{Connection, GRACE, PATIENCE, Shared};
+use super::{Connection, GRACE, PATIENCE, RESPONSE_TIMEOUT, Shared};
 
 /// The same where another socket to the server was just found dead.
 const PATIENCE_SUSPECT: Duration = Duration::from_millis(200);
@@ -46,7 +46,8 @@ impl Connection {
         let Some(meter) = &self.shared.meter else { return self.follow(request).await };
         let begun = Instant::now();
         let replies = self.follow(request).await;
-        let waits = matches!(request, Request::Many(_, _, block) if !block.is_zero());
+        let is_for_waits = self.shared.response_timeout != RESPONSE_TIMEOUT;
+        let waits = is_for_waits || matches!(request, Request::Many(_, _, block) if !block.is_zero());
         meter.round_trip(name, (!waits).then(|| begun.elapsed()));
         replies
     }

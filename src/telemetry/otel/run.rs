@@ -113,7 +113,7 @@ impl RunSpan {
         instruments.duration.record(ended.ran.as_secs_f64(), &self.attributes(class));
         let counter = match ended.outcome {
             Some("completed") => &instruments.completed,
-            Some("failed") => &instruments.failed,
+            Some("failed" | "cancelled") => &instruments.failed,
             Some("retried") => &instruments.retried,
             _ => return,
         };
