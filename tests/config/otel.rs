@@ -16,8 +16,8 @@ fn urls(text: &str, vars: &[(&str, &str)]) -> Option<(Option<String>, Option<Str
     otel(text, vars).map(|otel| (shown(otel.traces), shown(otel.metrics)))
 }
 
-fn both(base: &str) -> Option<(Option<String>, Option<String>)> {
-    Some((Some(format!("{base}/v1/traces")), Some(format!("{base}/v1/metrics"))))
+fn both(base: &str) -> (Option<String>, Option<String>) {
+    (Some(format!("{base}/v1/traces")), Some(format!("{base}/v1/metrics")))
 }
 
 #[test]
@@ -34,9 +34,9 @@ fn nothing_is_sent_unless_somebody_says_where() {
 
 #[test]
 fn the_table_wins_over_a_signals_own_variable_and_that_over_the_common_one() {
-    assert_eq!(urls("", &[COMMON]), both("https://o.example:4318/otlp"));
-    assert_eq!(urls(TABLE, &[COMMON]), both("http://collector:4318"));
-    assert_eq!(urls(TABLE, &[("BULLOCK_OTEL__ENDPOINT", "http://other:1")]), both("http://other:1"));
+    assert_eq!(urls("", &[COMMON]), Some(both("https://o.example:4318/otlp")));
+    assert_eq!(urls(TABLE, &[COMMON]), Some(both("http://collector:4318")));
+    assert_eq!(urls(TABLE, &[("BULLOCK_OTEL__ENDPOINT", "http://other:1")]), Some(both("http://other:1")));
     let own = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://traces/in");
     let (traces, metrics) = urls("", &[own, COMMON]).unwrap();
     assert_eq!(traces.as_deref(), Some("http://traces/in"), "as it is");

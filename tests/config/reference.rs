@@ -62,8 +62,7 @@ fn paths(value: &toml::Value, pattern: &str, found: &mut BTreeMap<String, toml::
             "queues.<name>.handlers" => "<job name>",
             "queues.<name>.schedules" => "<schedule>",
             "hooks" => "<hook>",
-            "otel.headers" => "<header>",
-            "queues.<name>.handlers.<job name>.headers" => "<header>",
+            "otel.headers" | "queues.<name>.handlers.<job name>.headers" => "<header>",
             _ => name,
         };
         found.insert(join(any), value.clone());
