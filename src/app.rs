@@ -214,6 +214,7 @@ async fn work(
         if let Some(front) = front {
             front.stop().await;
         }
+        otel.shut_down().await;
         return opened.unwrap_or(Ok(()));
     }
     if let Some(served) = &served_queues {

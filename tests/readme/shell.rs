@@ -41,9 +41,9 @@ impl Reader {
         let modules = blocks::root().join("tests/node/node_modules");
         assert!(modules.join("bullmq").is_dir(), "npm packages are not installed. Run: script/setup");
         std::os::unix::fs::symlink(modules, dir.path().join("node_modules")).unwrap();
-        let free = ["4010", "3000", "7979", "4318"].map(|shown| (shown, free_port()));
-        let [shop, backend, admin, collector] = free;
-        let ports = [("6379", redis.port()), shop, backend, admin, collector];
+        let free = ["4318", "4010", "3000", "7979"].map(|shown| (shown, free_port()));
+        let [collector, shop, backend, admin] = free;
+        let ports = [("6379", redis.port()), collector, shop, backend, admin];
         Reader { redis, dir, ports, _in_use: in_use }
     }
 

@@ -353,3 +353,26 @@ async fn within<T>(
     tokio::spawn(async move { connection.reset().await });
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Access, ROUTES};
+
+    #[test]
+    fn what_is_done_by_a_route_is_said_in_two_words() {
+        let acts =
+            ROUTES.iter().filter(|route| route.method != "GET" && matches!(route.access, Access::Role(_)));
+        let mut words: Vec<String> = acts.map(super::Route::action).collect();
+        words.sort();
+        words.dedup();
+        let of = |noun: &str| {
+            words.iter().filter_map(|word| word.strip_prefix(noun)).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(of("job-"), "add cancel duplicate edit force-done kill promote remove retry");
+        assert_eq!(of("queue-"), "bulk clean drain obliterate pause resume");
+        assert_eq!(of("sync-"), "cancel force-done pause resume retry-items start");
+        assert_eq!(of("scheduler-"), "put remove run");
+        assert_eq!((of("worker-").as_str(), of("operation-").as_str()), ("quiet resume", "stop"));
+        assert_eq!((of("zombie-").as_str(), words.len()), ("resolve", 28));
+    }
+}
