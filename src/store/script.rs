@@ -27,14 +27,14 @@ const APPEND: &str = "  redis.call('XADD', log, 'MAXLEN', '~', AUDIT_ENTRIES_MAX
 /// One script, ready to send.
 #[derive(Debug)]
 pub struct Script {
-    /// Its file's name, without the folder.
+    /// Its file's name, without the folder; its entries in the audit log go by it.
     name: &'static str,
     text: String,
     sha: String,
     source: &'static str,
     fixed_clock_ms: Option<i64>,
-    /// What its text was made for, and by which name its entries go.
-    auditing: Option<(Auditing, Dialect, &'static str)>,
+    /// What its text was made for.
+    auditing: Option<(Auditing, Dialect)>,
     /// The same with its line in the audit log; made when somebody first acts.
     audited: OnceLock<Box<Script>>,
 }
@@ -55,13 +55,11 @@ impl Script {
         Self { name, text, sha, source, fixed_clock_ms, auditing: None, audited: OnceLock::new() }
     }
 
-    /// The same script, which keeps the audit log as it is asked to. Its entries go by this name.
-    fn auditing(&self, auditing: Auditing, dialect: Dialect, name: &'static str) -> Self {
+    /// The same script, which keeps the audit log as it is asked to.
+    fn auditing(&self, auditing: Auditing, dialect: Dialect) -> Self {
+        let name = self.name;
         let text = auditing.in_script(&self.text, dialect, name);
-        Self {
-            auditing: Some((auditing, dialect, name)),
-            ..Self::of(name, text, self.source, self.fixed_clock_ms)
-        }
+        Self { auditing: Some((auditing, dialect)), ..Self::of(name, text, self.source, self.fixed_clock_ms) }
     }
 
     /// The same script, which also writes who did it into the queue's audit log.
@@ -70,7 +68,7 @@ impl Script {
             let text = resolve(AUDITED, Some(self.source), self.fixed_clock_ms);
             let script = Self::of(self.name, text, self.source, self.fixed_clock_ms);
             Box::new(match self.auditing {
-                Some((auditing, dialect, name)) => script.auditing(auditing, dialect, name),
+                Some((auditing, dialect)) => script.auditing(auditing, dialect),
                 None => script,
             })
         })
@@ -167,8 +165,8 @@ macro_rules! scripts {
             #[must_use]
             pub fn auditing(mut self, auditing: Auditing) -> Self {
                 let dialect = self.dialect;
-                $(self.$name = self.$name.auditing(auditing, dialect, stringify!($name));)+
-                $(self.$only = self.$only.map(|script| script.auditing(auditing, dialect, stringify!($only)));)+
+                $(self.$name = self.$name.auditing(auditing, dialect);)+
+                $(self.$only = self.$only.map(|script| script.auditing(auditing, dialect));)+
                 self
             }
 
