@@ -26,7 +26,7 @@ pub(crate) type Attributes = BTreeMap<String, String>;
 pub(crate) struct Figure {
     pub(crate) name: String,
     pub(crate) unit: String,
-    pub(crate) value: f64,
+    pub(crate) value: u64,
     pub(crate) attributes: Attributes,
 }
 
@@ -126,12 +126,11 @@ async fn metrics(State(taken): State<Shared>, headers: HeaderMap, body: Bytes) -
     let all =
         request.resource_metrics.into_iter().flat_map(|one| one.scope_metrics).flat_map(|one| one.metrics);
     let figures = all.flat_map(|figure| {
-        let points: Vec<(f64, Attributes)> = match figure.data {
+        let points: Vec<(u64, Attributes)> = match figure.data {
             Some(metric::Data::Sum(sum)) => {
                 let value = |value| match value {
-                    Some(number_data_point::Value::AsInt(int)) => int as f64,
-                    Some(number_data_point::Value::AsDouble(double)) => double,
-                    None => f64::NAN,
+                    Some(number_data_point::Value::AsInt(int)) => int.cast_unsigned(),
+                    other => panic!("a count is whole: {other:?}"),
                 };
                 sum.data_points
                     .iter()
@@ -141,7 +140,7 @@ async fn metrics(State(taken): State<Shared>, headers: HeaderMap, body: Bytes) -
             Some(metric::Data::Histogram(histogram)) => histogram
                 .data_points
                 .iter()
-                .map(|point| (point.count as f64, attributes(&point.attributes)))
+                .map(|point| (point.count, attributes(&point.attributes)))
                 .collect(),
             other => panic!("{other:?}"),
         };

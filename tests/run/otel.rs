@@ -1,5 +1,7 @@
 //! Runs over OTLP: one trace from the producer over the queue to the backend, and the figures of all runs.
 
+use std::fmt::Write as _;
+
 use nix::sys::signal::Signal;
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
 use serde_json::{Value, json};
@@ -21,7 +23,10 @@ async fn stopped(mut program: Program) -> Ended {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// The four parts of the `traceparent` that a backend was sent.
@@ -193,7 +198,7 @@ async fn a_failed_run_says_so_in_its_span_its_lines_and_the_figures_and_the_end_
     assert_eq!(told, format!("00-{}-{}-01", hex(&span.trace_id), hex(&span.span_id)));
 
     let figures = collector.figures();
-    let sum = |name: &str, queue: &str, error: Option<&str>| -> f64 {
+    let sum = |name: &str, queue: &str, error: Option<&str>| -> u64 {
         let of_queue = figures.iter().filter(|figure| {
             let is_of = |key: &str| figure.attributes.get(key).is_some_and(|value| value == queue);
             figure.name == name && (is_of("messaging.destination.name") || is_of("bullmq.queue.name"))
@@ -203,13 +208,13 @@ async fn a_failed_run_says_so_in_its_span_its_lines_and_the_figures_and_the_end_
         with_error.map(|figure| figure.value).sum()
     };
     for (name, queue, error, expected) in [
-        ("messaging.process.duration", "bad", Some("error"), 2.0),
-        ("messaging.process.duration", "env", None, 1.0),
-        ("messaging.client.consumed.messages", "bad", None, 2.0),
-        ("messaging.client.consumed.messages", "env", None, 1.0),
-        ("bullmq.jobs.completed", "env", None, 1.0),
-        ("bullmq.jobs.failed", "bad", None, 1.0),
-        ("bullmq.jobs.retried", "bad", None, 1.0),
+        ("messaging.process.duration", "bad", Some("error"), 2),
+        ("messaging.process.duration", "env", None, 1),
+        ("messaging.client.consumed.messages", "bad", None, 2),
+        ("messaging.client.consumed.messages", "env", None, 1),
+        ("bullmq.jobs.completed", "env", None, 1),
+        ("bullmq.jobs.failed", "bad", None, 1),
+        ("bullmq.jobs.retried", "bad", None, 1),
     ] {
         assert_eq!(sum(name, queue, error), expected, "{name} of {queue}: {figures:#?}");
     }
