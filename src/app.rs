@@ -13,6 +13,8 @@ mod files;
 mod handlers;
 mod observer;
 mod opening;
+#[cfg_attr(not(feature = "otel"), path = "app/otel/absent.rs")]
+mod otel;
 mod server;
 mod signals;
 mod stops;
@@ -168,7 +170,9 @@ async fn work(
     stops: Stops,
 ) -> Result<(), Failure> {
     // 2. Every queue is named and every handler built: what is wrong with the config is said at once.
+    let metrics = build::metrics(config);
     let connection = Connection::new(url, None, RESPONSE_TIMEOUT).map_err(Failure::redis)?;
+    let connection = connection.metered(Arc::new(metrics.clone()));
     let clients = Clients::default();
     if let Some(discover) = &launch.discover {
         discover.config("any")?;
@@ -179,6 +183,7 @@ async fn work(
             spec.handlers.clone_from(handlers);
         }
     }
+    let otel = otel::Otel::start(config, &clients)?;
     let queues: Vec<_> =
         specs.iter().map(|spec| (spec.store.keys().queue.to_string(), spec.concurrency)).collect();
     files::raise(queues.iter().map(|(_, slots)| slots).sum());
@@ -186,7 +191,6 @@ async fn work(
     // 3. The admin server is bound before Redis is asked: a port in use is known before any job is touched, and probes
     // hear what is waited for.
     let mut options = build::options(config);
-    let metrics = build::metrics(config);
     let troubles = trouble::Troubles::default();
     let names = queues.iter().map(|(name, _)| name.clone()).collect();
     let link = admin::Link::new(stops.clone(), troubles.clone(), names);
@@ -212,6 +216,7 @@ async fn work(
         if let Some(front) = front {
             front.stop().await;
         }
+        otel.shut_down().await;
         return opened.unwrap_or(Ok(()));
     }
     if let Some(served) = &served_queues {
@@ -224,7 +229,7 @@ async fn work(
         metrics: metrics.clone(),
         worker: config.worker.name.clone(),
     };
-    let observer: Arc<dyn Observer> = Arc::new(observer::Counts(metrics, troubles.clone()));
+    let observer: Arc<dyn Observer> = Arc::new(observer::Counts(metrics, troubles.clone(), otel.clone()));
     let worker = Worker::start(&options, specs, &observer).map_err(Failure::redis)?;
     stops.add(worker.stop_handle());
     link.add(&worker);
@@ -257,6 +262,7 @@ async fn work(
     if let Some(front) = front {
         front.stop().await;
     }
+    otel.shut_down().await;
     if clean { Ok(()) } else { Err(Failure::new(1, "a duty of the worker ended early; see the log")) }
 }
 

@@ -8,6 +8,8 @@
 
 pub mod alert;
 mod line;
+#[cfg(feature = "otel")]
+pub mod otel;
 mod sink;
 
 use std::io::{IsTerminal, Write};

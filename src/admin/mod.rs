@@ -22,7 +22,6 @@ pub mod metrics;
 mod operations;
 mod problem;
 mod queues;
-pub mod redact;
 pub mod routes;
 mod serve_error;
 pub mod server;

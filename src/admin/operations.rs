@@ -12,13 +12,13 @@ use std::time::Duration;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::redact::Redaction;
 use super::routes::Act;
 use crate::job::state::State;
 use crate::store::inspect::PAGE_MAX;
 use crate::store::search::{Filter, Search};
 use crate::store::{Store, StoreError};
 use crate::wire::hash::JobView;
+use crate::wire::redact::Redaction;
 
 /// Operations that are remembered.
 const KEPT: usize = 100;

@@ -22,7 +22,6 @@ use super::live::{Live, STREAMS_MAX};
 use super::metrics::{Metrics, Outcome, open_files_max};
 use super::operations::Operations;
 pub use super::queues::{QueueOptions, Queues};
-use super::redact::Redaction;
 use super::routes::login::ONCE;
 use super::routes::metrics::Scrape;
 use super::routes::stats::Figures;
@@ -31,6 +30,7 @@ use super::session::Sessions;
 use super::ui::Ui;
 use super::{connection, routes};
 use crate::store::Store;
+use crate::wire::redact::Redaction;
 
 /// Most connections at once. Further ones wait in the kernel's queue until one ends.
 pub const CONNECTIONS_MAX: usize = 1024;

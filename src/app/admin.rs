@@ -11,10 +11,10 @@ use super::trouble::Troubles;
 use crate::admin::BoardOptions;
 use crate::admin::auth::{Role, TokenOptions};
 use crate::admin::hooks::{HookOptions, Place, Signature};
-use crate::admin::metrics::Metrics;
+use crate::admin::metrics::{Metrics, Outcome};
 use crate::admin::server::{QueueOptions, Queues, Readiness, ServeError, Server, ServerOptions};
 use crate::config::{self, Config};
-use crate::worker::{Options, QueueSpec, Runs, Worker};
+use crate::worker::{Ended, Options, QueueSpec, Runs, Worker};
 
 /// A bound port, not served yet.
 pub(super) struct Front {
@@ -79,9 +79,14 @@ impl Link {
         Readiness { draining: self.stops.is_asked(), queues, reasons, redis }
     }
 
-    fn ended(&self, queue: &str, token: &str) {
+    fn ended(&self, queue: &str, token: &str, outcome: Outcome) {
+        let ended = match outcome {
+            Outcome::Completed => Ended::Completed,
+            Outcome::Retried => Ended::Retried,
+            _ => Ended::Failed,
+        };
         for worker in &self.begun().workers {
-            worker.runs.ended_elsewhere(queue, token);
+            worker.runs.ended_elsewhere(queue, token, ended);
         }
     }
 }
@@ -102,7 +107,7 @@ impl Front {
             metrics,
             readiness: Arc::new(move || asked.readiness()),
             queues: Vec::new(),
-            on_end: Some(Arc::new(move |end| told.ended(end.queue, end.token))),
+            on_end: Some(Arc::new(move |end| told.ended(end.queue, end.token, end.outcome))),
             base_path: admin.base_path.clone(),
             secure_cookies: admin.public_url.as_ref().is_some_and(|url| url.starts_with("https:")),
             redact: config.log.redact.clone(),

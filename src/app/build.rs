@@ -15,7 +15,7 @@ use crate::store::retention::{Rule, What};
 use crate::store::wakeup::BLOCK_DEADLINE;
 use crate::store::{Connection, Store};
 use crate::wire::{Dialect, Keys};
-use crate::worker::{Options, QueueSpec};
+use crate::worker::{DataKeys, Options, QueueSpec};
 
 /// Options of the worker.
 pub(super) fn options(config: &Config) -> Options {
@@ -37,6 +37,7 @@ pub(super) fn options(config: &Config) -> Options {
         strategies: config.backoff.clone(),
         // Known once the port is bound.
         callback_base: None,
+        data_keys: DataKeys::new(&config.log.data_keys, &config.log.redact),
     }
 }
 

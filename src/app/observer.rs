@@ -1,23 +1,30 @@
-//! What the worker tells, passed on to the metrics and the probes of the admin server. Neither room knows the other.
+//! What the worker tells, passed on to the metrics and the probes of the admin server, and to OpenTelemetry. No room knows another.
 
 use std::time::Duration;
 
+use super::otel::Otel;
 use super::trouble::Troubles;
 use crate::admin::metrics::{Metrics, Outcome};
-use crate::worker::{Ended, Observer};
+use crate::job::Job;
+use crate::worker::{Ended, Follower, Observer};
 
-/// The worker's observer that counts, and notes what keeps a queue from its jobs.
-pub(super) struct Counts(pub Metrics, pub Troubles);
+/// The worker's observer that counts, notes what keeps a queue from its jobs, and has runs followed.
+pub(super) struct Counts(pub Metrics, pub Troubles, pub Otel);
 
 impl Observer for Counts {
     fn started(&self, queue: &str, name: &str, waited: Duration) {
         self.0.started(queue, name, waited);
     }
 
+    fn follow(&self, job: &Job, worker: &str) -> Option<Box<dyn Follower>> {
+        self.2.follow(job, worker)
+    }
+
     fn ended(&self, queue: &str, name: &str, ended: Ended, ran: Duration, attempt: u32) {
         let outcome = match ended {
             Ended::Completed => Outcome::Completed,
             Ended::Failed => Outcome::Failed,
+            Ended::Cancelled => Outcome::Cancelled,
             Ended::Retried => Outcome::Retried,
             Ended::Deferred => Outcome::Deferred,
             Ended::LeaseLost => Outcome::LeaseLost,

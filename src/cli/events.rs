@@ -15,10 +15,10 @@ use super::session::Session;
 use super::target::{At, Target};
 use crate::admin::live::event::{News, now_ms};
 use crate::admin::live::filter::Filter;
-use crate::admin::redact::Redaction;
 use crate::store::discovery::queues;
 use crate::store::feed::{Feed, Heard};
 use crate::store::{Opened, Store};
+use crate::wire::redact::Redaction;
 
 /// How often to look for further queues.
 const LOOK_AGAIN: Duration = Duration::from_secs(3);

@@ -79,6 +79,12 @@ pub(super) static OPTIONS: &[Opt] = &[
     option("metrics", K::Table, D::None, "What /metrics shows."),
     option("metrics.bullmq_names", K::Bool, D::Bool(false), "The names of BullMQ's own exporter besides: bullmq_job_count and others."),
 
+    option("otel", K::Table, D::None, "Traces and figures for an OpenTelemetry collector, over OTLP (http/protobuf). The variables OTEL_* hold for what is not here."),
+    option("otel.endpoint", K::Url, D::None, "The collector; spans go to its /v1/traces, figures to its /v1/metrics. Absent: OTEL_EXPORTER_OTLP_ENDPOINT. Without either nothing is sent."),
+    option("otel.service_name", K::Text, D::None, "service.name. Absent: OTEL_SERVICE_NAME, then bullock."),
+    option("otel.headers", K::Table, D::None, "Further headers, for collectors that want a key."),
+    option("otel.headers.<header>", K::Secret, D::None, "A header."),
+
     option("queues", K::Table, D::Required, "The queues to work."),
     option("queues.<name>", K::Table, D::None, "A queue, by the name that the producer uses."),
     option("queues.<name>.dialect", K::Choice(&["auto", "bull", "bullmq"]), D::Text("auto"), "How its keys are written: by Bull 4, or by BullMQ 5 and 6. auto: they say it themselves; a queue without keys waits for its first one."),

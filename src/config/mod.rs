@@ -18,6 +18,7 @@ mod hooks;
 pub mod limits;
 mod names;
 mod options;
+mod otel;
 mod problem;
 mod queue;
 mod raw;
@@ -41,6 +42,7 @@ pub use handler::{
 };
 pub use hooks::{Hook, HookSignature};
 pub use options::{Default as OptionDefault, Kind, Opt};
+pub use otel::Otel;
 pub use problem::{Place, Problem, Problems};
 pub use queue::{Dialect, Keep, Queue, Rate, Retention};
 pub use redis::{Redis, RedisUrl};
@@ -76,6 +78,8 @@ pub struct Config {
     pub bullmq_names: bool,
     /// `[[alerts]]`
     pub alerts: Vec<Alert>,
+    /// `[otel]` and the variables of OpenTelemetry; `None` = nothing is sent.
+    pub otel: Option<Otel>,
     /// `[queues.<name>]`, by name.
     pub queues: BTreeMap<String, Queue>,
     /// `[hooks.<name>]`
@@ -202,6 +206,7 @@ fn build(
     let audit = worker::read_audit(&root.section("audit"));
     let bullmq_names = root.section("metrics").truth("bullmq_names");
     let alerts = alerts::alerts(&root, &mut problems);
+    let otel = otel::read(&root.section("otel"), &sources.env, &mut problems, &mut warnings);
     let queues = queue::read_all(&root.section("queues"), &redis, &base, &mut problems);
     let hooks = hooks::read_all(&root.section("hooks"), &queues, &mut problems);
     if queues.is_empty() && sources.need == Need::Queues && !root.is_bad("queues") {
@@ -221,6 +226,7 @@ fn build(
         audit,
         bullmq_names,
         alerts,
+        otel,
         queues,
         hooks,
         warnings,

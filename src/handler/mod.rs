@@ -24,6 +24,7 @@ pub use stopping::{StopReason, Stopping};
 use tokio_util::sync::CancellationToken;
 
 use crate::job::outcome::Outcome;
+use crate::job::trace::TraceContext;
 use crate::job::{Data, Job};
 
 /// A boxed future, as the object-safe traits here return it.
@@ -143,6 +144,8 @@ pub struct RunInfo {
     pub deadline_ms: Option<i64>,
     /// Base of the callback URLs of this job, if an admin server listens.
     pub callback: Option<Arc<str>>,
+    /// Where the run is in its trace, for whatever the handler calls to go on from; `None` = it is not followed.
+    pub trace: Option<Arc<TraceContext>>,
     /// What a backend is to know this call by, where that is not the job's own key ([`idempotency::key`]).
     pub key: Option<Arc<str>>,
 }

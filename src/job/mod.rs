@@ -13,6 +13,7 @@ pub mod progress;
 pub mod repeat;
 pub mod signature;
 pub mod state;
+pub mod trace;
 
 use std::sync::Arc;
 

@@ -34,6 +34,8 @@ pub struct Options {
     pub timestamp: Option<i64>,
     /// `debounce.id`, in `BullMQ` `de.id`. The same as the field `deid` of the hash, which is not read.
     pub debounce_id: Option<String>,
+    /// The carrier of the producer's trace context as stored (`BullMQ`'s `tm`), unless the producer asked not to be followed.
+    pub trace: Option<Box<str>>,
     /// Members and counters that are of a wrong type, and stand for something else here. For the log; usually empty.
     pub misread: Vec<&'static str>,
 }
@@ -83,6 +85,7 @@ impl Default for Options {
             prev_millis: None,
             timestamp: None,
             debounce_id: None,
+            trace: None,
             misread: Vec::new(),
         }
     }
@@ -153,6 +156,7 @@ impl Options {
             keep_logs: members.get("kl").and_then(Value::as_u64),
             prev_millis: members.get("prevMillis").and_then(Value::as_f64).map(|ms| ms as i64),
             timestamp: members.get("timestamp").and_then(Value::as_f64).map(|ms| ms as i64),
+            trace: producers_trace(&members),
             debounce_id: members.get("de").and_then(|de| de.get("id")).and_then(id_text),
             misread: members.iter().filter_map(|(key, value)| misread(key, value)).collect(),
             ..Self::default()
@@ -163,6 +167,13 @@ impl Options {
         }
         Ok(opts)
     }
+}
+
+/// What the producer's tracer left; nothing where it asked not to be followed.
+fn producers_trace(members: &serde_json::Map<String, Value>) -> Option<Box<str>> {
+    let carrier = members.get("tm")?.as_str()?;
+    let is_followed = !members.get("omc").is_some_and(truthy);
+    is_followed.then(|| carrier.into())
 }
 
 fn members_of(text: &str) -> Result<serde_json::Map<String, Value>, String> {

@@ -44,6 +44,13 @@ const GRACE: Duration = Duration::from_millis(200);
 /// Longest wait for a TCP connection to a server that is one of several: another may take its place meanwhile.
 const CONNECT_TIMEOUT_OF_MANY: Duration = Duration::from_secs(2);
 
+/// Hears of every round trip. Called on the hot path: must be quick and must not block.
+pub trait Meter: Send + Sync {
+    /// A script, by its file's name, or a command was answered or failed. `took`: `None` = it waited for work to come,
+    /// and its time says nothing of the server.
+    fn round_trip(&self, command: &str, took: Option<Duration>);
+}
+
 /// A cheap handle: clones share the connection, and their commands are pipelined on it.
 #[derive(Clone)]
 pub struct Connection {
@@ -66,6 +73,7 @@ struct Shared {
     /// The last failure to connect, and when: all who waited for it share it. One after the other they would each wait
     /// out a silent server.
     failed: std::sync::Mutex<Option<(Instant, RedisError)>>,
+    meter: Option<Arc<dyn Meter>>,
     /// When a reply came last, in ms of [`now_ms`].
     heard_ms: AtomicU64,
     /// Sockets that were found dead in a row. If replies are only slow, the patience grows with it.
@@ -77,7 +85,15 @@ impl Connection {
     /// that of a connection for commands that block for up to a second less.
     pub fn new(url: &str, name: Option<String>, response_timeout: Duration) -> Result<Self, StoreError> {
         let target = Arc::new(Target::parse(url)?);
-        Ok(Self::made(target, Place::Any, Arc::default(), name, response_timeout))
+        Ok(Self::made(target, Place::Any, Arc::default(), name, response_timeout, None))
+    }
+
+    /// The same server over a connection whose round trips are told of, and those of all that are made from it.
+    #[must_use]
+    pub fn metered(&self, meter: Arc<dyn Meter>) -> Self {
+        let Shared { target, place, health, name, response_timeout, .. } = &*self.shared;
+        let (target, health) = (Arc::clone(target), Arc::clone(health));
+        Self::made(target, place.clone(), health, name.clone(), *response_timeout, Some(meter))
     }
 
     fn made(
@@ -86,6 +102,7 @@ impl Connection {
         health: Arc<Health>,
         name: Option<String>,
         response_timeout: Duration,
+        meter: Option<Arc<dyn Meter>>,
     ) -> Self {
         let is_one = matches!(*target, Target::One(_));
         let config = AsyncConnectionConfig::new()
@@ -102,6 +119,7 @@ impl Connection {
                 blocking => blocking.saturating_sub(PATIENCE_BLOCKING),
             },
             name,
+            meter,
             live: Mutex::new((0, None, 0)),
             failed: std::sync::Mutex::default(),
             heard_ms: AtomicU64::new(0),
@@ -119,8 +137,15 @@ impl Connection {
     /// The same with another name and time-out, as in [`Connection::new`].
     #[must_use]
     pub fn sibling(&self, name: Option<String>, response_timeout: Duration) -> Self {
-        let Shared { target, place, health, .. } = &*self.shared;
-        Self::made(Arc::clone(target), place.clone(), Arc::clone(health), name, response_timeout)
+        let Shared { target, place, health, meter, .. } = &*self.shared;
+        Self::made(
+            Arc::clone(target),
+            place.clone(),
+            Arc::clone(health),
+            name,
+            response_timeout,
+            meter.clone(),
+        )
     }
 
     /// The connection for one queue: in a cluster it is one of its own, to the master of the queue's slot; elsewhere it
@@ -128,16 +153,17 @@ impl Connection {
     #[must_use]
     pub fn to_queue(&self, keys: &Keys) -> Self {
         let place = Place::Slot(cluster::slot(&keys.base));
-        let Shared { target, name, response_timeout, .. } = &*self.shared;
+        let Shared { target, name, response_timeout, meter, .. } = &*self.shared;
         if !self.is_cluster() || self.shared.place == place {
             return self.clone();
         }
-        Self::made(Arc::clone(target), place, Arc::default(), name.clone(), *response_timeout)
+        let meter = meter.clone();
+        Self::made(Arc::clone(target), place, Arc::default(), name.clone(), *response_timeout, meter)
     }
 
     /// A connection to each server that holds keys: all masters of a cluster; elsewhere this one.
     pub async fn to_each_master(&self) -> Result<Vec<Self>, StoreError> {
-        let Shared { target, name, response_timeout, .. } = &*self.shared;
+        let Shared { target, name, response_timeout, meter, .. } = &*self.shared;
         let Target::Cluster(cluster) = &**target else { return Ok(vec![self.clone()]) };
         let to = |address| {
             Self::made(
@@ -146,6 +172,7 @@ impl Connection {
                 Arc::default(),
                 name.clone(),
                 *response_timeout,
+                meter.clone(),
             )
         };
         Ok(cluster.masters().await?.into_iter().map(to).collect())
@@ -184,7 +211,16 @@ impl Connection {
 
     /// Sends one command and awaits its reply.
     pub async fn send(&self, cmd: &Cmd) -> Result<Value, RedisError> {
-        let mut replies = self.request(&Request::One(cmd)).await?;
+        let name = match cmd.args_iter().next() {
+            Some(redis::Arg::Simple(name)) => std::str::from_utf8(name).unwrap_or_default(),
+            _ => "",
+        };
+        self.send_as(name, cmd).await
+    }
+
+    /// The same, counted by another name than the command's own.
+    pub(super) async fn send_as(&self, name: &str, cmd: &Cmd) -> Result<Value, RedisError> {
+        let mut replies = self.request(name, &Request::One(cmd)).await?;
         Ok(replies.pop().unwrap_or(Value::Nil))
     }
 
@@ -196,7 +232,7 @@ impl Connection {
 
     /// Sends a pipeline; each reply stands for itself.
     pub async fn pipeline(&self, pipe: &Pipeline, commands: usize) -> Result<Vec<Value>, StoreError> {
-        Ok(self.request(&Request::Many(pipe, commands, Duration::ZERO)).await?)
+        Ok(self.request("pipeline", &Request::Many(pipe, commands, Duration::ZERO)).await?)
     }
 
     /// The same where a command in it may block for so long.
@@ -206,12 +242,12 @@ impl Connection {
         commands: usize,
         block: Duration,
     ) -> Result<Vec<Value>, RedisError> {
-        self.request(&Request::Many(pipe, commands, block)).await
+        self.request("pipeline", &Request::Many(pipe, commands, block)).await
     }
 
     /// Sends an atomic pipeline (MULTI … EXEC) and converts its reply.
     pub async fn atomic<T: redis::FromRedisValue>(&self, pipe: &Pipeline) -> Result<T, StoreError> {
-        let value = self.request(&Request::Atomic(pipe)).await?.pop().unwrap_or(Value::Nil);
+        let value = self.request("multi", &Request::Atomic(pipe)).await?.pop().unwrap_or(Value::Nil);
         redis::from_redis_value(value).map_err(|error| StoreError::Protocol(error.to_string()))
     }
 

@@ -13,7 +13,8 @@ use crate::job::state::State;
 use crate::wire::Dialect;
 use crate::wire::hash::JobView;
 
-static READ: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../../lua/read/job.lua"), None));
+static READ: LazyLock<Script> =
+    LazyLock::new(|| Script::new("read_job", include_str!("../../lua/read/job.lua"), None));
 
 /// A job and what stands beside it.
 #[derive(Debug, Clone)]

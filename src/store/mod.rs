@@ -66,7 +66,7 @@ pub mod zombies;
 
 use std::sync::Arc;
 
-pub use connection::Connection;
+pub use connection::{Connection, Meter};
 pub use error::StoreError;
 pub use opened::Opened;
 pub use queue::Queue;

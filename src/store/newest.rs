@@ -12,7 +12,7 @@ use super::{Store, StoreError, array, integer, text};
 use crate::job::state::State;
 
 static READ: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("../../lua/read/newest.lua"), None));
+    LazyLock::new(|| Script::new("read_newest", include_str!("../../lua/read/newest.lua"), None));
 
 /// Most jobs of one call.
 pub const NEWEST_MAX: usize = 500;

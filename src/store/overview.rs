@@ -10,7 +10,7 @@ use super::{Connection, StoreError, array, integer, text};
 use crate::wire::{Dialect, Keys};
 
 static READ: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("../../lua/read/overview.lua"), None));
+    LazyLock::new(|| Script::new("read_overview", include_str!("../../lua/read/overview.lua"), None));
 
 /// Queues that one command looks at.
 pub const QUEUES_PER_CALL: usize = 50;

@@ -27,44 +27,48 @@ const APPEND: &str = "  redis.call('XADD', log, 'MAXLEN', '~', AUDIT_ENTRIES_MAX
 /// One script, ready to send.
 #[derive(Debug)]
 pub struct Script {
+    /// Its file's name, without the folder; its entries in the audit log go by it.
+    name: &'static str,
     text: String,
     sha: String,
     source: &'static str,
     fixed_clock_ms: Option<i64>,
-    /// What its text was made for, and by which name its entries go.
-    auditing: Option<(Auditing, Dialect, &'static str)>,
+    /// What its text was made for.
+    auditing: Option<(Auditing, Dialect)>,
     /// The same with its line in the audit log; made when somebody first acts.
     audited: OnceLock<Box<Script>>,
 }
 
 impl Script {
-    pub(super) fn new(source: &'static str, fixed_clock_ms: Option<i64>) -> Self {
-        Self::of(resolve(source, None, fixed_clock_ms), source, fixed_clock_ms)
+    pub(super) fn new(name: &'static str, source: &'static str, fixed_clock_ms: Option<i64>) -> Self {
+        Self::of(name, resolve(source, None, fixed_clock_ms), source, fixed_clock_ms)
     }
 
     /// A script that stands around another one, which replaces the line `--- @act` in it.
     fn around(self, act: &'static str) -> Self {
-        Self::of(resolve(self.source, Some(act), self.fixed_clock_ms), self.source, self.fixed_clock_ms)
+        let text = resolve(self.source, Some(act), self.fixed_clock_ms);
+        Self::of(self.name, text, self.source, self.fixed_clock_ms)
     }
 
-    fn of(text: String, source: &'static str, fixed_clock_ms: Option<i64>) -> Self {
+    fn of(name: &'static str, text: String, source: &'static str, fixed_clock_ms: Option<i64>) -> Self {
         let sha = redis::Script::new(&text).get_hash().to_owned();
-        Self { text, sha, source, fixed_clock_ms, auditing: None, audited: OnceLock::new() }
+        Self { name, text, sha, source, fixed_clock_ms, auditing: None, audited: OnceLock::new() }
     }
 
-    /// The same script, which keeps the audit log as it is asked to. Its entries go by this name.
-    fn auditing(&self, auditing: Auditing, dialect: Dialect, name: &'static str) -> Self {
+    /// The same script, which keeps the audit log as it is asked to.
+    fn auditing(&self, auditing: Auditing, dialect: Dialect) -> Self {
+        let name = self.name;
         let text = auditing.in_script(&self.text, dialect, name);
-        Self { auditing: Some((auditing, dialect, name)), ..Self::of(text, self.source, self.fixed_clock_ms) }
+        Self { auditing: Some((auditing, dialect)), ..Self::of(name, text, self.source, self.fixed_clock_ms) }
     }
 
     /// The same script, which also writes who did it into the queue's audit log.
     pub(super) fn audited(&self) -> &Script {
         self.audited.get_or_init(|| {
             let text = resolve(AUDITED, Some(self.source), self.fixed_clock_ms);
-            let script = Self::of(text, self.source, self.fixed_clock_ms);
+            let script = Self::of(self.name, text, self.source, self.fixed_clock_ms);
             Box::new(match self.auditing {
-                Some((auditing, dialect, name)) => script.auditing(auditing, dialect, name),
+                Some((auditing, dialect)) => script.auditing(auditing, dialect),
                 None => script,
             })
         })
@@ -97,10 +101,10 @@ impl Script {
     /// Sends a call. A server that does not know the script (restarted, failed over, flushed) is taught it and
     /// asked again.
     pub(super) async fn run(&self, connection: &Connection, call: &Cmd) -> Result<Value, StoreError> {
-        match connection.send(call).await {
+        match connection.send_as(self.name, call).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                 connection.send(redis::cmd("SCRIPT").arg("LOAD").arg(&self.text)).await?;
-                Ok(connection.send(call).await?)
+                Ok(connection.send_as(self.name, call).await?)
             }
             reply => Ok(reply?),
         }
@@ -109,7 +113,8 @@ impl Script {
     fn replace(&mut self, passage: &str, instead: &str) -> bool {
         let found = self.text.contains(passage);
         if found {
-            *self = Self::of(self.text.replace(passage, instead), self.source, self.fixed_clock_ms);
+            *self =
+                Self::of(self.name, self.text.replace(passage, instead), self.source, self.fixed_clock_ms);
         }
         found
     }
@@ -131,7 +136,7 @@ macro_rules! scripts {
             /// The Bull 4 dialect. With `fixed_clock_ms` the one fragment that reads the clock is swapped for a
             /// fixed time, which is how golden vectors are replayed.
             pub fn bull(fixed_clock_ms: Option<i64>) -> Self {
-                let all = Self { dialect: Dialect::Bull, $($name: Script::new(
+                let all = Self { dialect: Dialect::Bull, $($name: Script::new(stringify!($name),
                     include_str!(concat!("../../lua/bull/", stringify!($name), ".lua")), fixed_clock_ms),)+
                     $($only: None),+ };
                 all.with_turns()
@@ -139,9 +144,9 @@ macro_rules! scripts {
 
             /// The `BullMQ` dialect, 5 and 6; the clock as in [`Scripts::bull`].
             pub fn bullmq(fixed_clock_ms: Option<i64>) -> Self {
-                let all = Self { dialect: Dialect::BullMq, $($name: Script::new(
+                let all = Self { dialect: Dialect::BullMq, $($name: Script::new(stringify!($name),
                     include_str!(concat!("../../lua/bullmq/", stringify!($name), ".lua")), fixed_clock_ms),)+
-                    $($only: Some(Script::new(
+                    $($only: Some(Script::new(stringify!($only),
                     include_str!(concat!("../../lua/bullmq/", stringify!($only), ".lua")), fixed_clock_ms))),+ };
                 all.with_turns()
             }
@@ -160,8 +165,8 @@ macro_rules! scripts {
             #[must_use]
             pub fn auditing(mut self, auditing: Auditing) -> Self {
                 let dialect = self.dialect;
-                $(self.$name = self.$name.auditing(auditing, dialect, stringify!($name));)+
-                $(self.$only = self.$only.map(|script| script.auditing(auditing, dialect, stringify!($only)));)+
+                $(self.$name = self.$name.auditing(auditing, dialect);)+
+                $(self.$only = self.$only.map(|script| script.auditing(auditing, dialect));)+
                 self
             }
 

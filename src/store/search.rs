@@ -20,7 +20,8 @@ use crate::job::state::State;
 use crate::wire::Dialect;
 use crate::wire::hash::JobView;
 
-static READ: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../../lua/read/page.lua"), None));
+static READ: LazyLock<Script> =
+    LazyLock::new(|| Script::new("read_page", include_str!("../../lua/read/page.lua"), None));
 
 /// Jobs that one search looks at before it answers with what it has.
 pub const SCAN_JOBS_MAX: usize = 10_000;

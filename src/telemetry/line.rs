@@ -13,6 +13,9 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::Format;
 
+/// Behind the names of fields whose text is JSON; not shown.
+const JSON_SUFFIX: &str = "_json";
+
 /// Collects fields as JSON values.
 struct Collect<'a>(&'a mut Map<String, Value>);
 
@@ -21,6 +24,13 @@ impl Visit for Collect<'_> {
         self.put(field, format!("{value:?}").into());
     }
     fn record_str(&mut self, field: &Field, value: &str) {
+        // A field whose name says that its text is JSON is no text in a line of JSON.
+        if let Some((name, value)) =
+            field.name().strip_suffix(JSON_SUFFIX).zip(serde_json::from_str::<Value>(value).ok())
+        {
+            self.0.insert(name.to_owned(), value);
+            return;
+        }
         self.put(field, value.into());
     }
     fn record_i64(&mut self, field: &Field, value: i64) {

@@ -12,6 +12,7 @@ pub mod hash;
 pub mod keys;
 pub mod moving;
 pub mod new_job;
+pub mod redact;
 
 pub use dialect::Dialect;
 pub use keys::Keys;

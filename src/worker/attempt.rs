@@ -4,10 +4,12 @@
 //! `executor`, once a job is decoded and its handler has a turn.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 use super::HandlerSpec;
 use super::executor::Run;
@@ -68,10 +70,12 @@ impl Run<'_> {
         let (pulse, stopping) = (context.pulse.clone(), context.stopping.clone());
         let handler = Arc::clone(&spec.handler);
         let job = Arc::clone(self.job);
+        let shown = self.shown();
         // On a task of its own: a function that blocks its thread must not keep us from looking at the clock. The call
         // itself is inside, so that a handler that panics before its first await is caught too.
-        let mut work =
-            Work(AbortOnDropHandle::new(tokio::spawn(async move { handler.run(job, context).await })));
+        let mut work = Work(AbortOnDropHandle::new(tokio::spawn(
+            async move { handler.run(job, context).await }.instrument(shown),
+        )));
         let stopped = tokio::select! {
             biased;
             outcome = work.outcome() => {
@@ -152,8 +156,17 @@ impl Run<'_> {
         self.failed(Failure::new(ReasonClass::Cancelled, text).permanent())
     }
 
+    /// What every line of the log says that comes from within the handler of a followed run.
+    fn shown(&self) -> tracing::Span {
+        let (Some(trace), job) = (self.trace, self.job) else { return tracing::Span::none() };
+        let (trace_id, span_id) = (trace.trace_id_text(), trace.span_id_text());
+        // At the level that is never switched off: the lines below it have their own.
+        tracing::error_span!("run", queue = &*job.queue, job_id = %job.id, job_name = &*job.name, trace_id, span_id)
+    }
+
     /// Tells how the handler answered: by HTTP status where there is one.
     fn tell_answer(&self, spec: &HandlerSpec, pulse: &Pulse, begun: Instant, outcome: &Outcome) {
+        self.status.store(pulse.status().unwrap_or_default(), Ordering::Relaxed);
         let class = match (pulse.status(), outcome) {
             (Some(100..=199), _) => "1xx",
             (Some(200..=299), _)
@@ -182,6 +195,7 @@ impl Run<'_> {
         });
         RunInfo {
             key: None,
+            trace: self.trace.map(Arc::clone),
             token: Arc::clone(self.token),
             fence: self.fence,
             worker: self.queue.options.name.as_str().into(),

@@ -1,5 +1,6 @@
 //! Takes one claimed job to its end: decodes it, finds its handler, waits for its turn, and passes the outcome on.
 
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -7,9 +8,10 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::finisher::{End, Finished};
 use super::lease::Lease;
-use super::{Queue, scheduler, schedules};
+use super::{Queue, journal, scheduler, schedules};
 use crate::job::options::Timeout;
 use crate::job::outcome::{Failure, ReasonClass};
+use crate::job::trace::TraceContext;
 use crate::job::{Job, JobId};
 use crate::store::claim::ClaimedJob;
 
@@ -35,16 +37,20 @@ pub(super) async fn run(queue: Arc<Queue>, claim: Claim) {
         let dialect = queue.store.dialect();
         dialect.decode(&queue.store.keys().queue, id.clone(), fields).map_err(|error| error.to_string())
     };
-    let (job, end) = match decoded {
+    let status = AtomicU16::new(0);
+    let (job, follower, end) = match decoded {
         Err(problem) => {
             let job = unreadable(&queue, id);
             queue.observer.started(&job.queue, &job.name, Duration::ZERO);
-            (job, End::undecodable(problem))
+            let follower = queue.observer.follow(&job, &queue.options.name);
+            (job, follower, End::undecodable(problem))
         }
         Ok(job) => {
             let job = Arc::new(job);
             queue.observer.started(&job.queue, &job.name, waited(&job, now_ms));
-            tracing::info!(queue = &*job.queue, job_id = %job.id, job_name = &*job.name, attempt = job.attempt(), "started");
+            let follower = queue.observer.follow(&job, &queue.options.name);
+            let trace = follower.as_ref().and_then(|follower| follower.context());
+            journal::started(&queue, &job, trace.map(|trace| &**trace));
             if !job.opts.misread.is_empty() {
                 let fields = job.opts.misread.join(", ");
                 tracing::warn!(queue = &*job.queue, job_id = %job.id, fields, "of a wrong type: read as the queue's own library reads them");
@@ -58,10 +64,12 @@ pub(super) async fn run(queue: Arc<Queue>, claim: Claim) {
                 now_ms,
                 suspect,
                 org: &org,
+                trace,
+                status: &status,
             };
             let end =
                 if job.comes_again() { Box::pin(run.with_successor()).await } else { run.to_its_end().await };
-            (job, end)
+            (job, follower, end)
         }
     };
     lease.run_is_over();
@@ -70,7 +78,9 @@ pub(super) async fn run(queue: Arc<Queue>, claim: Claim) {
     let early = queue.concurrency > 1 && matches!(end, End::Completed(_));
     let (slot_until_written, slot) = if early { (None, Some(slot)) } else { (Some(slot), None) };
     let waited = (job.attempts_made == 0).then(|| waited(&job, now_ms));
-    let finished = Finished { job, token, lease, end, started, waited, org, slot: slot_until_written };
+    let status = Some(status.load(Ordering::Relaxed)).filter(|status| *status > 0);
+    let finished =
+        Finished { job, token, lease, end, started, waited, org, follower, status, slot: slot_until_written };
     // Holds the slot until the finisher has room: a Redis that does not take outcomes gets no new claims.
     let _ = queue.finished.send(finished).await;
     drop(slot);
@@ -115,6 +125,10 @@ pub(super) struct Run<'a> {
     pub suspect: Option<u32>,
     /// Whose job it is, once that is known.
     pub org: &'a Arc<OnceLock<Arc<str>>>,
+    /// Where it is in its trace, if it is followed.
+    pub trace: Option<&'a Arc<TraceContext>>,
+    /// The HTTP status that its backend answered with; 0 = none.
+    pub status: &'a AtomicU16,
 }
 
 impl Run<'_> {
@@ -170,8 +184,7 @@ impl Run<'_> {
             failure.stack = Some(format!("UnrecoverableError: {text}"));
             return self.failed(failure);
         }
-        let found = self.queue.handlers.get(&*self.job.name).or_else(|| self.queue.handlers.get("*"));
-        let Some((spec, limit)) = found else {
+        let Some((spec, limit)) = self.queue.handler(&self.job.name) else {
             let message = format!("Missing process handler for job type {}", self.job.name);
             return self.failed(Failure::new(ReasonClass::NoHandler, message));
         };

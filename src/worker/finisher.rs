@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use super::lease::Lease;
 use super::parents;
 use super::trouble::jittered;
-use super::{Ended, Queue, token};
+use super::{Ended, Follower, Queue, RunEnd, journal, token};
 use crate::job::Job;
 use crate::job::backoff::Strategies;
 use crate::job::options::Keep;
@@ -28,6 +28,10 @@ pub(super) struct Finished {
     pub waited: Option<Duration>,
     /// Whose job it is, once that is known.
     pub org: Arc<OnceLock<Arc<str>>>,
+    /// Who follows the run, if anybody does.
+    pub follower: Option<Box<dyn Follower>>,
+    /// The HTTP status that its backend answered with.
+    pub status: Option<u16>,
     /// Freed once the end is in Redis, where the next claim must not come first.
     #[expect(dead_code, reason = "held, and never looked at")]
     pub slot: Option<OwnedSemaphorePermit>,
@@ -110,6 +114,7 @@ pub(super) async fn run(queue: Arc<Queue>, mut outcomes: mpsc::Receiver<Finished
                 End::LeaseLost => note(&queue, &finished, Ended::LeaseLost),
                 End::Elsewhere => {
                     queue.observer.released(&finished.job.queue);
+                    follow_end(&finished, finished.lease.ended_as(), finished.started.elapsed());
                     tracing::info!(queue = &*finished.job.queue, job_id = %finished.job.id, "ended by its callback");
                 }
             }
@@ -322,6 +327,11 @@ fn settle(queue: &Queue, finished: Finished, verdict: Verdict) -> Option<Finishe
     }
     let ended = match (verdict, &finished.end) {
         (Verdict::Done, End::Completed(_)) => Ended::Completed,
+        (Verdict::Done, End::Failed { failure, fate: Fate::Bury })
+            if failure.class == ReasonClass::Cancelled =>
+        {
+            Ended::Cancelled
+        }
         (Verdict::Done, End::Failed { fate: Fate::Bury, .. }) => Ended::Failed,
         (Verdict::Done, End::Failed { .. }) => Ended::Retried,
         (Verdict::Done, End::HandBack { most: Some(_), .. } | End::Paused) => Ended::Deferred,
@@ -339,19 +349,22 @@ pub(super) fn note(queue: &Queue, finished: &Finished, ended: Ended) {
     let (job, ran) = (&finished.job, finished.started.elapsed());
     queue.observer.ended(&job.queue, &job.name, ended, ran, job.attempt());
     queue.history.count(finished, ended, ran);
-    let (duration_s, outcome) = (ran.as_secs_f64(), ended.as_str());
-    match (&finished.end, ended) {
-        (End::Failed { failure, .. }, Ended::Failed | Ended::Retried) => {
-            tracing::warn!(queue = &*job.queue, job_id = %job.id, job_name = &*job.name, attempt = job.attempt(), duration_s,
-                outcome, error = %failure.message, "ended");
+    follow_end(finished, Some(ended), ran);
+    journal::ended(queue, finished, ended, ran);
+}
+
+/// Whoever follows the run hears how it ended; `None` = by a callback to another process.
+fn follow_end(finished: &Finished, ended: Option<Ended>, ran: Duration) {
+    let Some(follower) = &finished.follower else { return };
+    let error = match (&finished.end, ended) {
+        (End::Failed { failure, .. }, Some(Ended::Failed | Ended::Cancelled | Ended::Retried)) => {
+            Some((failure.class.as_str(), failure.message.as_str()))
         }
-        (_, Ended::LeaseLost) => {
-            tracing::warn!(queue = &*job.queue, job_id = %job.id, job_name = &*job.name, attempt = job.attempt(), duration_s,
-                outcome, "ended: nothing of this run was written");
+        (End::Elsewhere, Some(Ended::Failed | Ended::Retried)) => {
+            Some((ReasonClass::Error.as_str(), "its callback told of a failure"))
         }
-        _ => {
-            tracing::info!(queue = &*job.queue, job_id = %job.id, job_name = &*job.name, attempt = job.attempt(), duration_s,
-                outcome, "ended");
-        }
-    }
+        (_, Some(Ended::LeaseLost)) => Some((Ended::LeaseLost.as_str(), "nothing of this run was written")),
+        _ => None,
+    };
+    follower.ended(&RunEnd { ended, error, ran });
 }

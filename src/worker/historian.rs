@@ -39,7 +39,7 @@ impl History {
     pub(super) fn count(&self, finished: &Finished, ended: Ended, ran: Duration) {
         let how = match ended {
             Ended::Completed => How::Completed,
-            Ended::Failed => How::Failed,
+            Ended::Failed | Ended::Cancelled => How::Failed,
             Ended::Retried => How::Retried,
             Ended::Deferred | Ended::LeaseLost | Ended::HandedBack => return,
         };

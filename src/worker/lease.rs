@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::canceller::{self, Cancel};
 use super::nudge::Nudge;
-use super::{Observer, Options, Stop};
+use super::{Ended, Observer, Options, Stop};
 use crate::job::JobId;
 use crate::store::{Store, StoreError};
 
@@ -41,6 +41,8 @@ struct Held {
     lost: CancellationToken,
     /// Fires when somebody else ended the run with its token (a callback).
     ended: CancellationToken,
+    /// How, as the callback was answered.
+    ended_as: Option<Ended>,
     /// Tells it that somebody cancelled its job.
     cancel: Arc<Cancel>,
     /// Its handler has ended, and its outcome waits for Redis.
@@ -83,6 +85,7 @@ impl Leases {
             until: sent + lease,
             lost: lost.clone(),
             ended: ended.clone(),
+            ended_as: None,
             cancel: Arc::clone(&cancel),
             is_over: false,
             renewed_until: None,
@@ -92,8 +95,9 @@ impl Leases {
     }
 
     /// Tells the run with this token that it has been ended by somebody else.
-    pub(super) fn ended_elsewhere(&self, token: &str) {
-        if let Some(held) = self.lock().values().find(|held| &*held.token == token) {
+    pub(super) fn ended_elsewhere(&self, token: &str, ended: Ended) {
+        if let Some(held) = self.lock().values_mut().find(|held| &*held.token == token) {
+            held.ended_as = Some(ended);
             held.ended.cancel();
         }
     }
@@ -178,6 +182,11 @@ impl Lease {
 }
 
 impl Lease {
+    /// How somebody else ended the run, if this process was told.
+    pub(super) fn ended_as(&self) -> Option<Ended> {
+        self.leases.lock().get(&self.key)?.ended_as
+    }
+
     /// The handler has ended. Once a stop's grace is over, its outcome has as long as the lease lasts.
     pub(super) fn run_is_over(&self) {
         if let Some(held) = self.leases.lock().get_mut(&self.key) {
@@ -207,10 +216,10 @@ pub struct Runs(Arc<Beat>);
 
 impl Runs {
     /// Tells the run with this token that a callback has ended it: its slot becomes free.
-    pub fn ended_elsewhere(&self, queue: &str, token: &str) {
+    pub fn ended_elsewhere(&self, queue: &str, token: &str, ended: Ended) {
         for leases in self.0.queues() {
             if &*leases.store.keys().queue == queue {
-                leases.ended_elsewhere(token);
+                leases.ended_elsewhere(token, ended);
             }
         }
     }

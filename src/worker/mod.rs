@@ -18,6 +18,7 @@ mod executor;
 mod fetcher;
 mod finisher;
 mod historian;
+mod journal;
 mod lease;
 mod limits;
 mod nudge;
@@ -41,8 +42,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::{BuildError, Builder};
+pub use journal::DataKeys;
 pub use lease::Runs;
-pub use observer::{Ended, NoObserver, Observer};
+pub use observer::{Ended, Follower, NoObserver, Observer, RunEnd};
 pub use shutdown::{Stop, Stopped};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -88,6 +90,8 @@ pub struct Options {
     pub strategies: Strategies,
     /// Where handlers' callbacks reach a worker: the base of their URLs.
     pub callback_base: Option<String>,
+    /// What of a job's data is logged.
+    pub data_keys: DataKeys,
 }
 
 impl Default for Options {
@@ -105,6 +109,7 @@ impl Default for Options {
             zone: Zone::Local,
             strategies: Strategies::new(),
             callback_base: None,
+            data_keys: DataKeys::default(),
         }
     }
 }
@@ -163,6 +168,9 @@ impl HandlerSpec {
     }
 }
 
+/// A handler, and the permits for its runs if it has a limit of its own.
+type LimitedHandler = (HandlerSpec, Option<Arc<Semaphore>>);
+
 /// A queue at work: what its duties share.
 struct Queue {
     store: Store,
@@ -173,7 +181,7 @@ struct Queue {
     keep_completed: Keep,
     keep_failed: Keep,
     payload_max: usize,
-    handlers: HashMap<String, (HandlerSpec, Option<Arc<Semaphore>>)>,
+    handlers: HashMap<String, LimitedHandler>,
     /// One permit for each job that a handler works on.
     slots: Arc<Semaphore>,
     leases: Arc<lease::Leases>,
@@ -193,6 +201,13 @@ struct Queue {
     schedules: Vec<Schedule>,
     /// True once the queue is really being claimed from.
     ready: watch::Sender<bool>,
+}
+
+impl Queue {
+    /// The handler of jobs of this name.
+    fn handler(&self, name: &str) -> Option<&LimitedHandler> {
+        self.handlers.get(name).or_else(|| self.handlers.get("*"))
+    }
 }
 
 /// A running worker: many queues in one process.

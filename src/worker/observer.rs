@@ -1,6 +1,10 @@
 //! What a worker tells to whoever counts: the metrics of the admin server, a test, nobody.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::job::Job;
+use crate::job::trace::TraceContext;
 
 /// How a run ended, in the words of the metric `bullock_jobs_finished_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -9,6 +13,8 @@ pub enum Ended {
     Completed,
     /// It failed for good.
     Failed,
+    /// Somebody cancelled it: it failed for good by a person's word.
+    Cancelled,
     /// It failed and will be tried again.
     Retried,
     /// It was put off without spending an attempt.
@@ -25,6 +31,7 @@ impl Ended {
         match self {
             Self::Completed => "completed",
             Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
             Self::Retried => "retried",
             Self::Deferred => "deferred",
             Self::LeaseLost => "lease_lost",
@@ -33,11 +40,35 @@ impl Ended {
     }
 }
 
+/// How a run ended, as a [`Follower`] is told.
+#[derive(Debug)]
+pub struct RunEnd<'a> {
+    /// `None` = a callback ended it, and this process did not see how.
+    pub ended: Option<Ended>,
+    /// The class and the text of its failure.
+    pub error: Option<(&'static str, &'a str)>,
+    /// How long it ran.
+    pub ran: Duration,
+}
+
+/// Follows one run to its end: a span of a trace. Dropped without an end, the run was given up with its process.
+pub trait Follower: Send + Sync + 'static {
+    /// Where the run is in its trace, for its backend to go on from; `None` = in none.
+    fn context(&self) -> Option<&Arc<TraceContext>>;
+    /// It ended.
+    fn ended(&self, end: &RunEnd<'_>);
+}
+
 /// Hears what happens. Called on the hot path: must be quick and must not block.
 pub trait Observer: Send + Sync + 'static {
     /// A run began, so long after the job was added (or was due).
     fn started(&self, queue: &str, name: &str, waited: Duration) {
         let _ = (queue, name, waited);
+    }
+    /// Who follows the run that begins now, if anybody does.
+    fn follow(&self, job: &Job, worker: &str) -> Option<Box<dyn Follower>> {
+        let _ = (job, worker);
+        None
     }
     /// A run ended.
     fn ended(&self, queue: &str, name: &str, ended: Ended, ran: Duration, attempt: u32) {

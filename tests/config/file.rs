@@ -92,11 +92,11 @@ fn an_unknown_key_is_refused_with_the_nearest_name() {
         ),
         (
             "[queue.a]",
-            "error: unknown key (bullock.toml:1): queue; expected one of redis, admin, worker, backoff, log, audit, alerts, metrics, queues, hooks in the top level. hint: did you mean \"queues\"?",
+            "error: unknown key (bullock.toml:1): queue; expected one of redis, admin, worker, backoff, log, audit, alerts, metrics, otel, queues, hooks in the top level. hint: did you mean \"queues\"?",
         ),
         (
             "lease = \"3s\"",
-            "error: unknown key (bullock.toml:1): lease; expected one of redis, admin, worker, backoff, log, audit, alerts, metrics, queues, hooks in the top level. hint: it belongs in [worker]",
+            "error: unknown key (bullock.toml:1): lease; expected one of redis, admin, worker, backoff, log, audit, alerts, metrics, otel, queues, hooks in the top level. hint: it belongs in [worker]",
         ),
     ]);
 }

@@ -10,6 +10,7 @@ mod handlers;
 mod later;
 mod names;
 mod orgs;
+mod otel;
 mod redis_url;
 mod reference;
 mod syncs;

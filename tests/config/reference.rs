@@ -16,6 +16,7 @@ fn environment() -> impl Iterator<Item = (String, String)> {
         ("SYNC_SECRET", "a-secret-of-more-than-24-bytes"),
         ("SYNC_SECRET_OLD", "an-older-secret-of-more-than-24-bytes"),
         ("APP_TOKEN", "t"),
+        ("COLLECTOR_KEY", "Bearer k"),
         ("ALERT_SECRET", "a-secret-of-more-than-24-bytes"),
         ("OPS_TOKEN_SHA256", "3e7077fd2f66d689e0cee6a7cf5b37bf2dca7c979af356d0a31cbc5c85605c7d"),
     ]
@@ -61,7 +62,7 @@ fn paths(value: &toml::Value, pattern: &str, found: &mut BTreeMap<String, toml::
             "queues.<name>.handlers" => "<job name>",
             "queues.<name>.schedules" => "<schedule>",
             "hooks" => "<hook>",
-            "queues.<name>.handlers.<job name>.headers" => "<header>",
+            "otel.headers" | "queues.<name>.handlers.<job name>.headers" => "<header>",
             _ => name,
         };
         found.insert(join(any), value.clone());

@@ -100,6 +100,7 @@ pub(crate) fn run() -> Run {
     let cancel = CancellationToken::new();
     let info = RunInfo {
         key: None,
+        trace: None,
         token: "w-1:0123456789abcdef".into(),
         fence: 7,
         worker: "w-1".into(),

@@ -10,6 +10,9 @@ const [major, redisUrl, name, options = '{}'] = process.argv.slice(2);
 const { FlowProducer, Job, Queue, QueueEvents, Worker } = await import(`bullmq${major}`);
 const connection = { ...connectionOf(redisUrl), maxRetriesPerRequest: null };
 const settings = { ...JSON.parse(options), connection };
+// {"telemetry": true}: with BullMQ's own OpenTelemetry plug-in.
+const tracing = settings.telemetry && (await import('./telemetry.mjs'));
+if (tracing) settings.telemetry = tracing.telemetry;
 // Who waits for replicas must know on which connection the queue speaks.
 const client = connection.sentinels && new Redis(connection);
 client?.on('error', (error) => console.error(error.message));
@@ -49,6 +52,7 @@ const jobOf = async (id) => {
 
 const requests = {
   add: ({ args }) => queue.add(...args),
+  spans: () => tracing.spans(),
   addConfirmed: ({ args }) => confirmed(client, () => queue.add(...args)),
   queue: ({ method, args }) => queue[method](...args),
   async job({ id, method, args }) {

@@ -17,6 +17,7 @@ const DONE: &[&str] = &[
     "docs/how-to/another-machine.md",
     "docs/how-to/keda.md",
     "docs/how-to/grafana.md",
+    "docs/how-to/opentelemetry.md",
 ];
 /// Tags whose blocks are for programs of others, and are read only.
 const READ_ONLY: &[&str] = &["yaml", "nginx"];
@@ -125,6 +126,9 @@ async fn follow(page: &str) {
             "console" => {}
             "toml" => {
                 load(page, block);
+                reader.save(block);
+            }
+            "js" => {
                 reader.save(block);
             }
             tag => assert!(

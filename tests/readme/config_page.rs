@@ -23,6 +23,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("audit", "[audit]"),
     ("alerts.[]", "[[alerts]]"),
     ("metrics", "[metrics]"),
+    ("otel", "[otel]"),
     ("queues.<name>", "[queues.<name>]"),
     ("queues.<name>.schedules.<schedule>", "[queues.<name>.schedules.<schedule>]"),
     ("queues.<name>.handlers.<job name>", "[queues.<name>.handlers.<job name>]"),

@@ -28,7 +28,7 @@ pub(crate) static BINARY_IS_IN_USE: RwLock<()> = RwLock::const_new(());
 pub(crate) struct Reader {
     redis: Redis,
     dir: TempDir,
-    ports: [(&'static str, u16); 4],
+    ports: [(&'static str, u16); 5],
     _in_use: RwLockReadGuard<'static, ()>,
 }
 
@@ -41,8 +41,9 @@ impl Reader {
         let modules = blocks::root().join("tests/node/node_modules");
         assert!(modules.join("bullmq").is_dir(), "npm packages are not installed. Run: script/setup");
         std::os::unix::fs::symlink(modules, dir.path().join("node_modules")).unwrap();
-        let ports =
-            [("6379", redis.port()), ("4010", free_port()), ("3000", free_port()), ("7979", free_port())];
+        let free = ["4318", "4010", "3000", "7979"].map(|shown| (shown, free_port()));
+        let [collector, shop, backend, admin] = free;
+        let ports = [("6379", redis.port()), collector, shop, backend, admin];
         Reader { redis, dir, ports, _in_use: in_use }
     }
 

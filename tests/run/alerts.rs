@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::backend::Backend;
+use crate::metrics::{show_life, silent_zombie};
 use crate::program::Program;
+use crate::support::bullock::cli;
 use crate::support::node::BullQueue;
 use crate::support::redis::Redis;
 use crate::support::wait::DEADLINE;
@@ -114,4 +116,93 @@ async fn an_alert_is_told_once_when_it_begins_and_once_when_it_is_over() {
     assert_eq!((&fired["queue"], &fired["value"]), (&json!("bad"), &json!(1.0)), "{fired}");
     mail.close().await;
     bad.close().await;
+}
+
+/// One process that watches one queue, and tells of one thing.
+fn watch(redis: &Redis, receiver: &Receiver, on: &str, to: &str) -> Program {
+    let config = format!(
+        "[redis]\nurl = \"{}\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[worker]\nname = \"w-1\"\n\
+         [[alerts]]\nurl = \"{}\"\nsecret = \"{SECRET}\"\non = {{ {on} }}\n\
+         [queues.mail]\ndialect = \"bull\"\n[queues.mail.handlers.\"*\"]\nhttp = \"{to}\"\n",
+        redis.url(),
+        receiver.url,
+    );
+    Program::start(&config, &["run"], &[])
+}
+
+impl Receiver {
+    /// The alert begins, and is over when that is done; it is told once each. Both messages.
+    async fn sees(&mut self, alert: &str, end_it: impl AsyncFnOnce()) -> (Value, Value) {
+        let fired = self.until("alert.fired", alert).await;
+        assert_eq!(fired.len(), 1, "{fired:?}");
+        end_it().await;
+        let over = self.until("alert.recovered", alert).await;
+        assert_eq!(over.len(), 1, "told again and again: {over:?}");
+        assert_eq!(fired[0]["since"], over[0]["since"]);
+        (fired[0].clone(), over[0].clone())
+    }
+}
+
+#[tokio::test]
+async fn zombies_are_told_of_and_that_they_are_none_any_more() {
+    let (redis, mut receiver) = (Redis::start(), Receiver::start().await);
+    silent_zombie(&redis).await;
+    let _program = watch(&redis, &receiver, "zombies = 1", "http://127.0.0.1:9/jobs");
+    let (fired, over) = receiver.sees("zombies", async || show_life(&redis).await).await;
+    assert_eq!(
+        (&fired["queue"], &fired["value"], &fired["threshold"]),
+        (&json!("mail"), &json!(1.0), &json!(1.0))
+    );
+    assert_eq!(over["value"], json!(0.0), "{over}");
+}
+
+#[tokio::test]
+async fn that_nobody_claims_from_a_queue_is_told_and_that_somebody_does_again() {
+    let (redis, mut receiver) = (Redis::start(), Receiver::start().await);
+    let program = watch(&redis, &receiver, "no_worker = \"1s\"", "http://127.0.0.1:9/jobs");
+    let url = redis.url();
+    let tell = async |what: &str| {
+        let told = cli(&["worker", what, "w-1", "-r", &url], &[]).await;
+        assert_eq!(told.code, 0, "{told:?}");
+    };
+    // A queue without keys is not seen from outside.
+    let mut mail = BullQueue::open(&redis.url(), "mail").await;
+    mail.add("welcome", json!({}), json!({"delay": 3_600_000})).await;
+    program.says("admin server on").await;
+    crate::support::wait::until("the worker to be seen", async || {
+        cli(&["worker", "ls", "-r", &url], &[]).await.stdout.contains("w-1")
+    })
+    .await;
+    tell("quiet").await;
+    let (fired, over) = receiver.sees("no_worker", async || tell("resume").await).await;
+    assert_eq!((&fired["queue"], &fired["worker"]), (&json!("mail"), &json!("w-1")), "{fired}");
+    assert!(over["text"].as_str().unwrap().contains("there is a worker"), "{over}");
+    mail.close().await;
+}
+
+#[tokio::test]
+async fn a_handler_that_is_not_reached_is_told_of_and_that_it_answers_again() {
+    let (redis, mut receiver) = (Redis::start(), Receiver::start().await);
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], crate::support::process::free_port()));
+    let _program = watch(&redis, &receiver, "handler_unhealthy = true", &format!("http://{address}/jobs"));
+    let mut mail = BullQueue::open(&redis.url(), "mail").await;
+    for _ in 0..5 {
+        let id = mail.add("welcome", json!({}), json!({})).await;
+        mail.finished(&id).await.unwrap_err();
+    }
+    let router = Router::new().route("/jobs", post(async || StatusCode::NO_CONTENT));
+    let server = async {
+        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let id = mail.add("welcome", json!({}), json!({})).await;
+        mail.finished(&id).await.unwrap();
+    };
+    let (fired, over) = receiver.sees("handler_unhealthy", async || server.await).await;
+    assert_eq!(
+        (&fired["handler"], &fired["queue"]),
+        (&json!(format!("http {address}")), &Value::Null),
+        "{fired}"
+    );
+    assert_eq!(over["handler"], fired["handler"]);
+    mail.close().await;
 }

@@ -29,7 +29,11 @@ impl Program {
         command.args(arguments).current_dir(dir.path());
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
-            if name.starts_with("BULLOCK_") || name == "REDIS_URL" || name == "RUST_LOG" {
+            if name.starts_with("BULLOCK_")
+                || name.starts_with("OTEL_")
+                || name == "REDIS_URL"
+                || name == "RUST_LOG"
+            {
                 command.env_remove(name);
             }
         }

@@ -187,7 +187,7 @@ fn clean_command(dir: &Path) -> Command {
     let mut command = Command::new(BINARY);
     command.current_dir(dir).env("NO_COLOR", "1").env_remove("REDIS_URL").env_remove("RUST_LOG");
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("BULLOCK_") {
+        if ["BULLOCK_", "OTEL_"].iter().any(|ours| name.to_string_lossy().starts_with(ours)) {
             command.env_remove(name);
         }
     }

@@ -28,10 +28,24 @@ pub async fn of_everything() -> String {
     let request = format!("GET /api/v1/events HTTP/1.1\r\nhost: {host}\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     assert!(stream.read(&mut [0; 64]).await.unwrap() > 0);
+    // Asked for, and refused because it has ended; and an act that is done.
+    for path in ["queues/mail/jobs/1/cancel", "queues/mail/resume"] {
+        let mut stream = TcpStream::connect(&host).await.unwrap();
+        let request = format!(
+            "POST /api/v1/{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: 2\r\n\
+             content-type: application/json\r\n\r\n{{}}"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
+    }
     wait::value("figures of the handler and of the stream", async || {
         let (_, text) = bullock.get("/metrics").await.ok()?;
         let has = |name: &str| text.contains(&format!("\n{name}{{"));
-        (has("bullock_handler_requests_total") && has("bullock_stream_clients")).then_some(text)
+        let all =
+            ["bullock_handler_requests_total", "bullock_stream_clients", "bullock_cancel_requests_total"];
+        (all.into_iter().all(has) && has("bullock_admin_actions_total")).then_some(text)
     })
     .await
 }

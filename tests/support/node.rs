@@ -237,6 +237,11 @@ impl BullQueue {
         job["id"].as_str().map_or_else(|| job["id"].to_string(), str::to_owned)
     }
 
+    /// The spans that a producer opened with `{"telemetry": true}` has ended: `name`, `kind`, `traceId`, `spanId`.
+    pub async fn spans(&mut self) -> Value {
+        self.ask(json!({"do": "spans"})).await.expect("spans")
+    }
+
     /// Any method of Bull's `Queue`, by name. Jobs come back as their `toJSON()`. `Err` is the message thrown.
     pub async fn call(&mut self, method: &str, args: Value) -> Result<Value, String> {
         self.ask(json!({"do": "queue", "method": method, "args": args})).await

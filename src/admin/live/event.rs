@@ -8,9 +8,9 @@ use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::admin::redact::Redaction;
 use crate::store::feed::{Act, Loss, Told, What};
 use crate::wire::Dialect;
+use crate::wire::redact::Redaction;
 
 /// All types of events.
 pub const TYPES: [&str; 23] = [

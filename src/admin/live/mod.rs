@@ -29,8 +29,8 @@ pub(super) use follower::{Follower, Step};
 use ring::Ring;
 
 use super::metrics::Metrics;
-use super::redact::Redaction;
 use crate::store::feed::Queues;
+use crate::wire::redact::Redaction;
 
 /// Most streams at once, both transports together.
 pub const STREAMS_MAX: usize = 600;

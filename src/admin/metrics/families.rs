@@ -1,5 +1,6 @@
 //! Names, labels and kinds of all metrics: the library's tables, and the handles that are taken from them once.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -56,6 +57,22 @@ struct OfTransport {
     transport: &'static str,
 }
 
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfReason {
+    queue: String,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfAction {
+    action: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfCommand {
+    command: String,
+}
+
 type Times<L> = Family<L, Histogram, fn() -> Histogram>;
 type Seconds = Gauge<f64, AtomicU64>;
 
@@ -84,6 +101,19 @@ pub(super) struct Families {
     bullmq_failed: Family<OfQueue, Counter>,
     streams: Family<OfTransport, Gauge>,
     dropped: Family<OfTransport, Counter>,
+    zombies: Family<OfReason, Gauge>,
+    cancels: Family<OfAction, Counter>,
+    actions: Family<OfAction, Counter>,
+    commands: Family<OfCommand, Counter>,
+    command_time: Times<OfCommand>,
+}
+
+/// The handles of one script or command.
+pub(super) struct Command {
+    pub(super) label: String,
+    pub(super) count: Counter,
+    /// Made by the first answer that is timed: what only waits has none.
+    pub(super) times: OnceLock<Histogram>,
 }
 
 /// The handles of one queue.
@@ -143,6 +173,11 @@ impl Families {
             bullmq_failed: Family::default(),
             streams: Family::default(),
             dropped: Family::default(),
+            zombies: Family::default(),
+            cancels: Family::default(),
+            actions: Family::default(),
+            commands: Family::default(),
+            command_time: Family::new_with_constructor(Histogram::of_round_trips as fn() -> Histogram),
         }
     }
 
@@ -178,6 +213,16 @@ impl Families {
         to.register("bullock_stream_clients", "Open streams of live events", self.streams.clone());
         let help = "Live events that were passed over because a client was too slow for them";
         to.register("bullock_stream_dropped", help, self.dropped.clone());
+        let help = "Jobs that look alive and are not, of the 200 that are active, or overdue, for longest";
+        to.register("bullock_zombies", help, self.zombies.clone());
+        let help = "Times that this server was asked to cancel or kill a job";
+        to.register("bullock_cancel_requests", help, self.cancels.clone());
+        let help = "What people did over this server's API";
+        to.register("bullock_admin_actions", help, self.actions.clone());
+        let help = "Round trips to Redis, by script or command";
+        to.register("bullock_redis_commands", help, self.commands.clone());
+        let help = "Time that round trips to Redis took, but for those that wait for work";
+        to.register_with_unit("bullock_redis_command", help, Unit::Seconds, self.command_time.clone());
     }
 
     /// The names that `BullMQ`'s own exporter uses.
@@ -243,6 +288,44 @@ impl Families {
             requests: CLASSES.map(|class| self.requests.get_or_create_owned(&code(class))),
             times: CLASSES.map(|class| self.request_time.get_or_create_owned(&code(class))),
             healthy,
+        }
+    }
+
+    pub(super) fn command(&self, command: &str) -> Command {
+        let label = OfCommand { command: command.to_lowercase() };
+        Command {
+            count: self.commands.get_or_create_owned(&label),
+            times: OnceLock::new(),
+            label: label.command,
+        }
+    }
+
+    pub(super) fn command_time(&self, command: &Command) -> Histogram {
+        self.command_time.get_or_create_owned(&OfCommand { command: command.label.clone() })
+    }
+
+    /// Counts what somebody did.
+    pub(super) fn acted(&self, action: &str) {
+        self.actions.get_or_create(&OfAction { action: action.to_owned() }).inc();
+    }
+
+    /// Counts what somebody asked of a job that may run.
+    pub(super) fn cancel_asked(&self, how: &str) {
+        self.cancels.get_or_create(&OfAction { action: how.to_owned() }).inc();
+    }
+
+    /// How many zombies of each kind a queue has; `None` = that is not known.
+    pub(super) fn set_zombies(&self, queue: &str, counts: &[(&'static str, Option<usize>)]) {
+        for (reason, count) in counts {
+            let label = OfReason { queue: queue.to_owned(), reason };
+            match count {
+                Some(count) => {
+                    self.zombies.get_or_create(&label).set(i64::try_from(*count).unwrap_or(i64::MAX));
+                }
+                None => {
+                    self.zombies.remove(&label);
+                }
+            }
         }
     }
 

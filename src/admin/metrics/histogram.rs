@@ -42,6 +42,15 @@ pub(super) static TIMES: Scale = Scale {
     steps_per_unit: 1e6,
 };
 
+/// Round trips to a server nearby: .0001 to 5 s, counted as [`TIMES`] are.
+pub(super) static ROUND_TRIPS: Scale = Scale {
+    bounds: &[
+        100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+        5_000_000,
+    ],
+    steps_per_unit: 1e6,
+};
+
 /// Numbers of attempts.
 pub(super) static ATTEMPTS: Scale = Scale { bounds: &[1, 2, 3, 4, 5, 7, 10, 15, 20], steps_per_unit: 1.0 };
 
@@ -65,6 +74,10 @@ impl Histogram {
 
     pub(super) fn of_times() -> Self {
         Self::new(&TIMES)
+    }
+
+    pub(super) fn of_round_trips() -> Self {
+        Self::new(&ROUND_TRIPS)
     }
 
     pub(super) fn of_attempts() -> Self {

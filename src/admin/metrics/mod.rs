@@ -20,11 +20,12 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use families::{CLASSES, Families, Handler, Name, Queue};
+use families::{CLASSES, Command, Families, Handler, Name, Queue};
 pub(super) use process::open_files_max;
 use slots::Slots;
 pub use slots::{NAME_BYTES_MAX, NAMES_MAX, OTHER};
 
+use crate::store::Meter;
 use crate::store::depth::Depth;
 
 /// How a run ended: the label `outcome`.
@@ -34,6 +35,8 @@ pub enum Outcome {
     Completed,
     /// It failed for good.
     Failed,
+    /// Somebody cancelled it: it failed for good by a person's word.
+    Cancelled,
     /// It failed and will be tried again.
     Retried,
     /// It was put off without spending an attempt.
@@ -46,14 +49,22 @@ pub enum Outcome {
 
 impl Outcome {
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Self; 6] =
-        [Self::Completed, Self::Failed, Self::Retried, Self::Deferred, Self::LeaseLost, Self::HandedBack];
+    pub const ALL: [Self; 7] = [
+        Self::Completed,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Retried,
+        Self::Deferred,
+        Self::LeaseLost,
+        Self::HandedBack,
+    ];
 
     /// The word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Completed => "completed",
             Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
             Self::Retried => "retried",
             Self::Deferred => "deferred",
             Self::LeaseLost => "lease_lost",
@@ -71,6 +82,7 @@ struct Inner {
     families: Families,
     queues: HashMap<Box<str>, Queue>,
     handlers: Slots<Handler>,
+    commands: Slots<Command>,
     redis_up: Gauge,
     bullmq_names: bool,
 }
@@ -94,6 +106,11 @@ impl Metrics {
             families.register_bullmq(&mut registry);
         }
         registry.register("bullock_redis_up", "1 when the Redis of every queue answers", redis_up.clone());
+        // There is no reload yet: a process that runs has read its config, and it is in force.
+        let read = Gauge::<i64>::default();
+        read.set(1);
+        let help = "1 when the config that was read last is in force";
+        registry.register("bullock_config_last_reload_success", help, read);
         let build = [
             ("version", env!("CARGO_PKG_VERSION")),
             ("commit", option_env!("BULLOCK_COMMIT").unwrap_or("unknown")),
@@ -102,7 +119,8 @@ impl Metrics {
         registry.register_collector(Box::new(process::Process));
         let queues =
             queues.into_iter().map(|(name, slots)| (name.into(), families.queue(name, slots))).collect();
-        Self(Arc::new(Inner { registry, families, queues, handlers: Slots::new(), redis_up, bullmq_names }))
+        let (handlers, commands) = (Slots::new(), Slots::new());
+        Self(Arc::new(Inner { registry, families, queues, handlers, commands, redis_up, bullmq_names }))
     }
 
     /// A run began, so long after its job was added (or was due).
@@ -204,6 +222,21 @@ impl Metrics {
         self.0.queues.iter().map(|(name, queue)| (name.to_string(), both(queue))).collect()
     }
 
+    /// Somebody did something over the API.
+    pub(super) fn acted(&self, action: &str) {
+        self.0.families.acted(action);
+    }
+
+    /// Somebody asked for the end of a job: `cancel` or `kill`.
+    pub(super) fn cancel_asked(&self, how: &str) {
+        self.0.families.cancel_asked(how);
+    }
+
+    /// Takes over how many zombies of each kind a queue has; `None` = that is not known.
+    pub(super) fn set_zombies(&self, queue: &str, counts: &[(&'static str, Option<usize>)]) {
+        self.0.families.set_zombies(queue, counts);
+    }
+
     /// Somebody began to look on.
     pub(super) fn stream_opened(&self, transport: &'static str) {
         self.0.families.streams(transport).0.inc();
@@ -240,7 +273,7 @@ impl Metrics {
         let name = self.name(queue, name);
         name.finished[outcome as usize].inc();
         name.ran.observe_time(ran);
-        if matches!(outcome, Outcome::Completed | Outcome::Failed) {
+        if matches!(outcome, Outcome::Completed | Outcome::Failed | Outcome::Cancelled) {
             queue.attempts.observe(u64::from(attempt));
         }
     }
@@ -251,5 +284,16 @@ impl Metrics {
 
     fn handler(&self, handler: &str) -> &Handler {
         self.0.handlers.get(handler, |handler| self.0.families.handler(handler))
+    }
+}
+
+impl Meter for Metrics {
+    fn round_trip(&self, command: &str, took: Option<Duration>) {
+        let families = &self.0.families;
+        let known = self.0.commands.get(command, |command| families.command(command));
+        known.count.inc();
+        if let Some(took) = took {
+            known.times.get_or_init(|| families.command_time(known)).observe_time(took);
+        }
     }
 }

@@ -283,7 +283,39 @@ async fn guarded(
         Some(about) => Query::read(about.query, request.uri().query().unwrap_or_default())?,
         None => Query::default(),
     };
-    (route.handler)(Call { shared, request, peer, caller, query, queue, id, org }).await
+    let acts = caller.is_some() && !request.method().is_safe();
+    let metrics = acts.then(|| shared.metrics.clone());
+    let answer = (route.handler)(Call { shared, request, peer, caller, query, queue, id, org }).await;
+    if let (Some(metrics), Ok(response)) = (metrics, &answer)
+        && response.status().is_success()
+    {
+        metrics.acted(&route.action());
+    }
+    answer
+}
+
+impl Route {
+    /// What is done by it, and to what: `job-retry`, `queue-pause`, `scheduler-remove`.
+    fn action(&self) -> String {
+        let parts: Vec<&str> = self.path.trim_start_matches("/api/v1/").split('/').collect();
+        let word = |part: &&&str| !part.starts_with('{');
+        let (verb, of) = match (self.method, parts.split_last()) {
+            ("DELETE", _) => ("remove", &parts[..]),
+            ("PATCH", _) => ("edit", &parts[..]),
+            ("PUT", _) => ("put", &parts[..]),
+            (_, Some((last, of))) if of.iter().any(|part| !part.starts_with('{') && *part != "orgs") => {
+                if *last == "jobs" {
+                    ("add", &parts[..])
+                } else {
+                    (*last, of)
+                }
+            }
+            // The one collection that is posted to: a sync begins.
+            _ => ("start", &parts[..]),
+        };
+        let noun = of.iter().rev().find(word).copied().unwrap_or_default();
+        format!("{}-{verb}", noun.strip_suffix('s').unwrap_or(noun))
+    }
 }
 
 /// Whoever is bound to organisations reaches their syncs and nothing else: queues, workers and the audit log are not theirs
@@ -320,4 +352,27 @@ async fn within<T>(
     let connection = store.connection().clone();
     tokio::spawn(async move { connection.reset().await });
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Access, ROUTES};
+
+    #[test]
+    fn what_is_done_by_a_route_is_said_in_two_words() {
+        let acts =
+            ROUTES.iter().filter(|route| route.method != "GET" && matches!(route.access, Access::Role(_)));
+        let mut words: Vec<String> = acts.map(super::Route::action).collect();
+        words.sort();
+        words.dedup();
+        let of = |noun: &str| {
+            words.iter().filter_map(|word| word.strip_prefix(noun)).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(of("job-"), "add cancel duplicate edit force-done kill promote remove retry");
+        assert_eq!(of("queue-"), "bulk clean drain obliterate pause resume");
+        assert_eq!(of("sync-"), "cancel force-done pause resume retry-items start");
+        assert_eq!(of("scheduler-"), "put remove run");
+        assert_eq!((of("worker-").as_str(), of("operation-").as_str()), ("quiet resume", "stop"));
+        assert_eq!((of("zombie-").as_str(), words.len()), ("resolve", 28));
+    }
 }

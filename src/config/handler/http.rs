@@ -175,7 +175,7 @@ fn secret_fault(secret: &str) -> Option<&'static str> {
     }
 }
 
-fn headers(section: &Section<'_>, problems: &mut Problems) -> Vec<(String, Secret)> {
+pub(in crate::config) fn headers(section: &Section<'_>, problems: &mut Problems) -> Vec<(String, Secret)> {
     let headers = section.section("headers");
     let mut out: Vec<(String, Secret)> = Vec::new();
     for (name, _) in headers.entries().filter(|(name, _)| !headers.is_bad(name)) {

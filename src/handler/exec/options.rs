@@ -137,6 +137,12 @@ pub(super) fn command<T>(ready: &Ready, job: &Job<T>, ctx: &Context) -> Result<C
     command.env("JOB_NAME", plain(&job.name));
     command.env("JOB_ATTEMPT", job.attempt().to_string());
     command.env("IDEMPOTENCY_KEY", idempotency::key(&ctx.run, job));
+    if let Some(trace) = &ctx.run.trace {
+        command.env("TRACEPARENT", trace.traceparent());
+        if let Some(state) = &trace.state {
+            command.env("TRACESTATE", &**state);
+        }
+    }
     if let Some(cwd) = &options.cwd {
         command.current_dir(cwd);
     }

@@ -38,6 +38,8 @@ const JOB_CALLBACK: HeaderName = HeaderName::from_static("job-callback");
 const JOB_TOKEN: HeaderName = HeaderName::from_static("job-token");
 const JOB_FENCE: HeaderName = HeaderName::from_static("job-fence");
 const JOB_CHECKPOINT: HeaderName = HeaderName::from_static("job-checkpoint");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
@@ -124,6 +126,12 @@ fn describe(headers: &mut HeaderMap, job: &Job<Data>, ctx: &Context) -> Result<(
     token.set_sensitive(true);
     headers.insert(JOB_TOKEN, token);
     headers.insert(JOB_FENCE, HeaderValue::from(ctx.run.fence));
+    if let Some(trace) = &ctx.run.trace {
+        headers.insert(TRACEPARENT, value("traceparent", &trace.traceparent())?);
+        if let Some(state) = &trace.state {
+            headers.insert(TRACESTATE, value("tracestate", state)?);
+        }
+    }
     if let Some(checkpoint) = &job.checkpoint {
         let bytes = checkpoint.get().as_bytes();
         // Four characters for three bytes: known before anything is encoded.

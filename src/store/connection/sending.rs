@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
@@ -10,7 +10,7 @@ use redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
 use super::health::now_ms;
 use super::signs::{is_away, is_broken, redirection};
 use super::target::Target;
-use super::{Connection, GRACE, PATIENCE, Shared};
+use super::{Connection, GRACE, PATIENCE, RESPONSE_TIMEOUT, Shared};
 
 /// The same where another socket to the server was just found dead.
 const PATIENCE_SUSPECT: Duration = Duration::from_millis(200);
@@ -41,8 +41,19 @@ impl Connection {
         }
     }
 
+    /// Sends, and tells whoever counts round trips.
+    pub(super) async fn request(&self, name: &str, request: &Request<'_>) -> Result<Vec<Value>, RedisError> {
+        let Some(meter) = &self.shared.meter else { return self.follow(request).await };
+        let begun = Instant::now();
+        let replies = self.follow(request).await;
+        let is_for_waits = self.shared.response_timeout != RESPONSE_TIMEOUT;
+        let waits = is_for_waits || matches!(request, Request::Many(_, _, block) if !block.is_zero());
+        meter.round_trip(name, (!waits).then(|| begun.elapsed()));
+        replies
+    }
+
     /// Sends, and follows a slot that has moved: a command that was refused for it was not executed.
-    pub(super) async fn request(&self, request: &Request<'_>) -> Result<Vec<Value>, RedisError> {
+    async fn follow(&self, request: &Request<'_>) -> Result<Vec<Value>, RedisError> {
         let mut redirects = 0;
         loop {
             let (number, live) = self.live().await?;

@@ -13,7 +13,7 @@ use crate::store::{Store, StoreError, array, bytes, integer, text};
 use crate::wire::hash::JobView;
 
 static READ: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("../../../lua/read/syncs.lua"), None));
+    LazyLock::new(|| Script::new("read_syncs", include_str!("../../../lua/read/syncs.lua"), None));
 
 /// Syncs that one call reads: Redis does nothing else meanwhile.
 const CALL_MAX: usize = 100;

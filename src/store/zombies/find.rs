@@ -60,6 +60,15 @@ impl Store {
     /// # Errors
     /// Those of reading.
     pub async fn zombie_suspects(&self, limits: &Limits, most: usize) -> Result<Vec<String>, StoreError> {
+        Ok(self.suspected(limits, most).await?.into_iter().map(|(id, _)| id).collect())
+    }
+
+    /// The same, each with the kind of zombie that it looks like. A job that looks like one at two looks, a moment
+    /// ([`SETTLE`]) apart, is one. That a job is in two states is not seen here: its lists would have to be walked.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub async fn suspected(&self, limits: &Limits, most: usize) -> Result<Vec<(String, Sort)>, StoreError> {
         let now_ms = self.time_ms().await?;
         let mut cmd = redis::cmd("LRANGE");
         cmd.arg(self.keys.of("active")).arg(-i64::try_from(most).unwrap_or(i64::MAX)).arg(-1);
@@ -69,13 +78,17 @@ impl Store {
             let refs: Vec<&Vec<u8>> = chunk.iter().collect();
             for (id, job) in chunk.iter().zip(self.examine(&refs, Lists::None).await?) {
                 let is_quiet = job.last_sign_ms().unwrap_or(0) <= limits.silent_before(now_ms);
-                if job.kind != Kind::Right || !job.is_held() || is_quiet {
-                    suspects.push(String::from_utf8_lossy(id).into_owned());
-                }
+                let sort = match (&job.kind, job.is_held()) {
+                    (Kind::Right, true) if is_quiet => Sort::Silent,
+                    (Kind::Right, true) => continue,
+                    (Kind::Right, false) => Sort::ActiveWithoutLease,
+                    _ => Sort::ActiveWithoutHash,
+                };
+                suspects.push((String::from_utf8_lossy(id).into_owned(), sort));
             }
         }
         let overdue = self.overdue(limits.overdue_before(now_ms)).await?;
-        suspects.extend(overdue.iter().take(most).map(Zombie::shown_id));
+        suspects.extend(overdue.iter().take(most).map(|zombie| (zombie.shown_id(), Sort::Overdue)));
         Ok(suspects)
     }
 

@@ -88,6 +88,7 @@ pub(in crate::admin::routes) async fn kill(call: Ask) -> Result<Response, Proble
 async fn stop(call: Ask, kill: bool) -> Result<Response, Problem> {
     let actor = call.actor(call.reason().await?)?;
     let store = call.store_of_job().await?;
+    call.shared.metrics.cancel_asked(if kill { "kill" } else { "cancel" });
     let ids = [call.id.as_str()];
     let sent = if kill { store.kill(&actor, &ids).await? } else { store.cancel(&actor, &ids).await? };
     let told = if kill { "its run is told to stop at once" } else { "its run is told to stop" };

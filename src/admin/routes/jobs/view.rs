@@ -9,13 +9,13 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::prune::{cut_text, pruned};
-use crate::admin::redact::Redaction;
 use crate::job::state::{self, Event, Facts, State};
 use crate::store::job::{Attempt, JobDetail};
 use crate::store::look::Mark;
 use crate::store::search::Listed;
 use crate::wire::Dialect;
 use crate::wire::hash::JobView;
+use crate::wire::redact::Redaction;
 
 /// About so many bytes of a body are shown in a list.
 const LIST_BODY_BYTES: usize = 4 * 1024;

@@ -1,11 +1,11 @@
 //! Values that are never shown: `log.redact` of the config, applied to whatever of a job leaves the server.
 //!
-//! Owns: which value a rule means, and what stands in its place. Must never know: routes, jobs. Called by `routes` and
-//! `live` before anything of a job is written into an answer.
+//! Owns: which value a rule means, and what stands in its place. Must never know: routes, jobs. Called by
+//! `admin` before anything of a job is written into an answer, and by `worker` before it is written into the log.
 
 use serde_json::Value;
 
-use crate::wire::hash::JobView;
+use super::hash::JobView;
 
 /// Stands in place of a value that is not shown.
 pub const REDACTED: &str = "[redacted]";
@@ -38,7 +38,7 @@ impl Redaction {
     /// # Examples
     ///
     /// ```
-    /// use bullock::admin::redact::Redaction;
+    /// use bullock::wire::redact::Redaction;
     /// let redaction = Redaction::new(&["token", "data.customer.email"]);
     /// let mut data = serde_json::json!({"shop": "acme", "Token": "s3cret", "customer": [{"email": "a@b.c", "id": 7}]});
     /// redaction.apply("data", &mut data);
@@ -56,7 +56,7 @@ impl Redaction {
     }
 
     /// The same for all bodies of a job.
-    pub(super) fn hide(&self, view: &mut JobView) {
+    pub(crate) fn hide(&self, view: &mut JobView) {
         self.apply("data", &mut view.data);
         self.apply("opts", &mut view.opts);
         self.apply("progress", &mut view.progress);
