@@ -96,6 +96,7 @@ pub(super) fn queues(
             retention: retention(&queue.retention),
             schedules: queue.schedules.iter().map(|one| schedule(one, config.worker.cron_zone)).collect(),
             history: queue.retention.history,
+            org: queue.org.clone(),
             payload_max: usize::try_from(queue.payload_bytes_max).unwrap_or(usize::MAX),
             handlers: handlers(queue, clients)?,
         });

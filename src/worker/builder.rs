@@ -326,6 +326,7 @@ impl Builder {
         let url = &self.redis_url;
         let dead_letters = self.dead_letter.as_deref().map(|queue| Keys::new(&self.prefix, queue));
         let connection = Connection::new(url, None, RESPONSE_TIMEOUT)?;
+        let org = self.turns.org.clone();
         let store = Store::of(connection.clone(), keys, self.dialect)
             .with_dead_letters(dead_letters)
             .with_replicas(self.wait_replicas)
@@ -353,6 +354,7 @@ impl Builder {
             retention: self.rules,
             schedules: self.schedules,
             history: self.history,
+            org,
             payload_max: self.payload_max,
             handlers: self.handlers,
         };

@@ -135,6 +135,8 @@ pub struct QueueSpec {
     pub schedules: Vec<Schedule>,
     /// How long figures and the ends of syncs are kept; zero = there is no history.
     pub history: Duration,
+    /// Where jobs carry their organisation, a path inside their data; `None` = nowhere.
+    pub org: Option<Vec<String>>,
     /// Largest data that is handed to a handler, bytes.
     pub payload_max: usize,
     /// Handlers by job name; `*` = any other.
@@ -298,7 +300,7 @@ fn start_queue(
         troubles: trouble::Troubles::default(),
         runs_done: CancellationToken::new(),
         finished_all: CancellationToken::new(),
-        history: historian::History::new(spec.history),
+        history: historian::History::new(spec.history, spec.org),
         retention: retention::rules(&spec.retention, spec.history),
         schedules: spec.schedules,
         ready,

@@ -19,6 +19,7 @@ fn spec(url: &str, name: &str, recorder: &Recorder) -> QueueSpec {
     let scripts = Arc::new(Scripts::bull(None));
     QueueSpec {
         history: std::time::Duration::ZERO,
+        org: None,
         retention: Vec::new(),
         schedules: Vec::new(),
         store: Store::new(connection(RESPONSE_TIMEOUT), Keys::new("bull", name), scripts),

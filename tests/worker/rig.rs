@@ -220,6 +220,7 @@ impl Plan {
         assert!(matches!(store.open().await.unwrap(), Opened::Ready(Dialect::Bull, _)));
         let spec = QueueSpec {
             history: std::time::Duration::ZERO,
+            org: None,
             retention: Vec::new(),
             schedules: Vec::new(),
             store,
