@@ -352,7 +352,7 @@ impl Builder {
             keep_completed: self.keep_completed,
             keep_failed: self.keep_failed,
             retention: self.rules,
-            schedules: self.schedules,
+            schedules: (!self.schedules.is_empty()).then_some(self.schedules),
             history: self.history,
             org,
             payload_max: self.payload_max,

@@ -131,8 +131,9 @@ pub struct QueueSpec {
     pub keep_failed: Keep,
     /// Which finished jobs are removed after a while.
     pub retention: Vec<Rule>,
-    /// Schedules that are registered; empty = whatever is registered stays.
-    pub schedules: Vec<Schedule>,
+    /// The schedules that there are: those that an earlier start registered and that are not among them are removed. `None` =
+    /// whatever is registered stays.
+    pub schedules: Option<Vec<Schedule>>,
     /// How long figures and the ends of syncs are kept; zero = there is no history.
     pub history: Duration,
     /// Where jobs carry their organisation, a path inside their data; `None` = nowhere.
@@ -192,7 +193,7 @@ struct Queue {
     finished_all: CancellationToken,
     history: historian::History,
     retention: Vec<Rule>,
-    schedules: Vec<Schedule>,
+    schedules: Option<Vec<Schedule>>,
     /// True once the queue is really being claimed from.
     ready: watch::Sender<bool>,
 }

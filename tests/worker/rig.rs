@@ -222,7 +222,7 @@ impl Plan {
             history: std::time::Duration::ZERO,
             org: None,
             retention: Vec::new(),
-            schedules: Vec::new(),
+            schedules: None,
             store,
             blocking: connect(Some(name), BLOCK_DEADLINE),
             lease_connection: connect(None, RESPONSE_TIMEOUT),
