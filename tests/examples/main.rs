@@ -12,4 +12,5 @@ mod customers;
 mod products;
 mod scene;
 mod server;
+mod stuck;
 mod webhook;
