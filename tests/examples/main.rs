@@ -9,6 +9,7 @@ mod support;
 
 mod asked;
 mod customers;
+mod demo;
 mod products;
 mod scene;
 mod server;
