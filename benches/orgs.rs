@@ -144,12 +144,13 @@ async fn slots() {
             let added = Instant::now();
             ground.fill(10, |_| "B".into()).await;
             let last = loop {
-                let begun = ground.begun.lock().unwrap();
-                let of_b: Vec<usize> = (0..begun.len()).filter(|at| begun[*at].1 == "B").collect();
+                let of_b: Vec<usize> = {
+                    let begun = ground.begun.lock().unwrap();
+                    (0..begun.len()).filter(|at| begun[*at].1 == "B").collect()
+                };
                 if of_b.len() == 10 {
                     break of_b[9];
                 }
-                drop(begun);
                 tokio::time::sleep(Duration::from_millis(5)).await;
             };
             let at = ground.begun.lock().unwrap()[last].0;

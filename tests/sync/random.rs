@@ -186,7 +186,7 @@ pub async fn play(ground: &Ground, case: &Case) {
             Step::RetryItems => drop(store.retry_items(&kim, "s", &[]).await.unwrap()),
             Step::RetryJob => drop(store.clone().by(kim.clone()).retry("t", "s", false).await.unwrap()),
             Step::StartAgain => {
-                drop(store.start_sync(&kim, &start, &job(ground.dialect, case.priority)).await.unwrap())
+                drop(store.start_sync(&kim, &start, &job(ground.dialect, case.priority)).await.unwrap());
             }
             Step::Cancel => drop(store.cancel(&kim, &["s"]).await.unwrap()),
             Step::ForceDone => drop(store.force_done(&kim, "s").await.unwrap()),
