@@ -5,12 +5,14 @@
 //
 // BULLOCK_BIN names the binary (default: the one that `cargo build` makes).
 import { randomBytes } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { demos, openQueues } from './jobs.mjs';
-import { answersOk, answersPing, freePort, lastLines, logOf, pause, ready, start, stop, stopAll } from './processes.mjs';
+import { demos, openQueues, startLongSync } from './jobs.mjs';
+import { answersOk, answersPing, fileOf, freePort, lastLines, logOf, pause, ready, start, stop, stopAll } from './processes.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
+const there = path.join(here, '../store');
 const target = process.env.CARGO_TARGET_DIR ?? path.join(here, '../../target');
 const bullockBinary = path.resolve(process.env.BULLOCK_BIN ?? path.join(target, 'debug/bullock'));
 const once = process.argv.includes('--once');
@@ -58,13 +60,35 @@ async function startBackend(env) {
   return url;
 }
 
+/** The shop and the back office of examples/store, with both ends of the syncs. */
+async function startSides(env) {
+  const serve = async (name, args) => {
+    const one = start(name, process.execPath, [path.join(there, `${name}.mjs`), '--port', '0', ...args], env);
+    return ready(one, () => /: (http:\S+)\n/.exec(one.stdout)?.[1]);
+  };
+  const store = await serve('store', ['--products', '202910', '--without-sku', '20', '--rate', '20']);
+  const office = await serve('office', ['--store', store, '--ledger', fileOf('ledger.ndjson')]);
+  line('store', `${store} (797 customers, 202,910 products), ${office} takes them`);
+  return office;
+}
+
+/** Both examples in one config; nobody wants to watch two seconds between two batches of customers. */
+function writeConfig(office) {
+  const own = readFileSync(path.join(here, 'bullock.toml'), 'utf8').replace('report.mjs', path.join(here, 'report.mjs'));
+  const syncs = readFileSync(path.join(there, 'bullock.toml'), 'utf8').replace(/^[^]*?(?=\[queues\.)/, '')
+    .replaceAll('http://127.0.0.1:3000', office).replace('batch_delay = "2s"', 'batch_delay = "250ms"');
+  // Ctrl-C should not wait half a minute for the long sync: it goes on from its last commit whenever it is started again.
+  writeFileSync(fileOf('bullock.toml'), `[worker]\nshutdown_grace = "2s"\n${own}\n${syncs}`);
+}
+
 async function startBullock(env) {
   const admin = `127.0.0.1:${await freePort()}`;
   const began = performance.now();
-  const bullock = start('bullock', bullockBinary, ['run', '-c', path.join(here, 'bullock.toml')],
+  const bullock = start('bullock', bullockBinary, ['run', '-c', fileOf('bullock.toml')],
     { ...env, BULLOCK_ADMIN__LISTEN: admin }, here);
   await ready(bullock, () => answersOk(`http://${admin}/readyz`));
   line('bullock', `ready in ${Math.round(performance.now() - began)} ms, http://${admin}/metrics`);
+  return admin;
 }
 
 /** Runs all demos side by side. Gives the failures. */
@@ -88,12 +112,14 @@ async function judge(queues) {
   return failures;
 }
 
-function lookAround(redisUrl, backendUrl) {
-  console.log(`  All of it is running. Look around:
+function lookAround(redisUrl, backendUrl, admin) {
+  console.log(`  All of it is running, and a sync of 202,910 products goes on. Look around:
 
+    http://${admin}/ in a browser: queues, jobs, the sync as it goes on
     curl -s ${backendUrl}/customers -H 'content-type: application/json' -d '{"email":"eve@example.com"}'
     redis-cli -u ${redisUrl} zrange bull:mail:completed 0 -1
     REDIS_URL=${redisUrl} ${path.relative(process.cwd(), bullockBinary)} queue ls
+    REDIS_URL=${redisUrl} ${path.relative(process.cwd(), bullockBinary)} sync show shop-sync products-acme
     tail -f ${logOf('bullock')}
 
   Ctrl-C ends everything and removes it.`);
@@ -103,7 +129,8 @@ async function main() {
   const env = { WEBHOOK_SECRET: `whsec_${randomBytes(24).toString('base64')}` };
   env.REDIS_URL = await startRedis();
   env.BACKEND_URL = await startBackend(env);
-  await startBullock(env);
+  writeConfig(await startSides(env));
+  const admin = await startBullock(env);
   const queues = openQueues(env.REDIS_URL);
   const failures = await judge(queues);
   if (failures.length > 0) {
@@ -113,7 +140,8 @@ async function main() {
     console.log(`  ${demos.length} of ${demos.length} ended as they should, by npm bull's own getters.`);
   }
   if (!once) {
-    lookAround(env.REDIS_URL, env.BACKEND_URL);
+    await startLongSync(queues);
+    lookAround(env.REDIS_URL, env.BACKEND_URL, admin);
     staying = true;
     await interruption;
     console.log('\n  ending …');

@@ -43,7 +43,7 @@ async function result(job) {
 
 export function openQueues(redisUrl) {
   const queues = {};
-  for (const name of ['mail', 'invoices', 'shop:sync', 'reports']) {
+  for (const name of ['mail', 'invoices', 'shop:sync', 'shop-sync', 'reports']) {
     queues[name] = new Bull(name, redisUrl);
     queues[name].on('error', () => {}); // a lost connection shows in what is awaited
   }
@@ -115,6 +115,17 @@ export const demos = [
     return `completed, ${own.length} progress events up to ${own.at(-1)}/500`;
   }],
 
+  ['a sync of 797 customers', async (queues) => {
+    const queue = queues['shop-sync'];
+    // Starting it once more while it runs starts nothing: the id is what it is known by.
+    const options = { jobId: 'customers-acme', attempts: 100, backoff: 5000 };
+    await queue.add('sync-customers', { shop: 'acme' }, options);
+    const job = await result(await queue.add('sync-customers', { shop: 'acme' }, options));
+    const { state, successful, failed } = job.returnvalue;
+    assert.deepEqual({ state, successful, failed }, { state: 'partial', successful: 792, failed: 5 });
+    return `${state}: ${successful} good and ${failed} failed`;
+  }],
+
   ['a job done by a program', async ({ reports }) => {
     const job = await result(await reports.add('sales', { rows: 12 }));
     assert.deepEqual(job.returnvalue, { rows: 12, bytes: 960 });
@@ -138,3 +149,8 @@ export const demos = [
     return `${done.length} occurrences completed, the next is planned`;
   }],
 ];
+
+/** A sync that goes on for minutes, to be looked at. */
+export async function startLongSync(queues) {
+  await queues['shop-sync'].add('sync-products', { shop: 'acme' }, { jobId: 'products-acme', attempts: 100, backoff: 5000 });
+}

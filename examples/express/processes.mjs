@@ -20,8 +20,11 @@ export async function freePort() {
   return port;
 }
 
+/** A file of the demo, gone at its end. */
+export const fileOf = (name) => path.join(directory, name);
+
 /** Where the output of a process is kept. */
-export const logOf = (name) => path.join(directory, `${name}.log`);
+export const logOf = (name) => fileOf(`${name}.log`);
 
 /** Starts a process. It leads its own group, so that Ctrl-C reaches the demo alone, which then ends all in order. */
 export function start(name, command, args, env = {}, cwd = directory) {

@@ -1,7 +1,7 @@
 --- Removes finished jobs that are older or more than the config keeps: a few at a time, by one process at a time.
 -- KEYS  P, X
 -- ARGV  who asks, how long his turn lasts ms, completed|failed|runs, age ms ('' = any), count ('' = any), where to go on ('' =
---       at the oldest), how many jobs to look at. runs = syncs that came to their end, by their entries in the history
+--       at the oldest), how many jobs to look at at most. runs = syncs that came to their end, by their entries in the history
 -- Reply 0, how many were removed, where to go on ('' = done); or -1 it is another's turn
 -- Kept  a job stays whose producer said himself what becomes of it, that a lock holds, that a deduplication id or an idempotency
 --       key leads to, whose parent has not ended, or that has children which have not

@@ -4,15 +4,30 @@
 --- @include "number"
 -- Retention, the same in both dialects but for `own_key(id)`, `is_needed(id, fields)`, which says that another record leads to
 -- a finished job, the `fields` that it wants to know (after opts), and `parts`, what a job's keys end in.
-local PAGE = 50
+-- A step ends after the page in which it has taken so long, and before it frees more bytes of data than this. From Redis 7.2 on
+-- the time stands still within a script: there only the number of jobs and the bytes bound it.
+local PAGE, STEP_US, STEP_BYTES = 25, 2000, 4194304
 local holder, turn_ms, what, age_ms, count = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local from, pages_left = ARGV[6], math.ceil(tonumber(ARGV[7]) / PAGE)
 local turn, runs = X .. 'retention', X .. 'runs'
 local OURS = { 'job:', 'broken:', 'items:', 'retry:', 'seen:' }
--- Redis is for others after a few pages: how many it takes so long for, a script cannot measure.
+local began, bytes_left = redis.call('TIME'), STEP_BYTES
+-- Redis is for others after a few pages.
 local function may_go_on()
   pages_left = pages_left - 1
-  return pages_left >= 0
+  local at = redis.call('TIME')
+  return pages_left >= 0 and bytes_left > 0 and (at[1] - began[1]) * 1000000 + at[2] - began[2] < STEP_US
+end
+-- How many of these this step may free; at least one. What is large in a job is freed while everybody waits.
+local function affordable(ids)
+  for i, id in ipairs(ids) do
+    for _, field in ipairs({ 'data', 'returnvalue' }) do
+      local size = redis.pcall('HSTRLEN', P .. id, field)
+      bytes_left = bytes_left - (type(size) == 'number' and size or 0)
+    end
+    if bytes_left <= 0 then return math.max(1, i - 1) end
+  end
+  return #ids
 end
 -- One process at a time. DEL first: it is accepted when memory is out, and then so is the rest.
 local function take_turn()
@@ -68,15 +83,15 @@ local function trim(set, fields, parts, is_needed, is_own_key)
       if late and #ids >= over then break end
       ids[#ids + 1] = page[i]
     end
+    local most, jobs = affordable(ids), {}
     if #ids == 0 then return removed, nil end
-    local jobs = {}
-    for _, id in ipairs(ids) do
-      if not is_own_key(id) then jobs[#jobs + 1] = id end
+    for i = 1, most do
+      if not is_own_key(ids[i]) then jobs[#jobs + 1] = ids[i] end
     end
     local gone = removable(jobs, set, fields, is_needed)
     delete(P .. set, gone, parts)
-    removed, at = removed + #gone, at + #ids - #gone
-    if #ids < PAGE then return removed, nil end
+    removed, at = removed + #gone, at + most - #gone
+    if #ids < PAGE and most == #ids then return removed, nil end
   end
   return removed, at
 end

@@ -9,7 +9,8 @@ end
 -- The state that a job is in; nil = there is no such job.
 local function state_of(id)
   if is_own_key(id) or kind_of(id) ~= 'hash' then return nil end
-  return places_of(id)[1] or 'stuck'
+  local place = places_of(id)[1] or 'stuck'
+  return place == 'wait' and 'waiting' or place
 end
 local function has_body(id) return redis.call('HEXISTS', P .. id, 'data') == 1 end
 -- Lets a sync go on that failed or is paused. 1 = it does, 2 = nothing was in its way, -1 = it has completed, -3 = it has no

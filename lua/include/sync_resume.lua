@@ -7,7 +7,5 @@ if wrong then return wrong end
 local was = state_of(id)
 if not was then return { 0, '' } end
 local code = go_on(id, was)
-if code == 1 then
-  audit('sync.resume', id, was, (was == 'failed' or was == 'delayed') and 'waiting' or was, by, from, why)
-end
+if code == 1 then audit('sync.resume', id, was, state_of(id), by, from, why) end
 return { code, was }

@@ -66,6 +66,6 @@ for n = 1, #ids do
   states[n] = cjson.encode(ids[n]) .. ':"retrying"'
 end
 run_again(id, was, false, WHO)
-log_entry('sync.retry-items', id, 'was', was, 'is', 'waiting', 'by', by, 'from', from, 'why', why,
+log_entry('sync.retry-items', id, 'was', was, 'is', state_of(id), 'by', by, 'from', from, 'why', why,
   'changed', '{"plan":' .. change .. ',"items":{' .. table.concat(states, ',') .. '}}')
 return { 1, was, #ids }

@@ -23,8 +23,9 @@ local function start(asked, refuse_job, add)
     if not was then return nil end
     if is_taken(id) then return { 3, id, '', 0 } end
     if go_on(id, was) ~= 1 then return answer(1, id, was) end
-    audit('sync.resume', id, was, 'waiting', by, from, why)
-    return answer(2, id, state_of(id))
+    local state = state_of(id)
+    audit('sync.resume', id, was, state, by, from, why)
+    return answer(2, id, state)
   end
   local known = idem ~= '' and redis.call('GET', idem_key) or asked
   local found = known ~= '' and same(known)

@@ -5,7 +5,8 @@ local suspected = X .. 'suspects'
 -- A group that waits for a run to end is looked at again after so long even if nobody told of an end; one that waits for
 -- its suspects' turn likewise. So long at most rests whoever found nothing to take.
 local GUARD_MS, SUSPECTS_MS, REST_MS_MAX = 30000, 250, 100
--- A job that begins so much later than its rate allowed counts as if it were on time: who looks late must not slow it down.
+-- A job that begins up to so much later than its rate allowed counts as if it were on time, and a later one as if it had begun
+-- so much earlier: who looks late must not slow it down.
 local LATE_MS_MAX = 50
 local KEYS_MOST, SUSPECTS_MOST = 50, 20
 -- An id is looked for this far from where it should be; one this near to an end of the list is taken out in place.
@@ -101,11 +102,10 @@ local function next_of(group, may_take_suspect)
     if may_take_suspect or not is_one then return first[i], first[i + 1], is_one end
   end
 end
--- When a job that begins now could have begun; `begun` others of its key did so in this call.
+-- When a job that begins now counts as begun; `begun` others of its key did so in this call.
 local function allowed_at(name, limit, begun)
   local oldest = tonumber(redis.call('LINDEX', T .. 'rate:' .. name, begun - limit.max))
-  local at = oldest and oldest + limit.per
-  return at and now - at <= math.min(LATE_MS_MAX, limit.per / 2) and at or now
+  return oldest and math.max(oldest + limit.per, now - math.min(LATE_MS_MAX, math.floor(limit.per / 2))) or now
 end
 -- Counts a chosen job under its keys; returns the times that rates count it at.
 local function count_in(group)

@@ -95,8 +95,11 @@ pub(super) fn queues(
             keep_completed: keep(queue.retention.completed.as_ref()),
             keep_failed: keep(queue.retention.failed.as_ref()),
             retention: retention(&queue.retention),
-            schedules: queue.schedules.iter().map(|one| schedule(one, config.worker.cron_zone)).collect(),
+            schedules: Some(
+                queue.schedules.iter().map(|one| schedule(one, config.worker.cron_zone)).collect(),
+            ),
             history: queue.retention.history,
+            org: queue.org.clone(),
             payload_max: usize::try_from(queue.payload_bytes_max).unwrap_or(usize::MAX),
             handlers: handlers(queue, clients)?,
         });

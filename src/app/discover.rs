@@ -101,7 +101,11 @@ pub(super) async fn run(discover: Discover, site: Site, mut known: BTreeSet<Stri
 
 async fn start(discover: &Discover, site: &Site, queue: &str) -> Result<Worker, Failure> {
     let config = discover.config(queue)?;
-    let specs: Vec<QueueSpec> = build::queues(&config, &site.url, &site.connection, &[], &site.clients)?;
+    let mut specs: Vec<QueueSpec> = build::queues(&config, &site.url, &site.connection, &[], &site.clients)?;
+    for spec in &mut specs {
+        // This config knows nothing of schedules: they are somebody else's.
+        spec.schedules = None;
+    }
     opening::open(&mut opening::all(&config, &specs)).await?;
     if let Some(queues) = &site.queues {
         for queue in super::admin::queue_options(&specs, &site.options) {

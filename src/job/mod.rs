@@ -9,6 +9,7 @@ pub mod id;
 pub mod options;
 pub mod outcome;
 pub mod pattern;
+mod place;
 pub mod progress;
 pub mod repeat;
 pub mod signature;

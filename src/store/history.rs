@@ -362,7 +362,7 @@ fn fields(reply: Value) -> Result<Vec<Counted>, StoreError> {
         .filter_map(|(field, n)| {
             let mut parts = field.splitn(3, ':');
             let (metric, org, name) = (parts.next()?, parts.next()?, parts.next()?);
-            Some((metric.to_owned(), (name.to_owned(), org.to_owned()), n.parse().ok()?))
+            Some((metric.to_owned(), (name.to_owned(), tally::org_in(org)), n.parse().ok()?))
         })
         .collect())
 }

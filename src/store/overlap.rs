@@ -132,9 +132,13 @@ impl Store {
             ask.arg(self.keys.of("repeat")).arg(&key);
             let planned: Option<f64> = self.connection.query(&ask).await?;
             if planned.is_none() || stored.get(&schedule.name) != Some(&definition) {
-                store.register(schedule).await?;
                 let mut note = redis::cmd("HSET");
                 note.arg(&known).arg(&schedule.name).arg(definition);
+                // Who dies in between must leave nothing in Redis that a later config would not know to be ours.
+                if !stored.contains_key(&schedule.name) {
+                    self.connection.send(&note).await?;
+                }
+                store.register(schedule).await?;
                 self.connection.send(&note).await?;
             }
         }

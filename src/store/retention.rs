@@ -8,8 +8,9 @@ use redis::Value;
 
 use super::{Store, StoreError, array, integer, text};
 
-/// Jobs that one step looks at: a millisecond or two of Redis' time, for which everybody else waits.
-pub const STEP_JOBS: usize = 100;
+/// Jobs that one step looks at at most: about a millisecond of Redis' time, for which everybody else waits. It ends sooner
+/// where they take longer or are large.
+pub const STEP_JOBS: usize = 50;
 
 /// What is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use crate::job::Job;
 use crate::job::backoff::Strategy;
 use crate::job::cron::Zone;
 use crate::job::options::Keep;
+use crate::store::audit::Auditing;
 use crate::store::claim::Limiter;
 use crate::store::connection::RESPONSE_TIMEOUT;
 use crate::store::opened::Refusal;
@@ -58,6 +59,7 @@ pub struct Builder {
     handlers: HashMap<String, HandlerSpec>,
     dead_letter: Option<String>,
     turns: Turns,
+    auditing: Auditing,
     observer: Arc<dyn Observer>,
 }
 
@@ -102,6 +104,7 @@ impl Builder {
             handlers: HashMap::new(),
             dead_letter: None,
             turns: Turns::default(),
+            auditing: Auditing::default(),
             observer: Arc::new(NoObserver),
         }
     }
@@ -206,6 +209,13 @@ impl Builder {
     #[must_use]
     pub fn turns(mut self, turns: Turns) -> Self {
         self.turns = turns;
+        self
+    }
+
+    /// What goes into the queue's audit log; unless set, what people do and the commits of syncs.
+    #[must_use]
+    pub fn audit(mut self, auditing: Auditing) -> Self {
+        self.auditing = auditing;
         self
     }
 
@@ -316,10 +326,12 @@ impl Builder {
         let url = &self.redis_url;
         let dead_letters = self.dead_letter.as_deref().map(|queue| Keys::new(&self.prefix, queue));
         let connection = Connection::new(url, None, RESPONSE_TIMEOUT)?;
+        let org = self.turns.org.clone();
         let store = Store::of(connection.clone(), keys, self.dialect)
             .with_dead_letters(dead_letters)
             .with_replicas(self.wait_replicas)
-            .with_turns(Some(self.turns));
+            .with_turns(Some(self.turns))
+            .with_auditing(self.auditing);
         let opened = store.open().await?;
         match (opened.refusal(), opened) {
             (None, _) => {}
@@ -340,8 +352,9 @@ impl Builder {
             keep_completed: self.keep_completed,
             keep_failed: self.keep_failed,
             retention: self.rules,
-            schedules: self.schedules,
+            schedules: (!self.schedules.is_empty()).then_some(self.schedules),
             history: self.history,
+            org,
             payload_max: self.payload_max,
             handlers: self.handlers,
         };

@@ -3,6 +3,7 @@
 //! Owns: when that is done. Must never know: how counts are stored. Told by the finisher; a job costs it a few additions in
 //! memory and Redis nothing. What is not written when the process is killed is lost: a second's worth of figures.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,14 +26,16 @@ const LAST_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct History {
     /// How long they are kept in Redis; zero = nothing is counted.
     pub(super) kept: Duration,
+    /// Where jobs carry their organisation: a path inside their data.
+    org: Option<Vec<String>>,
     tally: Mutex<Tally>,
     /// There is something to write.
     counted: Notify,
 }
 
 impl History {
-    pub(super) fn new(kept: Duration) -> Self {
-        Self { kept, tally: Mutex::default(), counted: Notify::new() }
+    pub(super) fn new(kept: Duration, org: Option<Vec<String>>) -> Self {
+        Self { kept, org, tally: Mutex::default(), counted: Notify::new() }
     }
 
     /// Counts a run that has ended.
@@ -47,9 +50,10 @@ impl History {
             return;
         }
         let job = &finished.job;
+        let org = self.org_of(finished);
         let run = Ran {
             name: &job.name,
-            org: finished.org.get().map_or("", |org| org),
+            org: &org,
             id: job.id.as_str(),
             attempt: job.attempt(),
             how,
@@ -63,6 +67,15 @@ impl History {
         if was_empty {
             self.counted.notify_one();
         }
+    }
+
+    /// Whose job it is: what was said when it was started comes before what its data say.
+    fn org_of<'a>(&self, finished: &'a Finished) -> Cow<'a, str> {
+        if let Some(said) = finished.org.get() {
+            return Cow::Borrowed(said);
+        }
+        let by_data = self.org.as_ref().and_then(|path| finished.job.data.value_at(path));
+        Cow::Owned(by_data.unwrap_or_default())
     }
 
     fn take(&self) -> Option<Counted> {

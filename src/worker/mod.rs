@@ -136,10 +136,13 @@ pub struct QueueSpec {
     pub keep_failed: Keep,
     /// Which finished jobs are removed after a while.
     pub retention: Vec<Rule>,
-    /// Schedules that are registered; empty = whatever is registered stays.
-    pub schedules: Vec<Schedule>,
+    /// The schedules that there are: those that an earlier start registered and that are not among them are removed. `None` =
+    /// whatever is registered stays.
+    pub schedules: Option<Vec<Schedule>>,
     /// How long figures and the ends of syncs are kept; zero = there is no history.
     pub history: Duration,
+    /// Where jobs carry their organisation, a path inside their data; `None` = nowhere.
+    pub org: Option<Vec<String>>,
     /// Largest data that is handed to a handler, bytes.
     pub payload_max: usize,
     /// Handlers by job name; `*` = any other.
@@ -198,7 +201,7 @@ struct Queue {
     finished_all: CancellationToken,
     history: historian::History,
     retention: Vec<Rule>,
-    schedules: Vec<Schedule>,
+    schedules: Option<Vec<Schedule>>,
     /// True once the queue is really being claimed from.
     ready: watch::Sender<bool>,
 }
@@ -313,7 +316,7 @@ fn start_queue(
         troubles: trouble::Troubles::default(),
         runs_done: CancellationToken::new(),
         finished_all: CancellationToken::new(),
-        history: historian::History::new(spec.history),
+        history: historian::History::new(spec.history, spec.org),
         retention: retention::rules(&spec.retention, spec.history),
         schedules: spec.schedules,
         ready,

@@ -26,22 +26,12 @@ pub(super) async fn run(queue: Arc<Queue>) {
         () = queue.stop.asked() => return,
         () = queue.store.settled() => {}
     }
-    let mut times = 0;
-    while !queue.stop.is_asked() && !queue.schedules.is_empty() {
-        match queue.store.keep_schedules(&actor(&queue), &queue.schedules).await {
-            Ok(()) => break,
-            Err(error) => {
-                times += 1;
-                let name = &*queue.store.keys().queue;
-                if times == 1 || !error.is_transient() {
-                    tracing::error!(queue = name, %error, "the schedules of the config are not registered");
-                }
-                trouble::pause(&queue, jittered(times)).await;
-            }
-        }
+    if let Some(schedules) = &queue.schedules {
+        register(&queue, schedules).await;
     }
     // One that is queued is asked about when it is claimed.
-    let watched: Vec<_> = queue.schedules.iter().filter(|one| one.overlap != Overlap::Queue).collect();
+    let watched: Vec<_> =
+        queue.schedules.iter().flatten().filter(|one| one.overlap != Overlap::Queue).collect();
     while !queue.stop.is_asked() && !watched.is_empty() {
         for schedule in &watched {
             let turn = queue.store.turn(schedule, None).await;
@@ -55,12 +45,29 @@ pub(super) async fn run(queue: Arc<Queue>) {
     queue.stop.asked().await;
 }
 
+/// Until Redis has taken them. That there are none is registered, too: those of an earlier config are removed.
+async fn register(queue: &Queue, schedules: &[Schedule]) {
+    let mut times = 0;
+    while !queue.stop.is_asked() {
+        let Err(error) = queue.store.keep_schedules(&actor(queue), schedules).await else { return };
+        times += 1;
+        let name = &*queue.store.keys().queue;
+        if times == 1 || !error.is_transient() {
+            tracing::error!(queue = name, %error, "the schedules of the config are not registered");
+        }
+        trouble::pause(queue, jittered(times)).await;
+    }
+}
+
 /// How a claimed occurrence ends that is not to run now; `None` = it runs.
 pub(super) async fn instead_of(queue: &Queue, job: &Job) -> Option<End> {
     let (prefix, _) = job.id.as_str().rsplit_once(':')?;
     let dialect = queue.store.dialect();
-    let schedule =
-        queue.schedules.iter().find(|one| one.key_and_prefix(dialect).1.strip_suffix(':') == Some(prefix))?;
+    let schedule = queue
+        .schedules
+        .iter()
+        .flatten()
+        .find(|one| one.key_and_prefix(dialect).1.strip_suffix(':') == Some(prefix))?;
     match ask(queue, schedule, job).await {
         Ok(Turn::Run) => None,
         Ok(Turn::Skip(running)) => {

@@ -19,8 +19,9 @@ fn spec(url: &str, name: &str, recorder: &Recorder) -> QueueSpec {
     let scripts = Arc::new(Scripts::bull(None));
     QueueSpec {
         history: std::time::Duration::ZERO,
+        org: None,
         retention: Vec::new(),
-        schedules: Vec::new(),
+        schedules: None,
         store: Store::new(connection(RESPONSE_TIMEOUT), Keys::new("bull", name), scripts),
         blocking: connection(BLOCK_DEADLINE),
         lease_connection: connection(RESPONSE_TIMEOUT),

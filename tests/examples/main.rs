@@ -9,7 +9,9 @@ mod support;
 
 mod asked;
 mod customers;
+mod demo;
 mod products;
 mod scene;
 mod server;
+mod stuck;
 mod webhook;

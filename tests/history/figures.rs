@@ -3,6 +3,7 @@
 use bullock::store::Lane;
 use bullock::store::history::tally::{How, Ran, Tally};
 use bullock::store::history::{Ask, By, POINTS_MAX};
+use bullock::store::orgs::Turns;
 use bullock::wire::Dialect;
 use serde_json::json;
 use std::sync::Arc;
@@ -72,6 +73,32 @@ async fn a_plain_job_costs_no_command_and_no_key_of_its_own() {
         line.split(['=', ',']).nth(1).and_then(|n| n.parse().ok()).unwrap_or(0)
     };
     assert!(calls("hincrby") < 300, "{} for 300 jobs", calls("hincrby"));
+}
+
+#[tokio::test]
+async fn plain_jobs_count_for_the_organisation_that_their_data_name() {
+    for dialect in BOTH {
+        let ground = Ground::start(dialect).await;
+        let turns = Turns { org: Some(vec!["shop".into(), "id".into()]), ..Turns::default() };
+        let worker = ground.worker().turns(turns).start().await.unwrap();
+        for org in [json!("acme"), json!("acme"), json!("https://b.example/100%3A"), json!(7), json!("")] {
+            ground.add("mail", json!({"shop": {"name": "a", "id": org}}), json!({})).await;
+        }
+        ground.add("mail", json!({"shop": {"id": "acme"}, "fail": true}), json!({})).await;
+        ground.add("mail", json!([1, 2]), json!({})).await;
+        ground.ended(7).await;
+        stop(worker).await;
+        let history = ground.today(By::Hour).await;
+        let counts: Vec<_> =
+            history.kinds.iter().map(|kind| (&*kind.org, kind.completed, kind.failed)).collect();
+        let wanted = [("", 2, 0), ("7", 1, 0), ("acme", 2, 1), ("https://b.example/100%3A", 1, 0)];
+        assert_eq!(counts, wanted, "{dialect:?}");
+        let now = chrono::Utc::now().timestamp_millis();
+        let ask = Ask { org: Some("acme"), ..Ask::between(now - 60_000, now) };
+        assert_eq!(ground.store().history(&ask).await.unwrap().kinds.len(), 1);
+        let slow = ground.store().slowest(&ask, 10).await.unwrap();
+        assert_eq!(slow.len(), 3, "{slow:?}");
+    }
 }
 
 #[tokio::test]

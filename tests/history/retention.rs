@@ -191,6 +191,35 @@ async fn many_jobs_go_without_holding_redis() {
 }
 
 #[tokio::test]
+async fn large_jobs_go_a_few_at_a_time() {
+    const MIB: usize = 1024 * 1024;
+    for dialect in BOTH {
+        let ground = Ground::start(dialect).await;
+        let names: Vec<String> = (0..12).map(|n| format!("j{n}")).collect();
+        let ids: Vec<&str> = names.iter().map(String::as_str).collect();
+        finished(&ground, "completed", &ids, &[]).await;
+        for (n, id) in ids.iter().enumerate() {
+            let (field, bytes) = if n % 2 == 0 { ("data", MIB) } else { ("returnvalue", 3 * MIB) };
+            let mut set = cmd("HSET");
+            set.arg(key(id)).arg(field).arg("x".repeat(bytes));
+            set.exec_async(&mut ground.db.clone()).await.unwrap();
+        }
+        let (mut from, mut steps) = (None, Vec::new());
+        loop {
+            let step = ground.store().retain("w-1", TURN, &keep(2), from.as_deref()).await.unwrap().unwrap();
+            steps.push(step.removed);
+            from = step.next;
+            if from.is_none() {
+                break;
+            }
+        }
+        assert_eq!(steps.iter().sum::<u64>(), 10, "{dialect:?}: {steps:?}");
+        assert!(steps.iter().all(|removed| *removed <= 2), "{dialect:?}: {steps:?}");
+        assert_eq!(ground.card("completed").await, 2);
+    }
+}
+
+#[tokio::test]
 async fn a_worker_keeps_what_its_rules_keep() {
     for dialect in BOTH {
         let ground = Ground::start(dialect).await;

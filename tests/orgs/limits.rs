@@ -143,3 +143,25 @@ async fn a_job_that_is_freed_by_another_process_begins_within_well_under_a_secon
         assert_eq!(most.of("A"), 1, "{library:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_a_little_late_still_finds_when_the_last_ones_began_and_counts_as_on_time() {
+    const LATE_MS: i64 = 50;
+    for library in BOTH {
+        let mut rig = Rig::start(library).await;
+        add_bulk(&mut rig, jobs("A", 12, &json!({}))).await;
+        let (most, seen) = (Most::default(), Seen::default());
+        let per = Duration::from_secs(1);
+        let worker =
+            rig.worker().turns(rate(4, per)).concurrency(10).handler_spec("*", takes(0, &most, &seen));
+        let worker = start(worker).await;
+        completed(&rig, 12).await;
+        stop(worker).await;
+        // The newest beginning, and how long after it the list is there, in one look.
+        let look = "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000) \
+                    local list = redis.call('LRANGE', KEYS[1], 0, -1) \
+                    return { #list, list[#list] and now + redis.call('PTTL', KEYS[1]) - list[#list] or 0 }";
+        let (length, there_ms): (i64, i64) = rig.ask(&["EVAL", look, "1", "X:turns:rate:data.org=A"]).await;
+        assert!(length == 4 && there_ms >= 1000 + LATE_MS, "{library:?}: {length} of 4, for {there_ms} ms");
+    }
+}

@@ -8,6 +8,7 @@
 mod support;
 
 mod backoff;
+mod config;
 mod cron;
 mod garbage;
 mod overlap;

@@ -17,7 +17,8 @@ use serde_json::json;
 use crate::ground::{LEASE_MS, P, X, back, claim, completion, failed};
 use crate::support::redis::Redis;
 
-const CASES: u32 = 16;
+/// How many runs, of each dialect, unless `AUDIT_RUNS` says otherwise.
+const RUNS: usize = 500;
 const STEPS: usize = 40;
 const IDS: u8 = 5;
 const ALL: Auditing = Auditing { transitions: true, keep_count: 1_000_000, keep_age_ms: None };
@@ -140,9 +141,13 @@ impl World {
 fn replay(dialect: Dialect) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let world = std::cell::RefCell::new(runtime.block_on(World::new(dialect)));
-    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let runs = crate::support::runs("AUDIT_RUNS", RUNS);
+    let config =
+        Config { cases: u32::try_from(runs).unwrap(), failure_persistence: None, ..Config::default() };
     let steps = prop::collection::vec((0u8..26, any::<u8>(), any::<u8>()), STEPS);
-    let outcome = TestRunner::new(config).run(&steps, |steps| {
+    let mut runner = TestRunner::new(config);
+    let played = std::cell::Cell::new(0);
+    let outcome = runner.run(&steps, |steps| {
         let world = &mut *world.borrow_mut();
         runtime.block_on(async {
             world.play(&steps).await;
@@ -156,12 +161,15 @@ fn replay(dialect: Dialect) {
                     entries
                 );
             }
+            played.set(played.get() + 1);
             Ok(())
         })
     });
     if let Err(error) = outcome {
         panic!("{error}");
     }
+    assert_eq!(played.get(), runs);
+    println!("{runs} runs of {dialect:?} jobs replayed");
 }
 
 #[test]

@@ -17,3 +17,10 @@ pub mod proxy;
 pub mod redis;
 pub mod requests;
 pub mod wait;
+
+/// How many random runs there are: what the environment says, else `otherwise`.
+pub fn runs(name: &str, otherwise: usize) -> usize {
+    let asked = std::env::var(name).ok().filter(|text| !text.is_empty());
+    asked
+        .map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text}: expected a number")))
+}

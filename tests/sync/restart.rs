@@ -6,32 +6,18 @@ use std::time::Duration;
 use bullock::sync::ItemBackoff;
 use serde_json::json;
 
+use crate::mortal::Mortal;
 use crate::shop::{BOTH, Ground, Shop};
 use crate::support::wait;
 
-/// A worker whose runtime is dropped is as dead as one that was killed: nothing of it runs on, nothing is handed back.
 async fn until_killed(ground: &Ground, shop: &Shop, after_pushes: usize) {
-    let (url, dialect, shop_there) = (ground.redis.url(), ground.dialect, shop.clone());
     let before = shop.pushed().len();
-    let (killer, end) = tokio::sync::oneshot::channel::<()>();
-    let thread = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let mut options = shop_there.options();
-            options.batch_delay = Duration::from_millis(10);
-            options.item_backoff = ItemBackoff::Fixed(Duration::from_millis(50));
-            let sync = std::sync::Arc::new(bullock::sync::Sync::new(options).unwrap());
-            let builder = bullock::Worker::builder(url, crate::shop::QUEUE).dialect(dialect);
-            let builder = builder.lease(Duration::from_millis(600), Duration::from_millis(150));
-            let _worker =
-                builder.handler_spec("sync", bullock::worker::HandlerSpec::new(sync)).start().await.unwrap();
-            let _ = end.await;
-        });
-        runtime.shutdown_background();
-    });
+    let mut options = shop.options();
+    options.batch_delay = Duration::from_millis(10);
+    options.item_backoff = ItemBackoff::Fixed(Duration::from_millis(50));
+    let worker = Mortal::start(ground, options, |builder| builder);
     wait::until("pushes", async || shop.pushed().len() >= before + after_pushes).await;
-    drop(killer);
-    tokio::task::spawn_blocking(move || thread.join().unwrap()).await.unwrap();
+    worker.kill().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -141,18 +141,26 @@ pub fn all_ok(batch: &Value) -> Value {
 
 /// A Redis with one queue, and whoever works on it.
 pub struct Ground {
-    pub redis: Redis,
+    pub redis: Arc<Redis>,
     pub dialect: Dialect,
     pub db: MultiplexedConnection,
+    pub name: String,
     queue: Queue,
 }
 
 impl Ground {
     pub async fn start(dialect: Dialect) -> Ground {
-        let redis = Redis::start();
-        let db = redis.connection().await;
+        let redis = Arc::new(Redis::start());
         let queue = Queue::open_as(dialect, &redis.url(), "bull", QUEUE).unwrap();
-        Ground { redis, dialect, db, queue }
+        Ground { db: redis.connection().await, redis, dialect, name: QUEUE.to_owned(), queue }
+    }
+
+    /// Another queue on the same Redis, over the same connections.
+    pub fn beside(&self, dialect: Dialect, name: &str) -> Ground {
+        let keys = Keys::new("bull", name);
+        let store = Store::of(self.store().connection().clone(), keys, Some(dialect));
+        let (redis, db) = (Arc::clone(&self.redis), self.db.clone());
+        Ground { redis, dialect, db, name: name.to_owned(), queue: Queue::on(store) }
     }
 
     /// The ids that the index of an organisation lists.
@@ -169,7 +177,7 @@ impl Ground {
     pub async fn work_with(&self, options: SyncOptions, limits: impl FnOnce(&mut HandlerSpec)) -> Worker {
         let mut spec = HandlerSpec::new(Arc::new(Sync::new(options).unwrap()));
         limits(&mut spec);
-        let builder = Worker::builder(self.redis.url(), QUEUE).dialect(self.dialect);
+        let builder = Worker::builder(self.redis.url(), &*self.name).dialect(self.dialect);
         let builder = builder.lease(Duration::from_millis(1500), Duration::from_millis(400));
         builder.handler_spec("sync", spec).start().await.unwrap()
     }
@@ -203,7 +211,7 @@ impl Ground {
         let db = self.db.clone();
         let in_set = async |set: &str| {
             let score: Option<f64> = redis::cmd("ZSCORE")
-                .arg(format!("bull:{QUEUE}:{set}"))
+                .arg(format!("bull:{}:{set}", self.name))
                 .arg(id)
                 .query_async(&mut db.clone())
                 .await
@@ -217,12 +225,12 @@ impl Ground {
     }
 
     pub async fn field(&self, id: &str, field: &str) -> Option<String> {
-        let key = format!("bull:{QUEUE}:{id}");
+        let key = format!("bull:{}:{id}", self.name);
         redis::cmd("HGET").arg(key).arg(field).query_async(&mut self.db.clone()).await.unwrap()
     }
 
     pub async fn record(&self, id: &str, field: &str) -> Option<String> {
-        let key = format!("bull::x:{QUEUE}::job:{id}");
+        let key = format!("bull::x:{}::job:{id}", self.name);
         redis::cmd("HGET").arg(key).arg(field).query_async(&mut self.db.clone()).await.unwrap()
     }
 
@@ -233,7 +241,7 @@ impl Ground {
 
     /// Notes of items, by id.
     pub async fn items(&self, id: &str) -> BTreeMap<String, Value> {
-        let key = format!("bull::x:{QUEUE}::items:{id}");
+        let key = format!("bull::x:{}::items:{id}", self.name);
         let notes: BTreeMap<String, String> =
             redis::cmd("HGETALL").arg(key).query_async(&mut self.db.clone()).await.unwrap();
         notes.into_iter().map(|(id, note)| (id, serde_json::from_str(&note).unwrap())).collect()
@@ -242,7 +250,7 @@ impl Ground {
     /// Keys of ours about the job.
     pub async fn keys_of(&self, id: &str) -> Vec<String> {
         let mut keys: Vec<String> = redis::cmd("KEYS")
-            .arg(format!("bull::x:{QUEUE}::*:{id}"))
+            .arg(format!("bull::x:{}::*:{id}", self.name))
             .query_async(&mut self.db.clone())
             .await
             .unwrap();
@@ -251,7 +259,7 @@ impl Ground {
     }
 
     pub fn store(&self) -> Store {
-        Store::of(self.connection(), Keys::new("bull", QUEUE), Some(self.dialect))
+        self.queue.store().clone()
     }
 
     pub async fn state(&self, id: &str) -> String {
@@ -260,7 +268,7 @@ impl Ground {
 
     /// The audit entries of these acts: what, job, was, is, by, why.
     pub async fn acts(&self) -> Vec<[String; 6]> {
-        let key = format!("bull::x:{QUEUE}::audit");
+        let key = format!("bull::x:{}::audit", self.name);
         let entries: redis::streams::StreamRangeReply =
             redis::cmd("XRANGE").arg(key).arg("-").arg("+").query_async(&mut self.db.clone()).await.unwrap();
         let acts = entries.ids.iter().map(|entry| {

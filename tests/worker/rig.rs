@@ -220,8 +220,9 @@ impl Plan {
         assert!(matches!(store.open().await.unwrap(), Opened::Ready(Dialect::Bull, _)));
         let spec = QueueSpec {
             history: std::time::Duration::ZERO,
+            org: None,
             retention: Vec::new(),
-            schedules: Vec::new(),
+            schedules: None,
             store,
             blocking: connect(Some(name), BLOCK_DEADLINE),
             lease_connection: connect(None, RESPONSE_TIMEOUT),

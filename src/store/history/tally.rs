@@ -16,6 +16,9 @@ const SLOW_PER_CALL: usize = 20;
 /// Kinds that one call brings: a call is a few hundred commands for Redis.
 const KINDS_PER_CALL: usize = 50;
 
+/// Longest name of an organisation that is counted by itself.
+const ORG_BYTES_MAX: usize = 256;
+
 /// A run that has ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Ran<'a> {
@@ -157,9 +160,19 @@ impl Counts {
             pairs.extend(durations.steps.iter().map(|(step, n)| (format!("{metric}{step}"), *n)));
         }
         pairs.retain(|(_, n)| *n > 0);
-        args.extend([org.to_owned(), name.to_owned(), pairs.len().to_string()]);
+        args.extend([field_part(org), name.to_owned(), pairs.len().to_string()]);
         args.extend(pairs.into_iter().flat_map(|(metric, n)| [metric, n.to_string()]));
     }
+}
+
+/// An organisation as it stands in a field's name: longer ones are counted together.
+fn field_part(org: &str) -> String {
+    if org.len() > ORG_BYTES_MAX { "*".to_owned() } else { org.replace('%', "%25").replace(':', "%3A") }
+}
+
+/// The organisation that stands so in a field's name.
+pub(super) fn org_in(part: &str) -> String {
+    part.replace("%3A", ":").replace("%25", "%")
 }
 
 /// One call's worth of counts.

@@ -118,13 +118,8 @@ impl Store {
         call.arg(&actor.args()).arg(id).arg(items);
         let mut reply = array(script.run(&self.connection, &call).await?)?.into_iter();
         let code = integer(&reply.next().unwrap_or(Value::Nil))?;
-        let state = state_word(&reply.next().map(text).transpose()?.unwrap_or_default());
+        let state = reply.next().map(text).transpose()?.unwrap_or_default();
         let count = reply.next().map_or(Ok(0), |count| integer(&count))?;
         Ok((code, state, count.max(0).cast_unsigned()))
     }
-}
-
-/// The word for the list `wait` is `waiting`.
-pub(super) fn state_word(list: &str) -> String {
-    if list == "wait" { "waiting".to_owned() } else { list.to_owned() }
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::operate::state_word;
 use crate::job::JobId;
 use crate::store::actor::Actor;
 use crate::store::enqueue::push_job;
@@ -112,7 +111,7 @@ impl Store {
             3 => StartedAs::Taken,
             _ => StartedAs::Existing,
         };
-        let (id, state) = (text(next())?.into(), state_word(&text(next())?));
+        let (id, state) = (text(next())?.into(), text(next())?);
         Ok(Started { how, id, state, is_paused: integer(&next())? == 1 })
     }
 }
