@@ -77,8 +77,7 @@ function writeConfig(office) {
   const own = readFileSync(path.join(here, 'bullock.toml'), 'utf8').replace('report.mjs', path.join(here, 'report.mjs'));
   const syncs = readFileSync(path.join(there, 'bullock.toml'), 'utf8').replace(/^[^]*?(?=\[queues\.)/, '')
     .replaceAll('http://127.0.0.1:3000', office).replace('batch_delay = "2s"', 'batch_delay = "250ms"');
-  // Ctrl-C should not wait half a minute for the long sync: it goes on from its last commit whenever it is started again.
-  writeFileSync(fileOf('bullock.toml'), `[worker]\nshutdown_grace = "2s"\n${own}\n${syncs}`);
+  writeFileSync(fileOf('bullock.toml'), `${own}\n${syncs}`);
 }
 
 async function startBullock(env) {

@@ -159,6 +159,9 @@ pub struct Context {
     pub cancelled: CancellationToken,
     /// Why it should, and when its time for that is over.
     pub stopping: Stopping,
+    /// Fires when the worker is told to stop: the run may go on for `shutdown_grace`. One that can go on elsewhere from
+    /// its checkpoint need not: it ends with [`JobError::hand_back`](native::JobError::hand_back).
+    pub draining: CancellationToken,
     /// Told of every sign of life, so that `heartbeat` and `no_progress` limits can be kept.
     pub pulse: Pulse,
     writer: Arc<dyn RunWriter>,
@@ -167,7 +170,8 @@ pub struct Context {
 impl Context {
     /// Made by the worker, and by tests of handlers.
     pub fn new(run: RunInfo, cancelled: CancellationToken, writer: Arc<dyn RunWriter>) -> Self {
-        Self { run, cancelled, stopping: Stopping::default(), pulse: Pulse::default(), writer }
+        let draining = CancellationToken::new();
+        Self { run, cancelled, stopping: Stopping::default(), draining, pulse: Pulse::default(), writer }
     }
 
     /// Why the handler should stop; `None` = it should not.

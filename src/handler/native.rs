@@ -175,6 +175,7 @@ enum JobErrorFate {
     Defer { after: Duration },
     Throttle { after: Duration },
     Children,
+    HandBack,
     LeaseLost,
 }
 
@@ -205,6 +206,12 @@ impl JobError {
         Self { text: "it waits for its children".into(), fate: JobErrorFate::Children }
     }
 
+    /// Its worker is told to stop ([`Context::draining`]): back to where it was in line, for whoever goes on from its
+    /// checkpoint. No attempt is spent.
+    pub fn hand_back() -> Self {
+        Self { text: "handed back".into(), fate: JobErrorFate::HandBack }
+    }
+
     /// For [`JobError::retry`]: the next attempt comes after so long, instead of the configured backoff.
     #[must_use]
     pub fn after(mut self, wait: Duration) -> Self {
@@ -222,6 +229,7 @@ impl JobError {
             JobErrorFate::Defer { after } => Outcome::Deferred { after, why: self.text },
             JobErrorFate::Throttle { after } => Outcome::Throttled { after, why: self.text },
             JobErrorFate::Children => Outcome::WaitForChildren,
+            JobErrorFate::HandBack => Outcome::HandedBack,
             JobErrorFate::LeaseLost => Outcome::EndedElsewhere,
         }
     }

@@ -10,8 +10,8 @@ use nix::errno::Errno;
 
 use crate::http::room;
 
-/// Between two tries; runs that wait do not come back in step.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(400));
+/// Between two tries, and up to as much again: runs that wait do not come back in step.
+const PAUSE: Duration = Duration::from_millis(150);
 /// Between two lines in the log, for all runs of the process together.
 const SAID_EVERY: Duration = Duration::from_secs(10);
 
@@ -41,5 +41,5 @@ pub(super) async fn wait(why: impl Display) {
     let mut byte = [0u8; 1];
     // Without a random source they only come back in step.
     let spread = getrandom::fill(&mut byte).map_or(0.5, |()| f64::from(byte[0]) / 255.0);
-    tokio::time::sleep(PAUSE.0 + (PAUSE.1 - PAUSE.0).mul_f64(spread)).await;
+    tokio::time::sleep(PAUSE.mul_f64(1.0 + spread)).await;
 }

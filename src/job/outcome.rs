@@ -68,6 +68,8 @@ pub enum Outcome {
     WaitForChildren,
     /// A person has paused it: it waits until he resumes it, and no attempt is spent. Only a sync looks.
     Paused,
+    /// Its worker is told to stop, and it can go on elsewhere: back to where it was in line, and no attempt is spent.
+    HandedBack,
     /// The job was ended by somebody else who held its token (a callback): nothing is left to write.
     EndedElsewhere,
 }

@@ -105,11 +105,16 @@ impl Schedule {
 
 impl Store {
     /// Sees to it that these schedules are registered, as they are now, and those that were registered by an earlier config
-    /// and are not among them are removed. What has not changed is left alone.
+    /// and are not among them are removed: answers their names. What has not changed is left alone.
     ///
     /// # Errors
     /// A pattern that matches no time; and those of every call.
-    pub async fn keep_schedules(&self, actor: &Actor, schedules: &[Schedule]) -> Result<(), StoreError> {
+    pub async fn keep_schedules(
+        &self,
+        actor: &Actor,
+        schedules: &[Schedule],
+    ) -> Result<Vec<String>, StoreError> {
+        let mut gone = Vec::new();
         let known = self.keys.extra_of("schedules");
         let stored: HashMap<String, String> =
             self.connection.query(redis::cmd("HGETALL").arg(&known)).await?;
@@ -123,6 +128,7 @@ impl Store {
             }
             if current.is_none() {
                 self.connection.send(redis::cmd("HDEL").arg(&known).arg(name)).await?;
+                gone.push(name.clone());
             }
         }
         for schedule in schedules {
@@ -142,7 +148,7 @@ impl Store {
                 self.connection.send(&note).await?;
             }
         }
-        Ok(())
+        Ok(gone)
     }
 
     async fn register(&self, schedule: &Schedule) -> Result<(), StoreError> {

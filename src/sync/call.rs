@@ -90,12 +90,16 @@ pub(super) async fn call(
                 }
                 after
             }
-            other @ (Outcome::WaitForChildren | Outcome::Paused | Outcome::EndedElsewhere) => {
+            other @ (Outcome::WaitForChildren
+            | Outcome::Paused
+            | Outcome::HandedBack
+            | Outcome::EndedElsewhere) => {
                 return Err(NoAnswer::End(other));
             }
         };
         tokio::select! {
             () = ctx.cancelled.cancelled() => {}
+            () = ctx.draining.cancelled() => return Err(NoAnswer::End(Outcome::HandedBack)),
             () = tokio::time::sleep(wait) => {}
         }
     }

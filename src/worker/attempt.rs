@@ -66,7 +66,8 @@ impl Run<'_> {
     async fn watch(&self, spec: &HandlerSpec, limits: &Limits) -> End {
         let cancelled = CancellationToken::new();
         let writer = Arc::new(Writer::new(self, cancelled.clone()));
-        let context = Context::new(self.info(limits), cancelled.clone(), Arc::clone(&writer) as _);
+        let mut context = Context::new(self.info(limits), cancelled.clone(), Arc::clone(&writer) as _);
+        context.draining = self.queue.stop.draining();
         let (pulse, stopping) = (context.pulse.clone(), context.stopping.clone());
         let handler = Arc::clone(&spec.handler);
         let job = Arc::clone(self.job);
@@ -172,7 +173,11 @@ impl Run<'_> {
             (Some(200..=299), _)
             | (
                 None,
-                Outcome::Completed(_) | Outcome::WaitForChildren | Outcome::Paused | Outcome::EndedElsewhere,
+                Outcome::Completed(_)
+                | Outcome::WaitForChildren
+                | Outcome::Paused
+                | Outcome::HandedBack
+                | Outcome::EndedElsewhere,
             ) => "2xx",
             (Some(300..=399), _) => "3xx",
             (Some(400..=499), _) => "4xx",
@@ -222,6 +227,7 @@ impl Run<'_> {
                 End::HandBack { delay: None, rest: after, most: Some(spec.max_deferrals), why }
             }
             Outcome::Paused => End::Paused,
+            Outcome::HandedBack => End::hand_back(),
             Outcome::WaitForChildren => End::WaitForChildren { most: spec.max_deferrals },
         }
     }

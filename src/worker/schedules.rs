@@ -49,9 +49,17 @@ pub(super) async fn run(queue: Arc<Queue>) {
 async fn register(queue: &Queue, schedules: &[Schedule]) {
     let mut times = 0;
     while !queue.stop.is_asked() {
-        let Err(error) = queue.store.keep_schedules(&actor(queue), schedules).await else { return };
-        times += 1;
         let name = &*queue.store.keys().queue;
+        let error = match queue.store.keep_schedules(&actor(queue), schedules).await {
+            Ok(gone) => {
+                for schedule in gone {
+                    tracing::warn!(queue = name, schedule, "schedule removed: this config does not name it");
+                }
+                return;
+            }
+            Err(error) => error,
+        };
+        times += 1;
         if times == 1 || !error.is_transient() {
             tracing::error!(queue = name, %error, "the schedules of the config are not registered");
         }

@@ -42,6 +42,11 @@ impl Stop {
         self.asked.is_cancelled()
     }
 
+    /// Fires when the stop is asked for.
+    pub(super) fn draining(&self) -> CancellationToken {
+        self.asked.clone()
+    }
+
     pub(super) async fn asked(&self) {
         self.asked.cancelled().await;
     }

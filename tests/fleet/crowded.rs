@@ -43,9 +43,9 @@ async fn runs_that_find_no_file_to_open_wait_for_others_and_spend_no_attempt() {
         queue.call("addBulk", json!([jobs])).await.unwrap();
     }
     let crowded = || worker.logs().matches("no room on this machine").count();
-    wait::until("the runs to be too many", async || crowded() > 0).await;
+    wait::until("the runs to be too many", async || crowded() > 0 && !backend.runs().is_empty()).await;
     let began = backend.runs().len();
-    assert!((1..FILES).contains(&began), "{began} have begun");
+    assert!(began < FILES, "{began} have begun");
     backend.release();
     for (queue, name) in queues.iter_mut().zip(["http", "exec"]) {
         let db = redis.connection().await;

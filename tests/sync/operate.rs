@@ -157,6 +157,32 @@ async fn a_paused_sync_stops_after_its_batch_and_goes_on_at_once_when_it_is_resu
 }
 
 #[tokio::test]
+async fn a_worker_that_is_told_to_stop_hands_a_sync_back_after_its_batch_and_the_next_one_goes_on() {
+    for dialect in BOTH {
+        let (shop, ground) = (Shop::new(200, 40), Ground::start(dialect).await);
+        let options =
+            || SyncOptions { batch_delay: Duration::from_secs(20), batch_size: 10, ..shop.options() };
+        let worker = ground.work(options()).await;
+        ground.add("s", &json!({})).await;
+        wait::until("a batch", async || shop.pushed().len() == 1).await;
+        // Its grace is 30 s, and it would sleep for 20 s before its next batch.
+        let asked = std::time::Instant::now();
+        stop(worker).await;
+        assert!(asked.elapsed() < Duration::from_secs(10), "{dialect:?}: {:?}", asked.elapsed());
+        assert_eq!(ground.state("s").await, "waiting");
+        assert_eq!((shop.pushed().len(), &ground.plan("s").await["batches"]), (1, &json!(1)));
+        let made = ground.field("s", if dialect == BOTH[0] { "attemptsMade" } else { "atm" }).await;
+        assert!(matches!(made.as_deref(), None | Some("0")), "no attempt was spent: {made:?}");
+
+        let worker = ground.work(SyncOptions { batch_delay: Duration::ZERO, ..options() }).await;
+        ground.ended("s").await;
+        stop(worker).await;
+        assert_eq!(result(&ground).await["successful"], 200);
+        assert!(shop.tries().values().all(|tries| *tries == 1));
+    }
+}
+
+#[tokio::test]
 async fn a_sync_that_is_paused_while_it_waits_does_not_begin() {
     for dialect in BOTH {
         let (shop, ground) = (Shop::new(5, 5), Ground::start(dialect).await);

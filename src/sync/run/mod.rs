@@ -121,6 +121,10 @@ impl<'a> Run<'a> {
             if self.ctx.cancelled.is_cancelled() {
                 return Ok(Outcome::Failed(Failure::new(ReasonClass::Cancelled, "cancelled")));
             }
+            if self.ctx.draining.is_cancelled() {
+                // What is committed stays: another worker goes on from there.
+                return Ok(Outcome::HandedBack);
+            }
             if self.is_paused {
                 return Ok(Outcome::Paused);
             }
@@ -155,6 +159,7 @@ impl<'a> Run<'a> {
     async fn sleep_until(&self, when: Instant) {
         tokio::select! {
             () = self.ctx.cancelled.cancelled() => {}
+            () = self.ctx.draining.cancelled() => {}
             () = tokio::time::sleep_until(when.into()) => {}
         }
     }
