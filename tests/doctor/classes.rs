@@ -210,7 +210,7 @@ async fn jobs_that_are_all_that_is_left_of_a_queue_are_told_where_it_is_named_an
     for args in [&["q"][..], &["q", "--repair"]] {
         let answer = doctor(&redis, args).await;
         assert!(answer.code == 1 && answer.stdout.contains("orphan_hash"), "{answer:?}");
-        assert!(!answer.stdout.contains("8"), "{answer:?}");
+        assert!(!answer.stdout.contains('8'), "{answer:?}");
     }
     assert_eq!(redis.dump().await, before);
 }
