@@ -268,6 +268,24 @@ fn fate(end: &End) -> Fate {
     }
 }
 
+#[tokio::test]
+async fn a_parent_that_fails_in_the_same_batch_as_its_child_is_told_nothing_more() {
+    let seed = |parent, policy| Seed { place: 0, parent, policy, deferred: false, dedup: false };
+    let end = |keep| End { kind: 4, keep, stale: false };
+    let case = Case {
+        seeds: vec![seed(0, 0), seed(1, 1)],
+        claims: 2,
+        max: 0,
+        concurrency: 0,
+        five: false,
+        ends: vec![end(3), end(3)],
+    };
+    let (one, many) = (Side::new(false).await.play(&case).await, Side::new(true).await.play(&case).await);
+    assert_eq!(difference(&one.0, &many.0), Vec::<String>::new());
+    assert_eq!(one.1, many.1);
+    assert!(!many.0["bull:q:j0"].items.iter().any(|field| field.starts_with("defa=")), "{:?}", many.0);
+}
+
 #[test]
 fn a_batch_of_claims_and_ends_equals_single_calls() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
