@@ -62,11 +62,9 @@ local retried, delayed, last_buried = false, false, false
 local function finish(i, at, id, made)
   local reason, count = ARGV[at + 4], ARGV[at + 6]
   end_dedup(meta, ends[i][2], id, now)
-  if parents[i] then
-    -- Its parent may be a run of this batch that has just failed, which takes no more of its children.
-    keeper.flush()
-    child_failed(parents[i], keys[i], reason, now)
-  end
+  -- A parent may be a run of this batch that has just failed: it takes no more of its children, and that must show.
+  if parents[i] and parents[i].fpof then keeper.flush() end
+  if parents[i] then child_failed(parents[i], keys[i], reason, now) end
   if count == '0' then
     if parents[i] then leave_parent(parents[i], id) end
     keeper.drop(id)

@@ -3,15 +3,15 @@
 
 use std::fmt::Display;
 use std::io;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
 use crate::http::room;
 
-/// Between two tries, and up to as much again: runs that wait do not come back in step.
-const PAUSE: Duration = Duration::from_millis(150);
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(200);
 /// Between two lines in the log, for all runs of the process together.
 const SAID_EVERY: Duration = Duration::from_secs(10);
 
@@ -22,7 +22,7 @@ pub(super) fn is_out(error: &io::Error) -> bool {
 
 /// Waits a moment for others to end, and says in the log now and then why.
 pub(super) async fn wait(why: impl Display) {
-    static SAID: LazyLock<Mutex<Option<Instant>>> = LazyLock::new(Mutex::default);
+    static SAID: Mutex<Option<Instant>> = Mutex::new(None);
     let is_news = {
         let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
         let is_news = said.is_none_or(|at| at.elapsed() >= SAID_EVERY);
@@ -38,8 +38,5 @@ pub(super) async fn wait(why: impl Display) {
              ulimit -n) or lower concurrency"
         );
     }
-    let mut byte = [0u8; 1];
-    // Without a random source they only come back in step.
-    let spread = getrandom::fill(&mut byte).map_or(0.5, |()| f64::from(byte[0]) / 255.0);
-    tokio::time::sleep(PAUSE.mul_f64(1.0 + spread)).await;
+    tokio::time::sleep(PAUSE).await;
 }

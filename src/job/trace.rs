@@ -78,12 +78,12 @@ impl TraceContext {
 
     /// 32 hex digits.
     pub fn trace_id_text(&self) -> String {
-        hex(&self.trace_id)
+        format!("{:032x}", u128::from_be_bytes(self.trace_id))
     }
 
     /// 16 hex digits.
     pub fn span_id_text(&self) -> String {
-        hex(&self.span_id)
+        format!("{:016x}", u64::from_be_bytes(self.span_id))
     }
 }
 
@@ -103,14 +103,6 @@ fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
         *byte = digit(pair[0])? << 4 | digit(pair[1])?;
     }
     Some(bytes)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -31,6 +31,24 @@ impl Default for Auditing {
     }
 }
 
+/// What the entries of a log of all transitions record of a job's hash (the same list as in `lua/observed.lua`).
+pub const RECORDED: [&str; 14] = [
+    "timestamp",
+    "delay",
+    "priority",
+    "processedOn",
+    "finishedOn",
+    "attemptsMade",
+    "stalledCounter",
+    "atm",
+    "ats",
+    "stc",
+    "returnvalue",
+    "failedReason",
+    "progress",
+    "defa",
+];
+
 /// A job as the entries of an untrimmed log tell it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Replayed {

@@ -27,8 +27,15 @@ pub async fn remove(connection: &Connection, prefix: &str) -> Result<(), StoreEr
             let mut scan = redis::cmd("SCAN");
             scan.arg(&cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(&step);
             let (next, keys): (String, Vec<String>) = master.query(&scan).await?;
-            for key in keys {
-                let _: i64 = master.query(redis::cmd("UNLINK").arg(&key)).await?;
+            // One command a key: in a cluster they are in different slots.
+            let mut pipe = redis::pipe();
+            for key in &keys {
+                pipe.cmd("UNLINK").arg(key);
+            }
+            if !keys.is_empty() {
+                for reply in master.pipeline(&pipe, keys.len()).await? {
+                    reply.extract_error()?;
+                }
             }
             if next == "0" {
                 break;

@@ -22,6 +22,7 @@ mod queue;
 mod schedule;
 mod served;
 mod top;
+mod twins;
 mod watch;
 mod worker;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bullock::job::outcome::Fate;
 use bullock::store::actor::Actor;
-use bullock::store::audit::{AuditFilter, Auditing, Entry, Replayed};
+use bullock::store::audit::{AuditFilter, Auditing, Entry, RECORDED, Replayed};
 use bullock::store::connection::RESPONSE_TIMEOUT;
 use bullock::store::{Connection, Lane, Scripts, Store};
 use bullock::wire::{Dialect, Keys, NewJob};
@@ -22,23 +22,6 @@ const RUNS: usize = 500;
 const STEPS: usize = 40;
 const IDS: u8 = 5;
 const ALL: Auditing = Auditing { transitions: true, keep_count: 1_000_000, keep_age_ms: None };
-/// What entries record of a hash.
-const RECORDED: [&str; 14] = [
-    "timestamp",
-    "delay",
-    "priority",
-    "processedOn",
-    "finishedOn",
-    "attemptsMade",
-    "stalledCounter",
-    "atm",
-    "ats",
-    "stc",
-    "returnvalue",
-    "failedReason",
-    "progress",
-    "defa",
-];
 
 type Step = (u8, u8, u8);
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bullock::store::audit::{AuditFilter, Entry, Replayed};
+use bullock::store::audit::{AuditFilter, Entry, RECORDED, Replayed};
 use futures_util::StreamExt as _;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
@@ -17,23 +17,6 @@ use crate::shop::{BOTH, Ground};
 const RUNS: usize = 1000;
 /// Runs at the same time.
 const AT_ONCE: usize = 24;
-/// What entries record of a job's hash.
-const RECORDED: [&str; 14] = [
-    "timestamp",
-    "delay",
-    "priority",
-    "processedOn",
-    "finishedOn",
-    "attemptsMade",
-    "stalledCounter",
-    "atm",
-    "ats",
-    "stc",
-    "returnvalue",
-    "failedReason",
-    "progress",
-    "defa",
-];
 
 /// What is known of a run, by its log or by what is stored.
 #[derive(Debug, PartialEq)]

@@ -144,7 +144,9 @@ pub(in crate::admin) struct ResolvedJob {
     pub was: Option<String>,
     /// Where it is.
     pub is: Option<String>,
-    /// Why it was not served.
+    /// Why it was not served, in a word: gone, held or no-body.
+    pub refusal: Option<&'static str>,
+    /// The same for people.
     pub problem: Option<&'static str>,
 }
 
@@ -268,14 +270,14 @@ pub(super) async fn resolve(call: Ask) -> Result<Response, Problem> {
             Some(zombie) => store.mend_zombie(&actor, act, zombie.sort, &id, &limits).await?,
             None => Acted::Gone,
         };
-        let (states, problem) = match acted {
+        let (states, refused) = match acted {
             Acted::Done(was, is) => (Some((was, is)), None),
-            Acted::Gone => (None, Some("it is no zombie, or not any more")),
-            Acted::Held => (None, Some("a live run holds it; force takes it away")),
-            Acted::NoBody => (None, Some("there is nothing to run or to complete")),
+            Acted::Gone => (None, Some(("gone", "it is no zombie, or not any more"))),
+            Acted::Held => (None, Some(("held", "a live run holds it; force takes it away"))),
+            Acted::NoBody => (None, Some(("no-body", "there is nothing to run or to complete"))),
         };
-        let (was, is) = states.unzip();
-        items.push(ResolvedJob { id, done: problem.is_none(), was, is, problem });
+        let ((was, is), (refusal, problem)) = (states.unzip(), refused.unzip());
+        items.push(ResolvedJob { id, done: problem.is_none(), was, is, refusal, problem });
     }
     let done = items.iter().filter(|item| item.done).count();
     Ok(answer(StatusCode::OK, &Resolved { items, done }))

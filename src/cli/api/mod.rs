@@ -1,7 +1,7 @@
 //! The admin API as a command asks it: one request, its answer as a value, its problem as the command's error.
 //!
 //! Owns: the address, the token, what is sent again and how often, what a status means for the exit code. Must never
-//! know: commands. Called by `place`.
+//! know: commands. Called by `cli::target`.
 
 mod address;
 mod problem;
@@ -195,5 +195,8 @@ async fn read(mut response: Response) -> Result<Vec<u8>, problem::Trouble> {
 
 /// Could the server not have seen the request?
 fn is_unseen(kind: TransportErrorKind) -> bool {
-    matches!(kind, TransportErrorKind::Connect | TransportErrorKind::ConnectTimeout)
+    matches!(
+        kind,
+        TransportErrorKind::Connect | TransportErrorKind::ConnectTimeout | TransportErrorKind::NoRoom
+    )
 }

@@ -41,6 +41,13 @@ pub struct Found {
     pub held: bool,
 }
 
+/// Those that a server tells of.
+#[derive(Deserialize)]
+struct Page {
+    items: Vec<Found>,
+    truncated: bool,
+}
+
 impl Found {
     /// What kind it is.
     pub fn sort(&self) -> Sort {
@@ -71,20 +78,12 @@ impl Target {
                 let (silent, overdue) = times(limits);
                 let mut query = vec![("silent", silent.as_str()), ("overdue", overdue.as_str())];
                 query.extend(queue.map(|queue| ("queue", queue)));
-                let mut page: Value = api.get(&["zombies"], &query).await?;
-                if page["truncated"] == true {
+                let mut page: Page = api.get(&["zombies"], &query).await?;
+                if page.truncated {
                     self.out.note("note: there may be more than the server has looked at");
                 }
-                let found: Result<Vec<Found>, _> = serde_json::from_value(page["items"].take());
-                let sorted = |mut found: Vec<Found>| {
-                    found.sort_by(|a, b| (&a.queue, &a.id).cmp(&(&b.queue, &b.id)));
-                    found
-                };
-                return found.map(sorted).map_err(|error| {
-                    CliError::new(crate::cli::error::Exit::Failed, "the answer is not what is expected here")
-                        .at(api.shown())
-                        .found(error.to_string())
-                });
+                page.items.sort_by(|a, b| (&a.queue, &a.id).cmp(&(&b.queue, &b.id)));
+                return Ok(page.items);
             }
         };
         let names: Vec<String> = match queue {
@@ -170,10 +169,10 @@ fn times(limits: &Limits) -> (String, String) {
 
 fn acted(item: &Value) -> Acted {
     let text = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
-    match item["problem"].as_str() {
+    match item["refusal"].as_str() {
         None => Acted::Done(text("was"), text("is")),
-        Some(problem) if problem.contains("force") => Acted::Held,
-        Some(problem) if problem.contains("nothing") => Acted::NoBody,
+        Some("held") => Acted::Held,
+        Some("no-body") => Acted::NoBody,
         Some(_) => Acted::Gone,
     }
 }
